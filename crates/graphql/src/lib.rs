@@ -1,0 +1,53 @@
+//! `/graphql`: one merged schema with two sides. [`native`] is Regalia's own API; [`wandb`] is what the W&B SDK sends. Both
+//! are thin: a resolver parses, calls one service function and maps the result. What must not live here: rules, SQL, HTTP.
+//!
+//! The types `User` and `Organization` are one for both sides, each side adding its fields in its own file; `context`,
+//! `error`, `ids`, `loaders` and `scalars` are shared. Else neither side names the other.
+
+pub mod context;
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod loaders;
+pub mod native;
+pub mod paging;
+pub mod scalars;
+pub mod shared;
+pub mod wandb;
+
+use std::sync::Arc;
+
+use async_graphql::{EmptySubscription, MergedObject, Schema};
+use regalia_service::Service;
+
+/// Reads. The W&B protocol's and Regalia's own fields stand side by side.
+#[derive(MergedObject, Default)]
+pub struct Query(native::NativeQuery, wandb::WandbQuery);
+
+/// Writes. The W&B protocol's and Regalia's own fields stand side by side.
+#[derive(MergedObject, Default)]
+pub struct Mutation(native::NativeMutation, wandb::WandbMutation);
+
+/// The schema that `/graphql` serves.
+pub type RegaliaSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// Builds the schema; with a service it can execute, without one it can be printed.
+#[must_use]
+pub fn schema(service: Option<Arc<Service>>) -> RegaliaSchema {
+    let mut builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_depth(limits::DEPTH)
+        .limit_recursive_depth(limits::DEPTH * 2)
+        .limit_complexity(limits::FIELDS)
+        .limit_directives(limits::DIRECTIVES)
+        .disable_suggestions();
+    if let Some(service) = service {
+        builder = builder.data(service);
+    }
+    builder.finish()
+}
+
+/// The schema as text, in an order that doesn't change from build to build.
+#[must_use]
+pub fn sdl() -> String {
+    schema(None).sdl_with_options(async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+}

@@ -1,0 +1,122 @@
+//! Limits of the GraphQL door, checked before anything is executed. They leave room above what the SDKs really send.
+
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
+
+/// Deepest nesting of fields. The deepest SDK document has 12 levels.
+pub const DEPTH: usize = 24;
+
+/// Most fields of one operation, fragments and aliases counted where they are used.
+pub const FIELDS: usize = 1000;
+
+/// Most directives on one field.
+pub const DIRECTIVES: usize = 8;
+
+/// Most bytes of a query's text. The longest SDK document has about 5,000.
+pub const QUERY_BYTES: usize = 64 * 1024;
+
+/// Most bytes of a request's body: 2,000 file specs with long names, or 1 MiB of metadata, fit many times over.
+pub const BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Deepest nesting of brackets in a query's text. The parser descends once for each, so this is checked before it.
+pub const BRACKETS: usize = 64;
+
+/// Checks a query's text before it is parsed: its length, and how deep its brackets nest outside strings and comments.
+///
+/// # Errors
+/// A sentence for the client.
+pub fn check_text(query: &str) -> Result<(), String> {
+    if query.len() > QUERY_BYTES {
+        return Err(format!("The query is {} bytes long; at most {QUERY_BYTES} are allowed.", query.len()));
+    }
+    let mut depth = 0_usize;
+    let mut rest = query.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = match byte {
+            b'#' => skip_past(after, b"\n"),
+            b'"' if after.starts_with(b"\"\"") => skip_past(&after[2..], b"\"\"\""),
+            b'"' => skip_string(after),
+            _ => after,
+        };
+        match byte {
+            b'{' | b'(' | b'[' => depth += 1,
+            b'}' | b')' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > BRACKETS {
+            return Err(format!("The query nests deeper than {BRACKETS} brackets."));
+        }
+    }
+    Ok(())
+}
+
+/// Checks a parsed document before it is validated: how many fields its operation asks for, with fragments counted where
+/// they are used. Counting stops at the limit, so a document that multiplies itself costs no more.
+///
+/// # Errors
+/// A sentence for the client.
+pub fn check_document(document: &ExecutableDocument, operation: &OperationDefinition) -> Result<(), String> {
+    let mut left = FIELDS;
+    if count(document, &operation.selection_set.node, &mut left, DEPTH * 2) {
+        Ok(())
+    } else {
+        Err(format!("The operation asks for more than {FIELDS} fields or nests too deep. Ask for less in one request."))
+    }
+}
+
+fn count(document: &ExecutableDocument, set: &SelectionSet, left: &mut usize, depth: usize) -> bool {
+    let Some(deeper) = depth.checked_sub(1) else { return false };
+    set.items.iter().all(|selection| {
+        if *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        match &selection.node {
+            Selection::Field(field) => count(document, &field.node.selection_set.node, left, deeper),
+            Selection::InlineFragment(fragment) => count(document, &fragment.node.selection_set.node, left, deeper),
+            Selection::FragmentSpread(spread) => match document.fragments.get(&spread.node.fragment_name.node) {
+                Some(fragment) => count(document, &fragment.node.selection_set.node, left, deeper),
+                // Validation says that it is unknown.
+                None => true,
+            },
+        }
+    })
+}
+
+fn skip_past<'t>(text: &'t [u8], end: &[u8]) -> &'t [u8] {
+    text.windows(end.len()).position(|window| window == end).map_or(&[], |at| &text[at + end.len()..])
+}
+
+fn skip_string(text: &[u8]) -> &[u8] {
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' | b'\n' => return &text[at + 1..],
+            _ => {}
+        }
+    }
+    &[]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_are_counted_outside_strings_and_comments() {
+        assert!(check_text(&"{".repeat(BRACKETS)).is_ok());
+        assert!(check_text(&"{".repeat(BRACKETS + 1)).is_err());
+        assert!(check_text(&"{}".repeat(1000)).is_ok());
+        assert!(check_text(&format!("{{ a(b: \"{}\") }}", "[".repeat(100))).is_ok());
+        assert!(check_text(&format!("{{ a(b: \"\"\"{}\"\"\") }}", "[".repeat(100))).is_ok());
+        assert!(check_text(&format!("# {}\n{{ a }}", "(".repeat(100))).is_ok());
+        assert!(check_text(&format!("{{ a(b: \"\\\"{}", "[".repeat(100))).is_ok());
+        assert!(check_text(&format!("{{ a(b: \"\"){}", "[".repeat(100))).is_err());
+    }
+
+    #[test]
+    fn long_texts_are_refused() {
+        assert!(check_text(&" ".repeat(QUERY_BYTES + 1)).is_err());
+    }
+}

@@ -1,0 +1,257 @@
+//! Registries: an organization's homes for published versions. What must not live here: what stands in their collections.
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use chrono::{DateTime, Utc};
+use regalia_domain::ids::ProjectId;
+use regalia_domain::names::RegistryName;
+use regalia_domain::roles::{RegistryRole as Role, Visibility as DomainVisibility};
+use regalia_domain::types::listed_type;
+use regalia_service::registries::RegistryFields;
+use regalia_service::store::access::{ProjectKind, ProjectRow};
+use regalia_service::store::organizations::OrganizationRow;
+
+use super::collection::Collection;
+use super::loaders;
+use super::user::Paged;
+use crate::context::{Reach as _, forget};
+use crate::error::{Fail as _, OrNull as _, Parsed as _};
+use crate::ids;
+use crate::loaders::{FirstOf, TypesOf};
+use crate::paging::{connection, page, probe};
+use crate::shared::Organization;
+
+/// Who sees a registry.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "regalia_domain::roles::Visibility")]
+pub enum Visibility {
+    /// Everyone in the organization.
+    Organization,
+    /// Its members only. A restricted registry stays restricted.
+    Restricted,
+}
+
+/// What a user may do in a registry; each role includes those before it.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "regalia_domain::roles::RegistryRole")]
+pub enum RegistryRole {
+    /// Sees everything but content.
+    RestrictedViewer,
+    /// Also uses and downloads versions.
+    Viewer,
+    /// Also links versions and sets aliases.
+    Member,
+    /// Also manages the registry itself.
+    Admin,
+}
+
+/// An organization's home for published versions.
+#[derive(Debug, Clone)]
+pub struct Registry(pub ProjectRow);
+
+/// An organization's home for published versions.
+#[Object]
+impl Registry {
+    /// Opaque id.
+    async fn id(&self) -> ID {
+        ids::id("Registry", self.0.id.0)
+    }
+
+    /// Name, unique in the organization.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The name that W&B clients use in paths: `wandb-registry-<name>`.
+    async fn full_name(&self) -> String {
+        format!("{}{}", regalia_domain::names::REGISTRY_PREFIX, self.0.name)
+    }
+
+    /// What it is for. Null and empty differ.
+    async fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+
+    /// Who sees it.
+    async fn visibility(&self) -> Result<Visibility> {
+        let visibility: DomainVisibility = self.0.visibility.as_deref().unwrap_or_default().parse().parsed()?;
+        Ok(visibility.into())
+    }
+
+    /// Whether versions of any artifact type may be linked.
+    async fn allows_all_types(&self) -> bool {
+        self.0.allow_all_types
+    }
+
+    /// The artifact types on its list, and while all are allowed also those in use.
+    async fn types(&self, context: &Context<'_>) -> Result<Vec<String>> {
+        let rows = context.row(TypesOf(self.0.id.0)).await?.unwrap_or_default();
+        Ok(rows.into_iter().filter(|row| self.0.allow_all_types || row.listed).map(|row| row.name).collect())
+    }
+
+    /// What you may do in it.
+    async fn your_role(&self) -> Option<RegistryRole> {
+        Role::ALL.iter().find(|role| role.level() == self.0.level).map(|role| (*role).into())
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When its own fields last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// Its owner.
+    async fn organization(&self, context: &Context<'_>) -> Result<Option<Organization>> {
+        let row = loaders::one(context, regalia_domain::ids::OrganizationId(self.0.entity_id)).await?;
+        Ok(row.map(|row: OrganizationRow| row.into()))
+    }
+
+    /// A collection by name; null when there is none.
+    async fn collection(&self, context: &Context<'_>, #[graphql(desc = "Its name.")] name: String) -> Result<Option<Collection>> {
+        Ok(context.service()?.collection(self.0.id, &name).await.or_null()?.map(Collection))
+    }
+
+    /// Its collections, by name.
+    async fn collections(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many collections, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Collections after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Paged<Collection>> {
+        let page = page(first, after.as_deref())?;
+        let probe = probe(&page);
+        let rows = if page.after.is_empty() {
+            context.row(FirstOf { project: self.0.id.0, first: probe.first }).await?.unwrap_or_default()
+        } else {
+            context.service()?.collections(self.0.id, &probe).await.fail()?
+        };
+        Ok(connection(&page, rows, |row| row.name.clone(), Collection))
+    }
+}
+
+/// The registries of an organization: the part of `Organization` that this file adds.
+#[derive(Debug, Clone)]
+pub struct OrganizationRegistries(pub OrganizationRow);
+
+/// The registries of an organization.
+#[Object]
+impl OrganizationRegistries {
+    /// A registry by name; null when there is none or you may not see it.
+    async fn registry(&self, context: &Context<'_>, #[graphql(desc = "Its name, without the prefix.")] name: String) -> Result<Option<Registry>> {
+        let (service, caller) = (context.service()?, context.caller()?);
+        Ok(service.project(caller, &self.0.name, ProjectKind::Registry, &name).await.or_null()?.map(Registry))
+    }
+
+    /// The registries that you see, by name.
+    async fn registries(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many registries, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Registries after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Paged<Registry>> {
+        let page = page(first, after.as_deref())?;
+        let rows = context.service()?.registries(context.caller()?, self.0.id, &probe(&page)).await.fail()?;
+        Ok(connection(&page, rows, |row| row.name.clone(), Registry))
+    }
+}
+
+/// A registry to make.
+#[derive(Debug, InputObject)]
+pub struct RegistryCreateInput {
+    /// The organization's entity name, or its name if only one has it.
+    organization: String,
+    /// 1 to 113 characters, none of / \ # ? % : and no control characters. It is refused when it differs from another only by case.
+    name: String,
+    /// What it is for.
+    description: Option<String>,
+    /// Who sees it; the whole organization if not given.
+    #[graphql(default_with = "Visibility::Organization")]
+    visibility: Visibility,
+    /// The artifact types that may be linked; any if not given.
+    types: Option<Vec<String>>,
+}
+
+/// The new registry.
+#[derive(Debug, SimpleObject)]
+pub struct RegistryCreatePayload {
+    /// The new registry.
+    registry: Registry,
+}
+
+/// What to change in a registry; what is not given stays.
+#[derive(Debug, InputObject)]
+pub struct RegistryUpdateInput {
+    /// The registry.
+    id: ID,
+    /// What it is for.
+    description: Option<String>,
+    /// Who sees it. Restricted is for good.
+    visibility: Option<Visibility>,
+    /// Whether versions of any type may be linked. Turning it off puts the types in use on the list.
+    allow_all_types: Option<bool>,
+    /// Types to add to the list; nothing takes one off it.
+    add_types: Option<Vec<String>>,
+}
+
+/// The changed registry.
+#[derive(Debug, SimpleObject)]
+pub struct RegistryUpdatePayload {
+    /// The changed registry.
+    registry: Registry,
+}
+
+/// Reads of registries.
+#[derive(Debug, Default)]
+pub struct RegistryQuery;
+
+/// Reads of registries.
+#[Object]
+impl RegistryQuery {
+    /// A registry by its organization and name; null when there is none or you may not see it.
+    async fn registry(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The organization's entity name, or its name if only one has it.")] organization: String,
+        #[graphql(desc = "The registry's name, without the prefix.")] name: String,
+    ) -> Result<Option<Registry>> {
+        let (service, caller) = (context.service()?, context.caller()?);
+        Ok(service.project(caller, &organization, ProjectKind::Registry, &name).await.or_null()?.map(Registry))
+    }
+}
+
+/// Writes to registries.
+#[derive(Debug, Default)]
+pub struct RegistryMutation;
+
+/// Writes to registries.
+#[Object]
+impl RegistryMutation {
+    /// Makes a registry; you become its admin.
+    async fn registry_create(&self, context: &Context<'_>, input: RegistryCreateInput) -> Result<RegistryCreatePayload> {
+        let name = RegistryName::parse(&input.name).parsed()?;
+        let types = input.types.map(|types| types.iter().map(|name| listed_type(name)).collect()).transpose().parsed()?;
+        let fields =
+            RegistryFields { description: input.description, visibility: Some(input.visibility.into()), allow_all_types: None, types };
+        let row = context.service()?.create_registry(context.request()?, &input.organization, &name, &fields).await.fail()?;
+        forget(context)?;
+        Ok(RegistryCreatePayload { registry: Registry(row) })
+    }
+
+    /// Changes a registry.
+    async fn registry_update(&self, context: &Context<'_>, input: RegistryUpdateInput) -> Result<RegistryUpdatePayload> {
+        let id = ProjectId(ids::number(&["Registry"], &input.id)?);
+        let types = input.add_types.map(|types| types.iter().map(|name| listed_type(name)).collect()).transpose().parsed()?;
+        let fields = RegistryFields {
+            description: input.description,
+            visibility: input.visibility.map(Into::into),
+            allow_all_types: input.allow_all_types,
+            types,
+        };
+        let row = context.service()?.update_registry(context.request()?, id, &fields).await.fail()?;
+        forget(context)?;
+        Ok(RegistryUpdatePayload { registry: Registry(row) })
+    }
+}

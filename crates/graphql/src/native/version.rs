@@ -1,0 +1,230 @@
+//! Versions, their files, and linking. What must not live here: the way bytes take.
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use chrono::{DateTime, Utc};
+use regalia_domain::ids::{ManifestId, VersionId};
+use regalia_domain::names::{RegistryCollectionName, RegistryName};
+use regalia_service::Error;
+use regalia_service::links::Link as LinkRequest;
+use regalia_service::store::manifests::EntryRow;
+use regalia_service::store::memberships::MembershipRow;
+use regalia_service::store::versions::VersionRow;
+use regalia_service::versions::may_download;
+
+use super::collection::Link;
+use super::user::Paged;
+use crate::context::{Reach as _, forget};
+use crate::error::{Fail as _, OrNull as _, Parsed as _};
+use crate::ids;
+use crate::loaders::{PlacesOf, ProjectKey};
+use crate::paging::{connection, page, probe};
+use crate::scalars::{Int64, JsonString};
+
+/// Immutable content, with a description and metadata.
+#[derive(Debug, Clone)]
+pub struct Version {
+    pub(crate) row: VersionRow,
+    /// The place by which it was reached: its files are read by that path.
+    pub(crate) place: Option<MembershipRow>,
+}
+
+/// Immutable content, with a description and metadata.
+#[Object]
+impl Version {
+    /// Opaque id.
+    async fn id(&self) -> ID {
+        ids::id("Version", self.row.id.0)
+    }
+
+    /// Artifact type.
+    async fn type_name(&self) -> &str {
+        &self.row.type_name
+    }
+
+    /// MD5 over its entries, as W&B clients compute it.
+    async fn digest(&self) -> &str {
+        &self.row.digest
+    }
+
+    /// Free text.
+    async fn description(&self) -> Option<&str> {
+        self.row.description.as_deref()
+    }
+
+    /// JSON object, as it was given.
+    async fn metadata(&self) -> JsonString {
+        JsonString(self.row.metadata.clone())
+    }
+
+    /// Sum of the files' sizes in bytes, references included.
+    async fn size(&self) -> Int64 {
+        Int64(self.row.total_size)
+    }
+
+    /// Number of files, references included.
+    async fn file_count(&self) -> Int64 {
+        Int64(self.row.entry_count)
+    }
+
+    /// When it was logged.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.row.created_at
+    }
+
+    /// Where it was logged, as `team/project/collection:vN`; null when you may not see that project.
+    async fn source(&self, context: &Context<'_>) -> Result<Option<String>> {
+        let Some(project) = context.row(ProjectKey(self.row.project_id.0)).await? else { return Ok(None) };
+        let index = self.row.index.map_or_else(String::new, |index| format!(":v{index}"));
+        Ok(Some(format!("{}/{}/{}{index}", project.entity_name, project.name, self.row.collection_name)))
+    }
+
+    /// The links to it that you may see, oldest first.
+    async fn links(&self, context: &Context<'_>) -> Result<Vec<Link>> {
+        let mut visible = Vec::new();
+        for place in context.row(PlacesOf(self.row.id.0)).await?.unwrap_or_default() {
+            let born_here = place.collection_id.0 == self.row.collection_id;
+            if !born_here && context.row(ProjectKey(place.project_id.0)).await?.is_some() {
+                visible.push(Link(place));
+            }
+        }
+        Ok(visible)
+    }
+
+    /// Its files, by path. Needs the viewer role where you reached it.
+    async fn files(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many files, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Files after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Paged<VersionFile>> {
+        let place = self.place(context).await?;
+        let project = context.row(ProjectKey(place.project_id.0)).await?.ok_or_else(absent).fail()?;
+        may_download(&project).fail()?;
+        let manifest = self.row.manifest_id.ok_or_else(absent).fail()?;
+        let page = page(first, after.as_deref())?;
+        let rows = context.service()?.entries(ManifestId(manifest), None, &probe(&page)).await.fail()?;
+        Ok(connection(&page, rows, |row| row.path.clone(), |entry| VersionFile { entry, place: place.clone() }))
+    }
+}
+
+impl Version {
+    /// The place by which it was reached; of a version reached by id the visible place with the highest role (rule 41).
+    async fn place(&self, context: &Context<'_>) -> Result<MembershipRow> {
+        if let Some(place) = &self.place {
+            return Ok(place.clone());
+        }
+        let mut best = None;
+        for place in context.row(PlacesOf(self.row.id.0)).await?.unwrap_or_default() {
+            if let Some(project) = context.row(ProjectKey(place.project_id.0)).await?
+                && best.as_ref().is_none_or(|(level, _)| project.level > *level)
+            {
+                best = Some((project.level, place));
+            }
+        }
+        best.map(|(_, place)| place).ok_or_else(absent).fail()
+    }
+}
+
+fn absent() -> Error {
+    Error::NotFound("This version has no files yet, or you may not see it.".into())
+}
+
+/// A file of a version.
+#[derive(Debug, Clone)]
+pub struct VersionFile {
+    entry: EntryRow,
+    place: MembershipRow,
+}
+
+/// A file of a version.
+#[Object]
+impl VersionFile {
+    /// Path in the version.
+    async fn path(&self) -> &str {
+        &self.entry.path
+    }
+
+    /// Length in bytes; of a reference as its client said.
+    async fn size(&self) -> Int64 {
+        Int64(self.entry.size)
+    }
+
+    /// Base64 MD5 of a file; of a reference what its client called it.
+    async fn digest(&self) -> &str {
+        &self.entry.digest
+    }
+
+    /// Where a reference points. The server never follows it.
+    async fn reference(&self) -> Option<&str> {
+        self.entry.reference.as_deref()
+    }
+
+    /// URL that downloads the file for six hours without a key; null for a reference.
+    async fn download_url(&self, context: &Context<'_>) -> Result<Option<String>> {
+        if self.entry.reference.is_some() {
+            return Ok(None);
+        }
+        let name = crate::ids::encode_path(&self.entry.path);
+        Ok(context.service()?.entry_url(context.request()?, context.caller()?, self.place.id, &self.entry, &name))
+    }
+}
+
+/// What to link where.
+#[derive(Debug, InputObject)]
+pub struct VersionLinkInput {
+    /// The version.
+    version: ID,
+    /// The organization's entity name, or its name if only one has it.
+    organization: String,
+    /// The registry's name, without the prefix.
+    registry: String,
+    /// The collection; made if it is missing. 1 to 128 characters without / : \.
+    collection: String,
+    /// Aliases to set in the collection, such as `production`; another version that has one loses it.
+    #[graphql(default)]
+    aliases: Vec<String>,
+}
+
+/// The link.
+#[derive(Debug, SimpleObject)]
+pub struct VersionLinkPayload {
+    /// The link: new, or the one that was there.
+    link: Link,
+}
+
+/// Reads of versions.
+#[derive(Debug, Default)]
+pub struct VersionQuery;
+
+/// Reads of versions.
+#[Object]
+impl VersionQuery {
+    /// A version by id; null when there is none or you may not see it.
+    async fn version(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Version>> {
+        // Both sides name the same rows.
+        let id = VersionId(ids::number(&["Version", "Artifact"], &id)?);
+        Ok(context.service()?.version(context.caller()?, id).await.or_null()?.map(|row| Version { row, place: None }))
+    }
+}
+
+/// Writes to versions.
+#[derive(Debug, Default)]
+pub struct VersionMutation;
+
+/// Writes to versions.
+#[Object]
+impl VersionMutation {
+    /// Publishes a version: links it into a registry's collection. Linking again adds the aliases and changes nothing else.
+    async fn version_link(&self, context: &Context<'_>, input: VersionLinkInput) -> Result<VersionLinkPayload> {
+        let link = LinkRequest {
+            version: VersionId(ids::number(&["Version", "Artifact"], &input.version)?),
+            organization: input.organization,
+            registry: RegistryName::parse(&input.registry).parsed()?,
+            collection: RegistryCollectionName::parse(&input.collection).parsed()?,
+            aliases: input.aliases,
+        };
+        let place = context.service()?.link(context.request()?, &link).await.fail()?;
+        forget(context)?;
+        Ok(VersionLinkPayload { link: Link(place) })
+    }
+}

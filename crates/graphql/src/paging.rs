@@ -1,0 +1,45 @@
+//! Pages of lists that are ordered by a text key: arguments in, a Relay connection out.
+
+use async_graphql::connection::{Connection, Edge, EmptyFields, OpaqueCursor};
+use async_graphql::{OutputType, connection::CursorType as _};
+use regalia_service::{Error, Page};
+
+use crate::error::Fail as _;
+
+/// Reads `first` and `after`.
+pub(crate) fn page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
+    let first = i64::from(first.unwrap_or(Page::DEFAULT as i32));
+    if !(0..=Page::MOST).contains(&first) {
+        return Err(Error::Invalid(format!("`first` is {first}; it must be from 0 to {}.", Page::MOST))).fail();
+    }
+    let after = match after {
+        None | Some("") => String::new(),
+        Some(cursor) => {
+            OpaqueCursor::<String>::decode_cursor(cursor)
+                .map_err(|_| Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into()))
+                .fail()?
+                .0
+        }
+    };
+    Ok(Page { after, first })
+}
+
+/// The page to ask the service for: one row more than wanted, to know whether there are more.
+pub(crate) fn probe(page: &Page) -> Page {
+    Page { after: page.after.clone(), first: page.first + 1 }
+}
+
+/// Makes a connection of the rows that [`probe`] brought.
+pub(crate) fn connection<R, T: OutputType>(
+    page: &Page,
+    mut rows: Vec<R>,
+    key: impl Fn(&R) -> String,
+    node: impl Fn(R) -> T,
+) -> Connection<OpaqueCursor<String>, T, EmptyFields, EmptyFields> {
+    let wanted = usize::try_from(page.first).unwrap_or(0);
+    let more = rows.len() > wanted;
+    rows.truncate(wanted);
+    let mut connection = Connection::new(!page.after.is_empty(), more);
+    connection.edges.extend(rows.into_iter().map(|row| Edge::new(OpaqueCursor(key(&row)), node(row))));
+    connection
+}

@@ -1,0 +1,180 @@
+//! Versions on the wire. What must not live here: how they come to be (`publish`) and their files (`file`).
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use regalia_domain::ids::VersionId;
+use regalia_domain::roles::Right;
+use regalia_service::store::versions::VersionRow;
+
+use crate::context::Reach as _;
+use crate::ids;
+use crate::loaders::{AliasesOf, CollectionKey, ProjectKey};
+use crate::scalars::{Int64, JsonString};
+use crate::wandb::collection::{ArtifactAlias, ArtifactSequence};
+use crate::wandb::file::File;
+
+/// W&B protocol: how far a version is.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactState {
+    /// W&B protocol: begun.
+    Pending,
+    /// W&B protocol: visible for good.
+    Committed,
+    /// W&B protocol: gone.
+    Deleted,
+}
+
+/// W&B protocol: a version.
+pub struct Artifact(pub VersionRow);
+
+/// W&B protocol: a version.
+#[Object]
+impl Artifact {
+    /// W&B protocol: opaque id.
+    async fn id(&self) -> ID {
+        ids::id("Artifact", self.0.id.0)
+    }
+
+    /// W&B protocol: the source collection; its project is null when the caller has no right there (rule 22).
+    async fn artifact_sequence(&self, context: &Context<'_>) -> async_graphql::Result<Option<ArtifactSequence>> {
+        Ok(context.row(CollectionKey(self.0.collection_id)).await?.map(ArtifactSequence))
+    }
+
+    /// W&B protocol: N of `vN` in the source collection; null until committed.
+    async fn version_index(&self) -> Option<i32> {
+        self.0.index
+    }
+
+    /// W&B protocol: its type.
+    async fn artifact_type(&self) -> TypeOfVersion {
+        TypeOfVersion { name: self.0.type_name.clone() }
+    }
+
+    /// W&B protocol: free text.
+    async fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+
+    /// W&B protocol: JSON object, as it was given.
+    async fn metadata(&self) -> JsonString {
+        JsonString(self.0.metadata.clone())
+    }
+
+    /// W&B protocol: expiry: -1 inherits, -2 is off.
+    async fn ttl_duration_seconds(&self) -> Int64 {
+        Int64(self.0.ttl_seconds)
+    }
+
+    /// W&B protocol: whether the expiry is inherited.
+    async fn ttl_is_inherited(&self) -> bool {
+        self.0.ttl_seconds == -1
+    }
+
+    /// W&B protocol: tags. Nothing sets them yet, so there are none.
+    async fn tags(&self) -> Vec<Tag> {
+        Vec::new()
+    }
+
+    /// W&B protocol: the run's step that made it.
+    async fn history_step(&self) -> Option<Int64> {
+        self.0.history_step.map(Int64)
+    }
+
+    /// W&B protocol: how far it is.
+    async fn state(&self) -> ArtifactState {
+        match self.0.state.as_str() {
+            "committed" => ArtifactState::Committed,
+            "pending" => ArtifactState::Pending,
+            _ => ArtifactState::Deleted,
+        }
+    }
+
+    /// W&B protocol: sum of the entries' sizes in bytes.
+    async fn size(&self) -> Int64 {
+        Int64(self.0.total_size)
+    }
+
+    /// W&B protocol: MD5 of the manifest.
+    async fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// W&B protocol: a name from before digests: always null.
+    async fn commit_hash(&self) -> Option<&str> {
+        None
+    }
+
+    /// W&B protocol: number of entries.
+    async fn file_count(&self) -> Int64 {
+        Int64(self.0.entry_count)
+    }
+
+    /// W&B protocol: when it was begun.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// W&B protocol: when a field last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// W&B protocol: all aliases that point at it, in the collections that the caller sees.
+    async fn aliases(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactAlias>> {
+        let mut visible = Vec::new();
+        for alias in context.row(AliasesOf(self.0.id.0)).await?.unwrap_or_default() {
+            let Some(collection) = context.row(CollectionKey(alias.collection_id.0)).await? else { continue };
+            if context.row(ProjectKey(collection.project_id.0)).await?.is_some() {
+                visible.push(ArtifactAlias(alias));
+            }
+        }
+        Ok(visible)
+    }
+
+    /// W&B protocol: the manifest; null until committed, and without the right to download (rules 17 and 41).
+    async fn current_manifest(&self) -> Option<ArtifactManifest> {
+        let manifest = self.0.manifest_id.filter(|_| self.0.allows(Right::Download))?;
+        Some(ArtifactManifest { id: ids::id("CommittedManifest", manifest), file: File::manifest(self.0.id) })
+    }
+}
+
+/// W&B protocol: the type of a version or collection, by name.
+#[derive(SimpleObject)]
+#[graphql(name = "ArtifactTypeName")]
+pub struct TypeOfVersion {
+    /// W&B protocol: name.
+    pub name: String,
+}
+
+/// W&B protocol: a tag.
+#[derive(SimpleObject)]
+pub struct Tag {
+    /// W&B protocol: opaque id.
+    id: ID,
+    /// W&B protocol: name.
+    name: String,
+}
+
+/// W&B protocol: a manifest, announced or committed.
+#[derive(SimpleObject)]
+pub struct ArtifactManifest {
+    /// W&B protocol: opaque id.
+    pub id: ID,
+    /// W&B protocol: the manifest as a file.
+    pub file: File,
+}
+
+/// W&B protocol: what a client's own name for a version means.
+#[derive(SimpleObject)]
+#[graphql(name = "ClientIDMapping")]
+pub struct ClientIdMapping {
+    /// W&B protocol: the version's id.
+    #[graphql(name = "serverID")]
+    pub server_id: ID,
+}
+
+/// A version that a mutation made, for its payload.
+pub(crate) async fn load(context: &Context<'_>, version: VersionId) -> async_graphql::Result<Artifact> {
+    use crate::error::Fail as _;
+    Ok(Artifact(context.service()?.version(context.caller()?, version).await.fail()?))
+}

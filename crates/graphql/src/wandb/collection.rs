@@ -1,0 +1,238 @@
+//! The two kinds of collection behind one interface, and places in them. What must not live here: the version itself.
+
+use async_graphql::{Context, ID, Interface, Object};
+use chrono::{DateTime, Utc};
+use regalia_domain::ids::ManifestId;
+use regalia_service::store::aliases::AliasRow;
+use regalia_service::store::collections::CollectionRow;
+use regalia_service::store::memberships::MembershipRow;
+use regalia_service::versions::may_download;
+
+use crate::context::Reach as _;
+use crate::error::{Fail as _, OrNull as _};
+use crate::ids;
+use crate::loaders::{AliasesOf, CollectionKey, NewestOf, ProjectKey, VersionKey};
+use crate::paging;
+use crate::wandb::artifact::{Artifact, TypeOfVersion};
+use crate::wandb::file::{FileConnection, entry_page};
+use crate::wandb::project::Project;
+
+/// W&B protocol: a collection of either kind.
+#[derive(Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "W&B protocol: opaque id."),
+    field(name = "name", ty = "String", desc = "W&B protocol: name."),
+    field(name = "description", ty = "Option<String>", desc = "W&B protocol: the card."),
+    field(name = "created_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it was made."),
+    field(name = "updated_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it last changed."),
+    field(name = "project", ty = "Option<Project>", desc = "W&B protocol: where it is; null when invisible (rule 22)."),
+    field(name = "default_artifact_type", ty = "TypeOfVersion", desc = "W&B protocol: its type."),
+    field(
+        name = "artifact_membership",
+        ty = "Option<ArtifactCollectionMembership>",
+        desc = "W&B protocol: a place by alias or `vN`.",
+        arg(name = "alias_name", ty = "String")
+    )
+)]
+pub enum ArtifactCollection {
+    /// Versions are born here.
+    Sequence(ArtifactSequence),
+    /// Versions are linked here.
+    Portfolio(ArtifactPortfolio),
+}
+
+impl From<CollectionRow> for ArtifactCollection {
+    fn from(row: CollectionRow) -> Self {
+        if row.is_source() { Self::Sequence(ArtifactSequence(row)) } else { Self::Portfolio(ArtifactPortfolio(row)) }
+    }
+}
+
+/// W&B protocol: a source collection.
+pub struct ArtifactSequence(pub CollectionRow);
+
+/// W&B protocol: a registry collection.
+pub struct ArtifactPortfolio(pub CollectionRow);
+
+async fn project(context: &Context<'_>, row: &CollectionRow) -> async_graphql::Result<Option<Project>> {
+    Ok(context.row(ProjectKey(row.project_id.0)).await?.map(Project))
+}
+
+async fn place(context: &Context<'_>, row: &CollectionRow, alias: &str) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+    let name = format!("{}:{alias}", row.name);
+    Ok(context.service()?.resolve(row.project_id, &name).await.or_null()?.map(ArtifactCollectionMembership))
+}
+
+/// W&B protocol: a source collection.
+#[Object]
+impl ArtifactSequence {
+    /// W&B protocol: opaque id.
+    async fn id(&self) -> ID {
+        ids::id("ArtifactCollection", self.0.id.0)
+    }
+
+    /// W&B protocol: name.
+    async fn name(&self) -> String {
+        self.0.name.clone()
+    }
+
+    /// W&B protocol: the card.
+    async fn description(&self) -> Option<String> {
+        self.0.description.clone()
+    }
+
+    /// W&B protocol: when it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// W&B protocol: when it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// W&B protocol: where it is; null when invisible (rule 22).
+    async fn project(&self, context: &Context<'_>) -> async_graphql::Result<Option<Project>> {
+        project(context, &self.0).await
+    }
+
+    /// W&B protocol: its type.
+    async fn default_artifact_type(&self) -> TypeOfVersion {
+        TypeOfVersion { name: self.0.type_name.clone() }
+    }
+
+    /// W&B protocol: a place by alias or `vN`.
+    async fn artifact_membership(&self, context: &Context<'_>, alias_name: String) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+        place(context, &self.0, &alias_name).await
+    }
+
+    /// W&B protocol: the newest committed version.
+    async fn latest_artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
+        let newest = context.row(NewestOf { collection: self.0.id.0, first: 1 }).await?.unwrap_or_default();
+        let Some(place) = newest.first() else { return Ok(None) };
+        Ok(context.row(VersionKey(place.version_id.0)).await?.map(Artifact))
+    }
+}
+
+/// W&B protocol: a registry collection.
+#[Object]
+impl ArtifactPortfolio {
+    /// W&B protocol: opaque id.
+    async fn id(&self) -> ID {
+        ids::id("ArtifactCollection", self.0.id.0)
+    }
+
+    /// W&B protocol: name.
+    async fn name(&self) -> String {
+        self.0.name.clone()
+    }
+
+    /// W&B protocol: the card.
+    async fn description(&self) -> Option<String> {
+        self.0.description.clone()
+    }
+
+    /// W&B protocol: when it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// W&B protocol: when it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// W&B protocol: where it is.
+    async fn project(&self, context: &Context<'_>) -> async_graphql::Result<Option<Project>> {
+        project(context, &self.0).await
+    }
+
+    /// W&B protocol: its type.
+    async fn default_artifact_type(&self) -> TypeOfVersion {
+        TypeOfVersion { name: self.0.type_name.clone() }
+    }
+
+    /// W&B protocol: a place by alias or `vN`.
+    async fn artifact_membership(&self, context: &Context<'_>, alias_name: String) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+        place(context, &self.0, &alias_name).await
+    }
+}
+
+/// W&B protocol: a version's place in a collection.
+pub struct ArtifactCollectionMembership(pub MembershipRow);
+
+/// W&B protocol: a version's place in a collection.
+#[Object]
+impl ArtifactCollectionMembership {
+    /// W&B protocol: opaque id.
+    async fn id(&self) -> ID {
+        ids::id("ArtifactCollectionMembership", self.0.id.0)
+    }
+
+    /// W&B protocol: N of `vN` in this collection.
+    async fn version_index(&self) -> i32 {
+        self.0.index
+    }
+
+    /// W&B protocol: since when.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// W&B protocol: aliases of this collection that point here.
+    async fn aliases(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactAlias>> {
+        let aliases = context.row(AliasesOf(self.0.version_id.0)).await?.unwrap_or_default();
+        Ok(aliases.into_iter().filter(|alias| alias.collection_id == self.0.collection_id).map(ArtifactAlias).collect())
+    }
+
+    /// W&B protocol: the collection.
+    async fn artifact_collection(&self, context: &Context<'_>) -> async_graphql::Result<Option<ArtifactCollection>> {
+        Ok(context.row(CollectionKey(self.0.collection_id.0)).await?.map(ArtifactCollection::from))
+    }
+
+    /// W&B protocol: the version.
+    async fn artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
+        Ok(context.row(VersionKey(self.0.version_id.0)).await?.map(Artifact))
+    }
+
+    /// W&B protocol: every entry of the manifest, references too. Needs the right to download by this path (rule 41).
+    async fn files(
+        &self,
+        context: &Context<'_>,
+        after: Option<String>,
+        first: Option<i32>,
+        names: Option<Vec<String>>,
+    ) -> async_graphql::Result<FileConnection> {
+        let project = context.row(ProjectKey(self.0.project_id.0)).await?;
+        let project = project.ok_or(regalia_service::Error::from(regalia_service::store::Error::NotFound)).fail()?;
+        may_download(&project).fail()?;
+        let version = context.row(VersionKey(self.0.version_id.0)).await?;
+        let manifest = version.as_ref().and_then(|version| version.manifest_id);
+        let (version, manifest) = version.zip(manifest).ok_or(regalia_service::Error::from(regalia_service::store::Error::NotFound)).fail()?;
+        let page = entry_page(first, after.as_deref())?;
+        let service = context.service()?;
+        let rows = service.entries(ManifestId(manifest), names.as_deref(), &paging::probe(&page)).await.fail()?;
+        Ok(FileConnection::entries(self.0.id, manifest, version, names, &page, rows))
+    }
+}
+
+/// W&B protocol: an alias of today.
+pub struct ArtifactAlias(pub AliasRow);
+
+/// W&B protocol: an alias of today.
+#[Object]
+impl ArtifactAlias {
+    /// W&B protocol: opaque id.
+    async fn id(&self) -> ID {
+        ids::id("ArtifactAlias", self.0.id.0)
+    }
+
+    /// W&B protocol: name.
+    async fn alias(&self) -> &str {
+        &self.0.alias
+    }
+
+    /// W&B protocol: the collection that it belongs to.
+    async fn artifact_collection(&self, context: &Context<'_>) -> async_graphql::Result<Option<ArtifactCollection>> {
+        Ok(context.row(CollectionKey(self.0.collection_id.0)).await?.map(ArtifactCollection::from))
+    }
+}

@@ -1,0 +1,285 @@
+//! Files on the wire: entries of a manifest, announced files, manifests. What must not live here: bytes.
+
+use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
+use async_graphql::{Context, ID, Object, SimpleObject};
+use base64::Engine as _;
+use chrono::{DateTime, Utc};
+use regalia_domain::ids::{BlobId, ManifestId, MembershipId, VersionId};
+use regalia_service::Page;
+use regalia_service::files::UploadTarget;
+use regalia_service::store::manifests::EntryRow;
+use regalia_service::store::versions::VersionRow;
+
+use crate::context::Reach as _;
+use crate::error::Fail as _;
+use crate::ids::encode_path;
+use crate::loaders::VersionKey;
+use crate::paging;
+use crate::scalars::Int64;
+use crate::wandb::artifact::Artifact;
+
+/// The SDK asks for pages of 5,000 file URLs (rule 44).
+const LARGEST_PAGE: i32 = 5000;
+
+/// W&B protocol: a file.
+pub struct File(Kind);
+
+enum Kind {
+    /// An entry, listed by way of a membership.
+    Entry { membership: MembershipId, entry: EntryRow, committed_at: DateTime<Utc> },
+    /// A committed manifest.
+    Manifest(VersionId),
+    /// An announced file; without a target it is stored already, by that version.
+    Announced { name: String, target: Option<UploadTarget>, birth: Option<VersionId> },
+}
+
+impl File {
+    /// A committed manifest.
+    pub(crate) fn manifest(version: VersionId) -> Self {
+        Self(Kind::Manifest(version))
+    }
+
+    /// An announced file.
+    pub(crate) fn announced(name: String, target: Option<UploadTarget>, birth: Option<VersionId>) -> Self {
+        Self(Kind::Announced { name, target, birth })
+    }
+}
+
+/// W&B protocol: a file.
+#[Object]
+impl File {
+    /// W&B protocol: opaque id.
+    async fn id(&self) -> ID {
+        match &self.0 {
+            Kind::Entry { membership, entry, .. } => ID(encode(&format!("File:{membership}:{}", entry.path))),
+            Kind::Manifest(version) => ID(encode(&format!("File:manifest:{version}"))),
+            Kind::Announced { name, target, .. } => {
+                ID(encode(&format!("File:{}:{name}", target.as_ref().map_or_else(String::new, |target| target.id.to_string()))))
+            }
+        }
+    }
+
+    /// W&B protocol: path in the manifest.
+    async fn name(&self) -> &str {
+        match &self.0 {
+            Kind::Entry { entry, .. } => &entry.path,
+            Kind::Manifest(_) => "wandb_manifest.json",
+            Kind::Announced { name, .. } => name,
+        }
+    }
+
+    /// W&B protocol: the same.
+    async fn display_name(&self, context: &Context<'_>) -> async_graphql::Result<&str> {
+        self.name(context).await
+    }
+
+    /// W&B protocol: where to get it: a URL that authorizes itself, or a reference's own URI.
+    async fn direct_url(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
+        let (service, request, caller) = (context.service()?, context.request()?, context.caller()?);
+        Ok(match &self.0 {
+            Kind::Entry { membership, entry, .. } => service.entry_url(request, caller, *membership, entry, &encode_path(&entry.path)),
+            Kind::Manifest(version) => Some(service.manifest_url(request, caller, *version)),
+            Kind::Announced { .. } => None,
+        })
+    }
+
+    /// W&B protocol: the same as `directUrl`.
+    async fn url(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
+        self.direct_url(context).await
+    }
+
+    /// W&B protocol: length in bytes.
+    async fn size_bytes(&self) -> Option<Int64> {
+        match &self.0 {
+            Kind::Entry { entry, .. } => Some(Int64(entry.size)),
+            Kind::Manifest(_) | Kind::Announced { .. } => None,
+        }
+    }
+
+    /// W&B protocol: where it is stored, in words of the protocol; null for a reference.
+    async fn storage_path(&self) -> Option<String> {
+        match &self.0 {
+            Kind::Entry { membership, entry, .. } => entry.blob_id.map(|blob| format!("wandb_artifacts/{membership}/{}", BlobId(blob))),
+            Kind::Manifest(_) => None,
+            Kind::Announced { target, .. } => target.as_ref().map(|target| format!("wandb_artifacts/{}", target.id)),
+        }
+    }
+
+    /// W&B protocol: media type. Not kept, so it is null.
+    async fn mimetype(&self) -> Option<&str> {
+        None
+    }
+
+    /// W&B protocol: when the version that holds it last changed.
+    async fn updated_at(&self) -> Option<DateTime<Utc>> {
+        match &self.0 {
+            Kind::Entry { committed_at, .. } => Some(*committed_at),
+            Kind::Manifest(_) | Kind::Announced { .. } => None,
+        }
+    }
+
+    /// W&B protocol: base64 MD5 of a file; of a reference what its client called it.
+    async fn digest(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Entry { entry, .. } => Some(&entry.digest),
+            Kind::Manifest(_) | Kind::Announced { .. } => None,
+        }
+    }
+
+    /// W&B protocol: base64 MD5; null for a reference.
+    async fn md5(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Entry { entry, .. } if entry.blob_id.is_some() => Some(&entry.digest),
+            Kind::Entry { .. } | Kind::Manifest(_) | Kind::Announced { .. } => None,
+        }
+    }
+
+    /// W&B protocol: where to PUT it; null when it is stored already (rule 39).
+    async fn upload_url(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Announced { target, .. } => target.as_ref().map(|target| target.url.as_str()),
+            Kind::Entry { .. } | Kind::Manifest(_) => None,
+        }
+    }
+
+    /// W&B protocol: headers to send with it: none.
+    async fn upload_headers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// W&B protocol: URLs of parts. Always null: a file of any size goes in one request.
+    async fn upload_multipart_urls(&self) -> Option<UploadMultipartUrls> {
+        None
+    }
+
+    /// W&B protocol: the version whose upload brought the bytes.
+    async fn artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
+        let version = match &self.0 {
+            Kind::Announced { birth, .. } => *birth,
+            Kind::Manifest(version) => Some(*version),
+            Kind::Entry { .. } => None,
+        };
+        let Some(version) = version else { return Ok(None) };
+        Ok(context.row(VersionKey(version.0)).await?.map(Artifact))
+    }
+}
+
+fn encode(text: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// W&B protocol: URLs of an upload in parts.
+#[derive(SimpleObject)]
+pub struct UploadMultipartUrls {
+    /// W&B protocol: the upload.
+    #[graphql(name = "uploadID")]
+    upload_id: String,
+    /// W&B protocol: its parts.
+    upload_url_parts: Vec<UploadUrlPart>,
+}
+
+/// W&B protocol: URL of a part.
+#[derive(SimpleObject)]
+pub struct UploadUrlPart {
+    /// W&B protocol: from 1.
+    part_number: i32,
+    /// W&B protocol: where to PUT it.
+    upload_url: String,
+}
+
+/// W&B protocol: files.
+pub struct FileConnection {
+    files: Vec<(String, File)>,
+    more: bool,
+    before: bool,
+    /// What `totalCount` counts: a manifest with so many entries, and the names asked for.
+    counted: Option<(i64, i64, Option<Vec<String>>)>,
+}
+
+/// Reads `first` and `after` of a list of files.
+pub(crate) fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
+    let first = first.unwrap_or(LARGEST_PAGE);
+    if !(0..=LARGEST_PAGE).contains(&first) {
+        return Err(regalia_service::Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
+    }
+    let mut page = paging::page(None, after)?;
+    page.first = i64::from(first);
+    Ok(page)
+}
+
+impl FileConnection {
+    /// A page of entries by path, probed for one more.
+    pub(crate) fn entries(
+        membership: MembershipId,
+        manifest: i64,
+        version: VersionRow,
+        names: Option<Vec<String>>,
+        page: &Page,
+        mut rows: Vec<EntryRow>,
+    ) -> Self {
+        let wanted = usize::try_from(page.first).unwrap_or(0);
+        let more = rows.len() > wanted;
+        rows.truncate(wanted);
+        let committed_at = version.updated_at;
+        let files = rows
+            .into_iter()
+            .map(|entry| (OpaqueCursor(entry.path.clone()).encode_cursor(), File(Kind::Entry { membership, entry, committed_at })))
+            .collect();
+        Self { files, more, before: !page.after.is_empty(), counted: Some((manifest, version.entry_count, names)) }
+    }
+
+    /// Announced files, in the order asked for.
+    pub(crate) fn announced(files: Vec<File>) -> Self {
+        Self { files: files.into_iter().map(|file| (String::new(), file)).collect(), more: false, before: false, counted: None }
+    }
+}
+
+/// W&B protocol: files.
+#[Object]
+impl FileConnection {
+    /// W&B protocol: one for each file.
+    async fn edges(&self) -> Vec<FileEdge<'_>> {
+        self.files.iter().map(|(cursor, node)| FileEdge { cursor, node }).collect()
+    }
+
+    /// W&B protocol: where the page ends.
+    async fn page_info(&self) -> PageInfo {
+        let cursor = |file: Option<&(String, File)>| file.map(|(cursor, _)| cursor.clone());
+        PageInfo {
+            has_previous_page: self.before,
+            has_next_page: self.more,
+            start_cursor: cursor(self.files.first()),
+            end_cursor: cursor(self.files.last()),
+        }
+    }
+
+    /// W&B protocol: how many there are over all pages.
+    async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i32> {
+        let count = match &self.counted {
+            None => self.files.len() as i64,
+            Some((_, all, None)) => *all,
+            Some((manifest, _, Some(names))) => context.service()?.count_entries(ManifestId(*manifest), names).await.fail()?,
+        };
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+}
+
+/// W&B protocol: a file in a list.
+struct FileEdge<'f> {
+    cursor: &'f str,
+    node: &'f File,
+}
+
+/// W&B protocol: a file in a list.
+#[Object]
+impl FileEdge<'_> {
+    /// W&B protocol: its place in the list.
+    async fn cursor(&self) -> &str {
+        self.cursor
+    }
+
+    /// W&B protocol: the file.
+    async fn node(&self) -> &File {
+        self.node
+    }
+}

@@ -1,0 +1,111 @@
+//! The W&B protocol: exactly what the SDK sends and needs, and nothing more. Changes only when the SDK does. Its words:
+//!
+//! | here                                | everywhere else                     |
+//! |-------------------------------------|-------------------------------------|
+//! | `Project` named `wandb-registry-R`  | registry `R`                        |
+//! | `Project`                           | project                             |
+//! | `Entity`                            | organization, team or user          |
+//! | `Artifact`                          | version                             |
+//! | `ArtifactSequence`                  | source collection                   |
+//! | `ArtifactPortfolio`                 | registry collection                 |
+//! | `ArtifactCollectionMembership`      | a version's place: birth or link    |
+//! | `upsertModel`                       | create or update a registry         |
+//! | `upsertBucket`                      | create or update a run              |
+//! | `access: PRIVATE`, `RESTRICTED`     | visibility `organization`, `restricted` |
+//!
+//! What must not live here: rules, and anything of the native side.
+
+pub mod artifact;
+pub mod collection;
+pub mod entity;
+pub mod file;
+pub mod project;
+pub mod publish;
+pub mod run;
+pub mod server_info;
+
+use async_graphql::{MergedObject, Object};
+use async_graphql::{Context, ID};
+use regalia_domain::ids::VersionId;
+use regalia_service::store::access::ProjectKind;
+
+use crate::context::Reach as _;
+use crate::error::{Fail as _, OrNull as _};
+use crate::ids;
+
+/// The W&B protocol's reads.
+#[derive(Default)]
+pub struct WandbQuery;
+
+/// W&B protocol reads.
+#[Object]
+impl WandbQuery {
+    /// W&B protocol: what this server can do.
+    async fn server_info(&self, context: &Context<'_>) -> async_graphql::Result<server_info::ServerInfo> {
+        context.caller()?;
+        Ok(server_info::ServerInfo)
+    }
+
+    /// W&B protocol: an organization, team or user by name; null when absent or invisible.
+    async fn entity(&self, context: &Context<'_>, name: Option<String>) -> async_graphql::Result<Option<entity::Entity>> {
+        let name = named_or_default(context, name).await?;
+        Ok(context.service()?.entity(context.caller()?, &name).await.or_null()?.map(entity::Entity::from))
+    }
+
+    /// W&B protocol: a project or registry; null when absent or invisible.
+    async fn project(&self, context: &Context<'_>, entity_name: Option<String>, name: Option<String>) -> async_graphql::Result<Option<project::Project>> {
+        let entity = named_or_default(context, entity_name).await?;
+        project::find(context, &entity, name.as_deref().unwrap_or_default()).await
+    }
+
+    /// W&B protocol: a version by id; null when absent or invisible.
+    async fn artifact(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<artifact::Artifact>> {
+        let id = ids::number(&["Artifact"], &id)?;
+        Ok(context.service()?.version(context.caller()?, VersionId(id)).await.or_null()?.map(artifact::Artifact))
+    }
+
+    /// W&B protocol: the version that the caller's own client named so; null when there is none.
+    #[graphql(name = "clientIDMapping")]
+    async fn client_id_mapping(&self, context: &Context<'_>, #[graphql(name = "clientID")] client_id: ID) -> async_graphql::Result<Option<artifact::ClientIdMapping>> {
+        let found = context.service()?.version_by_client_id(context.caller()?, &client_id).await.or_null()?;
+        Ok(found.map(|version| artifact::ClientIdMapping { server_id: ids::id("Artifact", version.0) }))
+    }
+}
+
+/// The W&B protocol's writes.
+#[derive(MergedObject, Default)]
+pub struct WandbMutation(project::ProjectMutation, run::RunMutation, publish::PublishMutation);
+
+/// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors.
+pub const ROOT_FIELDS: [&str; 14] = [
+    "serverInfo",
+    "entity",
+    "project",
+    "artifact",
+    "clientIDMapping",
+    "upsertModel",
+    "upsertBucket",
+    "createRunFiles",
+    "useArtifact",
+    "createArtifact",
+    "createArtifactManifest",
+    "createArtifactFiles",
+    "commitArtifact",
+    "linkArtifact",
+];
+
+/// The entity of a request that may name none: then the caller's default.
+pub(crate) async fn named_or_default(context: &Context<'_>, name: Option<String>) -> async_graphql::Result<String> {
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => Ok(name),
+        None => context.service()?.default_entity(context.caller()?).await.fail(),
+    }
+}
+
+/// A project's name on the wire as kind and name.
+pub(crate) fn split_project(name: &str) -> (ProjectKind, &str) {
+    match name.strip_prefix(regalia_domain::names::REGISTRY_PREFIX) {
+        Some(registry) => (ProjectKind::Registry, registry),
+        None => (ProjectKind::Project, name),
+    }
+}

@@ -1,0 +1,288 @@
+//! Projects and registries on the wire: one type, told apart by the prefix of the name. What must not live here: versions.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RegistryName};
+use regalia_domain::roles::{Right, Visibility};
+use regalia_domain::types::listed_type;
+use regalia_service::registries::RegistryFields;
+use regalia_service::store::access::{ProjectKind, ProjectRow};
+use regalia_service::store::memberships::MembershipRow;
+use regalia_service::store::projects::TypeRow;
+
+use crate::context::{Reach as _, forget};
+use crate::error::{Fail as _, OrNull as _, Parsed as _};
+use crate::ids;
+use crate::loaders::{CollectionKey, TypesOf, VersionKey};
+use crate::wandb::artifact::Artifact;
+use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership};
+use crate::wandb::entity::Entity;
+use crate::wandb::run::Run;
+use crate::wandb::{named_or_default, split_project};
+
+/// W&B protocol: a project, or a registry under its full name.
+pub struct Project(pub ProjectRow);
+
+/// A project or registry by its wire name; none when absent or invisible.
+pub(crate) async fn find(context: &Context<'_>, entity: &str, name: &str) -> async_graphql::Result<Option<Project>> {
+    let (kind, name) = split_project(name);
+    Ok(context.service()?.project(context.caller()?, entity, kind, name).await.or_null()?.map(Project))
+}
+
+impl Project {
+    async fn membership(&self, context: &Context<'_>, name: &str) -> async_graphql::Result<Option<MembershipRow>> {
+        context.service()?.resolve(self.0.id, name).await.or_null()
+    }
+}
+
+/// W&B protocol: a project, or a registry under its full name.
+#[Object]
+impl Project {
+    /// W&B protocol: opaque id.
+    pub async fn id(&self) -> ID {
+        ids::id("Project", self.0.id.0)
+    }
+
+    /// W&B protocol: the same number once more; it comes back in filters.
+    async fn internal_id(&self) -> ID {
+        ids::id("ProjectInternalId", self.0.id.0)
+    }
+
+    /// W&B protocol: name; a registry's with its prefix.
+    async fn name(&self) -> String {
+        match self.0.kind {
+            ProjectKind::Project => self.0.name.clone(),
+            ProjectKind::Registry => format!("{}{}", regalia_domain::names::REGISTRY_PREFIX, self.0.name),
+        }
+    }
+
+    /// W&B protocol: name of the owner.
+    async fn entity_name(&self) -> &str {
+        &self.0.entity_name
+    }
+
+    /// W&B protocol: the owner.
+    async fn entity(&self) -> Entity {
+        Entity::from(&self.0)
+    }
+
+    /// W&B protocol: null and empty differ (rule 7).
+    async fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+
+    /// W&B protocol: when it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// W&B protocol: when its own fields last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// W&B protocol: of a registry `PRIVATE` for its organization or `RESTRICTED` to its members; null for a project.
+    async fn access(&self) -> async_graphql::Result<Option<&'static str>> {
+        let Some(visibility) = &self.0.visibility else { return Ok(None) };
+        let visibility: Visibility = visibility.parse().parsed()?;
+        Ok(Some(visibility.to_wire()))
+    }
+
+    /// W&B protocol: whether any type may be linked into the registry.
+    async fn allow_all_artifact_types_in_registry(&self) -> bool {
+        self.0.allow_all_types
+    }
+
+    /// W&B protocol: whether the caller can't write here.
+    async fn read_only(&self) -> bool {
+        !self.0.allows(Right::Contribute)
+    }
+
+    /// W&B protocol: types on a registry's list, and while all are allowed those in use (rule 5); a project's types in use.
+    async fn artifact_types(&self, context: &Context<'_>, include_all: Option<bool>) -> async_graphql::Result<ArtifactTypeConnection> {
+        // The SDK always asks for all; the list is the same without.
+        let _ = include_all;
+        let rows = context.row(TypesOf(self.0.id.0)).await?.unwrap_or_default();
+        let listed = |row: &TypeRow| self.0.kind == ProjectKind::Project || self.0.allow_all_types || row.listed;
+        Ok(ArtifactTypeConnection {
+            edges: rows.into_iter().filter(listed).map(|row| ArtifactTypeEdge { node: ArtifactType { row, project: self.0.clone() } }).collect(),
+        })
+    }
+
+    /// W&B protocol: a type by name.
+    async fn artifact_type(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<ArtifactType>> {
+        let rows = context.row(TypesOf(self.0.id.0)).await?.unwrap_or_default();
+        Ok(rows.into_iter().find(|row| row.name == name).map(|row| ArtifactType { row, project: self.0.clone() }))
+    }
+
+    /// W&B protocol: a version by `collection:alias`.
+    async fn artifact(
+        &self,
+        context: &Context<'_>,
+        name: String,
+        #[graphql(desc = "W&B protocol: means nothing here.")] enable_tracking: Option<bool>,
+    ) -> async_graphql::Result<Option<Artifact>> {
+        let _ = enable_tracking;
+        let Some(place) = self.membership(context, &name).await? else { return Ok(None) };
+        Ok(context.row(VersionKey(place.version_id.0)).await?.map(Artifact))
+    }
+
+    /// W&B protocol: a collection by name.
+    async fn artifact_collection(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<ArtifactCollection>> {
+        Ok(context.service()?.collection(self.0.id, &name).await.or_null()?.map(ArtifactCollection::from))
+    }
+
+    /// W&B protocol: a version's place by `collection:alias`.
+    async fn artifact_collection_membership(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+        Ok(self.membership(context, &name).await?.map(ArtifactCollectionMembership))
+    }
+
+    /// W&B protocol: a run by the client's id.
+    async fn run(
+        &self,
+        context: &Context<'_>,
+        name: String,
+    ) -> async_graphql::Result<Option<Run>> {
+        Ok(context.service()?.run(self.0.id, &name).await.or_null()?.map(Run))
+    }
+}
+
+/// W&B protocol: a type of a project or registry.
+pub struct ArtifactType {
+    row: TypeRow,
+    project: ProjectRow,
+}
+
+/// W&B protocol: a type of a project or registry.
+#[Object]
+impl ArtifactType {
+    /// W&B protocol: opaque id.
+    async fn id(&self) -> ID {
+        ids::id("ArtifactType", self.row.id.0)
+    }
+
+    /// W&B protocol: name.
+    async fn name(&self) -> &str {
+        &self.row.name
+    }
+
+    /// W&B protocol: when it was first listed or used.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.row.created_at
+    }
+
+    /// W&B protocol: a version of this type by `collection:alias`.
+    async fn artifact(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<Artifact>> {
+        let Some(place) = context.service()?.resolve(self.project.id, &name).await.or_null()? else { return Ok(None) };
+        let collection = context.row(CollectionKey(place.collection_id.0)).await?;
+        if collection.is_none_or(|collection| collection.type_id != self.row.id) {
+            return Ok(None);
+        }
+        Ok(context.row(VersionKey(place.version_id.0)).await?.map(Artifact))
+    }
+
+    /// W&B protocol: a collection of this type by name.
+    async fn artifact_collection(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<ArtifactCollection>> {
+        let found = context.service()?.collection(self.project.id, &name).await.or_null()?;
+        Ok(found.filter(|row| row.type_id == self.row.id).map(ArtifactCollection::from))
+    }
+}
+
+/// W&B protocol: types.
+#[derive(SimpleObject)]
+pub struct ArtifactTypeConnection {
+    /// W&B protocol: one for each type.
+    edges: Vec<ArtifactTypeEdge>,
+}
+
+/// W&B protocol: a type in a list.
+#[derive(SimpleObject)]
+pub struct ArtifactTypeEdge {
+    /// W&B protocol: the type.
+    node: ArtifactType,
+}
+
+/// W&B protocol: a type for a registry's list.
+#[derive(InputObject)]
+pub struct ArtifactTypeInput {
+    /// W&B protocol: name.
+    name: String,
+    /// W&B protocol: accepted and not kept.
+    description: Option<String>,
+}
+
+/// W&B protocol: what a registry or project shall be.
+#[derive(InputObject)]
+pub struct UpsertModelInput {
+    /// W&B protocol: name; with the prefix it is a registry.
+    name: Option<String>,
+    /// W&B protocol: owner; the caller's default entity when it is absent.
+    entity_name: Option<String>,
+    /// W&B protocol: null is no change.
+    description: Option<String>,
+    /// W&B protocol: `PRIVATE` or `RESTRICTED` for a registry.
+    access: Option<String>,
+    /// W&B protocol: whether a registry takes any type.
+    allow_all_artifact_types_in_registry: Option<bool>,
+    /// W&B protocol: types to be added to a registry's list.
+    artifact_types: Option<Vec<ArtifactTypeInput>>,
+    /// W&B protocol: never used to find the project.
+    id: Option<String>,
+    /// W&B protocol: accepted and not kept.
+    framework: Option<String>,
+    /// W&B protocol: accepted and not kept.
+    docker_image: Option<String>,
+    /// W&B protocol: accepted and not kept.
+    repo: Option<String>,
+    /// W&B protocol: accepted and not kept.
+    is_benchmark: Option<bool>,
+    /// W&B protocol: accepted and not kept.
+    is_published: Option<bool>,
+    /// W&B protocol: accepted and not kept.
+    owner: Option<String>,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: what became of it.
+#[derive(SimpleObject)]
+pub struct UpsertModelPayload {
+    /// W&B protocol: whether it is new.
+    inserted: bool,
+    /// W&B protocol: the registry or project.
+    project: Project,
+}
+
+/// The W&B protocol's writes to projects.
+#[derive(Default)]
+pub struct ProjectMutation;
+
+/// W&B protocol writes to projects.
+#[Object]
+impl ProjectMutation {
+    /// W&B protocol: creates or updates a registry or project by its name (rule 2).
+    async fn upsert_model(&self, context: &Context<'_>, input: UpsertModelInput) -> async_graphql::Result<UpsertModelPayload> {
+        let request = context.request()?;
+        let entity = named_or_default(context, input.entity_name).await?;
+        let full = input.name.unwrap_or_default();
+        if let Some(name) = RegistryName::from_full_name(&full) {
+            let name = name.parsed()?;
+            let visibility = input.access.as_deref().map(Visibility::from_wire).transpose().parsed()?;
+            let types: Option<Vec<ArtifactTypeName>> = input
+                .artifact_types
+                .map(|types| types.iter().map(|item| listed_type(&item.name)).collect())
+                .transpose()
+                .parsed()?;
+            let fields =
+                RegistryFields { description: input.description, visibility, allow_all_types: input.allow_all_artifact_types_in_registry, types };
+            let (project, inserted) = context.service()?.upsert_registry(request, &entity, &name, &fields).await.fail()?;
+            forget(context)?;
+            return Ok(UpsertModelPayload { inserted, project: Project(project) });
+        }
+        let name = ProjectName::parse(&full).parsed()?;
+        let entity = EntityName::parse(&entity).parsed()?;
+        let (project, inserted) = context.service()?.upsert_project(request, &entity, &name, input.description.as_deref()).await.fail()?;
+        forget(context)?;
+        Ok(UpsertModelPayload { inserted, project: Project(project) })
+    }
+}

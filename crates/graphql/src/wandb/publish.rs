@@ -1,0 +1,420 @@
+//! Logging and linking versions on the wire: from `createArtifact` to `linkArtifact`. What must not live here: the rules of
+//! a commit or a link.
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use regalia_domain::digest::Md5;
+use regalia_domain::ids::VersionId;
+use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RunName, SourceCollectionName};
+use regalia_domain::paths::EntryPath;
+use regalia_service::Error;
+use regalia_service::links::{Link, not_a_registry};
+use regalia_service::store::access::ProjectKind;
+use regalia_service::versions::{Announced, NewFile, NewVersion};
+
+use crate::context::{Reach as _, forget};
+use crate::error::{Fail as _, Parsed as _};
+use crate::ids;
+use crate::scalars::{Int64, JsonString};
+use crate::wandb::artifact::{Artifact, ArtifactManifest, load};
+use crate::wandb::collection::ArtifactCollectionMembership;
+use crate::wandb::file::{File, FileConnection};
+use crate::wandb::split_project;
+
+/// Most file specs of one request (rule 44: the SDK sends up to 2,000).
+const MOST_FILES: usize = 5000;
+
+/// W&B protocol: how a digest is computed.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactDigestAlgorithm {
+    /// W&B protocol: MD5 over the entries.
+    #[graphql(name = "MANIFEST_MD5")]
+    ManifestMd5,
+}
+
+/// W&B protocol: where files are stored.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactStorageLayout {
+    /// W&B protocol: before 2021; refused.
+    V1,
+    /// W&B protocol: what every supported SDK writes.
+    V2,
+}
+
+/// W&B protocol: what a manifest is relative to.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactManifestType {
+    /// W&B protocol: nothing: it is whole.
+    Full,
+    /// W&B protocol: an earlier version; not possible yet.
+    Incremental,
+    /// W&B protocol: other parts of the same version; not possible yet.
+    Patch,
+}
+
+/// W&B protocol: an alias to set.
+#[derive(InputObject)]
+pub struct ArtifactAliasInput {
+    /// W&B protocol: the collection it is meant for; the request has one anyway.
+    artifact_collection_name: Option<String>,
+    /// W&B protocol: name.
+    alias: String,
+}
+
+/// W&B protocol: a tag to set.
+#[derive(InputObject)]
+pub struct TagInput {
+    /// W&B protocol: name.
+    tag_name: String,
+    /// W&B protocol: accepted and not kept.
+    tag_category_name: Option<String>,
+    /// W&B protocol: accepted and not kept.
+    attributes: Option<JsonString>,
+}
+
+/// W&B protocol: a version to begin.
+#[derive(InputObject)]
+pub struct CreateArtifactInput {
+    /// W&B protocol: owner of the project.
+    entity_name: String,
+    /// W&B protocol: project, made if it is missing.
+    project_name: String,
+    /// W&B protocol: type of the collection.
+    artifact_type_name: String,
+    /// W&B protocol: collection, made if it is missing.
+    artifact_collection_name: Option<String>,
+    /// W&B protocol: the same as a list of one.
+    artifact_collection_names: Option<Vec<String>>,
+    /// W&B protocol: the run that logs it.
+    run_name: Option<String>,
+    /// W&B protocol: MD5 of the manifest.
+    digest: String,
+    /// W&B protocol: how it is computed.
+    digest_algorithm: Option<ArtifactDigestAlgorithm>,
+    /// W&B protocol: free text.
+    description: Option<String>,
+    /// W&B protocol: accepted and not kept: what aliases were called once.
+    labels: Option<JsonString>,
+    /// W&B protocol: aliases to set at commit.
+    aliases: Option<Vec<ArtifactAliasInput>>,
+    /// W&B protocol: JSON object.
+    metadata: Option<JsonString>,
+    /// W&B protocol: tags; not possible yet.
+    tags: Option<Vec<TagInput>>,
+    /// W&B protocol: -1 inherits, -2 is off; an expiry is not possible yet.
+    ttl_duration_seconds: Option<Int64>,
+    /// W&B protocol: the run's step.
+    history_step: Option<Int64>,
+    /// W&B protocol: whether the newest version is returned when it is the same (rule 26).
+    enable_digest_deduplication: Option<bool>,
+    /// W&B protocol: a version made by several processes; not possible yet.
+    #[graphql(name = "distributedID")]
+    distributed_id: Option<String>,
+    /// W&B protocol: the client's own name for it.
+    #[graphql(name = "clientID")]
+    client_id: Option<ID>,
+    /// W&B protocol: accepted and not kept.
+    #[graphql(name = "sequenceClientID")]
+    sequence_client_id: Option<ID>,
+    /// W&B protocol: null or `default`.
+    storage_region: Option<String>,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: the version.
+#[derive(SimpleObject)]
+pub struct CreateArtifactPayload {
+    /// W&B protocol: pending, or committed when the newest is the same.
+    artifact: Artifact,
+}
+
+/// W&B protocol: a manifest to announce.
+#[derive(InputObject)]
+pub struct CreateArtifactManifestInput {
+    /// W&B protocol: the version.
+    #[graphql(name = "artifactID")]
+    artifact_id: ID,
+    /// W&B protocol: accepted and not kept for a whole manifest.
+    #[graphql(name = "baseArtifactID")]
+    base_artifact_id: Option<ID>,
+    /// W&B protocol: always `wandb_manifest.json`.
+    name: String,
+    /// W&B protocol: base64 MD5 of the manifest file; empty while it isn't known.
+    digest: String,
+    /// W&B protocol: the version's id decides.
+    entity_name: String,
+    /// W&B protocol: the version's id decides.
+    project_name: String,
+    /// W&B protocol: the version's id decides.
+    run_name: String,
+    /// W&B protocol: FULL.
+    #[graphql(name = "type")]
+    manifest_type: Option<ArtifactManifestType>,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: the announced manifest.
+#[derive(SimpleObject)]
+pub struct CreateArtifactManifestPayload {
+    /// W&B protocol: the manifest, with an upload URL once its digest is known.
+    artifact_manifest: ArtifactManifest,
+}
+
+/// W&B protocol: a part of a file.
+#[derive(InputObject)]
+pub struct UploadPartsInput {
+    /// W&B protocol: from 1.
+    part_number: Int64,
+    /// W&B protocol: hexadecimal MD5.
+    #[graphql(name = "hexMD5")]
+    hex_md5: String,
+}
+
+/// W&B protocol: a file to announce.
+#[derive(InputObject)]
+pub struct CreateArtifactFileSpecInput {
+    /// W&B protocol: the version.
+    #[graphql(name = "artifactID")]
+    artifact_id: ID,
+    /// W&B protocol: path in the manifest.
+    name: String,
+    /// W&B protocol: base64 MD5 of the bytes.
+    md5: String,
+    /// W&B protocol: accepted and not kept.
+    mimetype: Option<String>,
+    /// W&B protocol: the version's announced manifest.
+    #[graphql(name = "artifactManifestID")]
+    artifact_manifest_id: Option<ID>,
+    /// W&B protocol: a claim that means nothing: the server says where files are.
+    storage_path: Option<String>,
+    /// W&B protocol: accepted and not used: a file of any size goes in one request.
+    upload_parts_input: Option<Vec<UploadPartsInput>>,
+}
+
+/// W&B protocol: files to announce, all of one version.
+#[derive(InputObject)]
+pub struct CreateArtifactFilesInput {
+    /// W&B protocol: the files.
+    artifact_files: Vec<CreateArtifactFileSpecInput>,
+    /// W&B protocol: V2.
+    storage_layout: ArtifactStorageLayout,
+    /// W&B protocol: accepted and not kept.
+    #[graphql(name = "cloudRegionID")]
+    cloud_region_id: Option<ID>,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: where to send them.
+#[derive(SimpleObject)]
+pub struct CreateArtifactFilesPayload {
+    /// W&B protocol: one for each file, in the order asked for.
+    files: FileConnection,
+}
+
+/// W&B protocol: a version to commit.
+#[derive(InputObject)]
+pub struct CommitArtifactInput {
+    /// W&B protocol: the version.
+    #[graphql(name = "artifactID")]
+    artifact_id: ID,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: the version.
+#[derive(SimpleObject)]
+pub struct CommitArtifactPayload {
+    /// W&B protocol: committed.
+    artifact: Artifact,
+}
+
+/// W&B protocol: a version to link.
+#[derive(InputObject)]
+pub struct LinkArtifactInput {
+    /// W&B protocol: the version, or `clientID`.
+    #[graphql(name = "artifactID")]
+    artifact_id: Option<ID>,
+    /// W&B protocol: the client's own name for the version.
+    #[graphql(name = "clientID")]
+    client_id: Option<ID>,
+    /// W&B protocol: collection, made if it is missing.
+    artifact_portfolio_name: String,
+    /// W&B protocol: owner of the registry.
+    entity_name: String,
+    /// W&B protocol: the registry's full name.
+    project_name: String,
+    /// W&B protocol: aliases in that collection.
+    aliases: Option<Vec<ArtifactAliasInput>>,
+    /// W&B protocol: accepted and not used: names decide.
+    #[graphql(name = "artifactPortfolioID")]
+    artifact_portfolio_id: Option<ID>,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: the link.
+#[derive(SimpleObject)]
+pub struct LinkArtifactPayload {
+    /// W&B protocol: N of `vN` in that collection.
+    version_index: Option<i32>,
+    /// W&B protocol: the place.
+    artifact_membership: Option<ArtifactCollectionMembership>,
+}
+
+fn refuse<T>(sentence: impl Into<String>) -> async_graphql::Result<T> {
+    Err(Error::Invalid(sentence.into())).fail()
+}
+
+fn version(id: &ID) -> async_graphql::Result<VersionId> {
+    Ok(VersionId(ids::number(&["Artifact"], id)?))
+}
+
+/// The aliases of a request that is about one collection.
+fn aliases(given: Option<Vec<ArtifactAliasInput>>, collection: &str) -> async_graphql::Result<Vec<String>> {
+    let given = given.unwrap_or_default();
+    if let Some(other) = given.iter().filter_map(|alias| alias.artifact_collection_name.as_deref()).find(|name| *name != collection) {
+        return refuse(format!("An alias for the collection \"{other}\" was sent with a request about \"{collection}\"."));
+    }
+    Ok(given.into_iter().map(|alias| alias.alias).collect())
+}
+
+impl CreateArtifactInput {
+    fn parse(self) -> async_graphql::Result<NewVersion> {
+        let names = self.artifact_collection_names.unwrap_or_default();
+        let name = match (self.artifact_collection_name, names.as_slice()) {
+            (Some(name), []) => name,
+            (None, [name]) => name.clone(),
+            (Some(name), [other]) if name == *other => name,
+            _ => return refuse("A version belongs to exactly one collection: send `artifactCollectionName`."),
+        };
+        if self.tags.is_some_and(|tags| !tags.is_empty()) {
+            return refuse("Tags on versions are not possible yet; log the version without tags.");
+        }
+        if self.distributed_id.is_some_and(|id| !id.is_empty()) {
+            return refuse("Versions made by several processes (`upsert_artifact`) are not possible yet; use `log_artifact`.");
+        }
+        let ttl_seconds = self.ttl_duration_seconds.map_or(-1, |ttl| ttl.0);
+        if ![-1, -2].contains(&ttl_seconds) {
+            return refuse("An expiry (`ttl`) is not possible yet; log the version without one.");
+        }
+        if let Some(region) = self.storage_region.filter(|region| !region.is_empty() && region != "default") {
+            return refuse(format!("There is no storage region \"{region}\" here; leave it out or use \"default\"."));
+        }
+        Ok(NewVersion {
+            entity: EntityName::parse(&self.entity_name).parsed()?,
+            project: ProjectName::parse(&self.project_name).parsed()?,
+            type_name: ArtifactTypeName::parse(&self.artifact_type_name).parsed()?,
+            run: self.run_name.filter(|name| !name.is_empty()).map(|name| RunName::parse(&name)).transpose().parsed()?,
+            digest: Md5::from_hex(&self.digest).map_err(|error| Error::Invalid(format!("`digest`: {error}"))).fail()?,
+            description: self.description,
+            metadata: self.metadata.map(|json| json.0),
+            aliases: aliases(self.aliases, &name)?,
+            collection: SourceCollectionName::parse(&name).parsed()?,
+            ttl_seconds,
+            history_step: self.history_step.map(|step| step.0),
+            client_id: self.client_id.map(|id| id.0),
+            deduplicate: self.enable_digest_deduplication.unwrap_or(false),
+        })
+    }
+}
+
+/// The W&B protocol's way from a version's beginning to its links.
+#[derive(Default)]
+pub struct PublishMutation;
+
+/// W&B protocol's way from a version's beginning to its links.
+#[Object]
+impl PublishMutation {
+    /// W&B protocol: begins a version, or returns the newest when it is the same (rule 26).
+    async fn create_artifact(&self, context: &Context<'_>, input: CreateArtifactInput) -> async_graphql::Result<CreateArtifactPayload> {
+        let logged = context.service()?.log_version(context.request()?, &input.parse()?).await.fail()?;
+        forget(context)?;
+        Ok(CreateArtifactPayload { artifact: load(context, logged.version).await? })
+    }
+
+    /// W&B protocol: announces the manifest; again with its digest, for an upload URL.
+    async fn create_artifact_manifest(
+        &self,
+        context: &Context<'_>,
+        input: CreateArtifactManifestInput,
+    ) -> async_graphql::Result<CreateArtifactManifestPayload> {
+        if !matches!(input.manifest_type, None | Some(ArtifactManifestType::Full)) {
+            return refuse("Incremental and distributed versions are not possible yet; log a whole version.");
+        }
+        let version = version(&input.artifact_id)?;
+        let digest = Some(input.digest).filter(|digest| !digest.is_empty());
+        let md5 = digest.map(|digest| Md5::from_base64(&digest)).transpose().map_err(|error| Error::Invalid(format!("`digest`: {error}"))).fail()?;
+        let (id, target) = context.service()?.announce_manifest(context.request()?, version, md5).await.fail()?;
+        let file = File::announced(input.name, target, Some(version));
+        Ok(CreateArtifactManifestPayload { artifact_manifest: ArtifactManifest { id: ids::id("ArtifactManifest", id), file } })
+    }
+
+    /// W&B protocol: announces files.
+    async fn create_artifact_files(&self, context: &Context<'_>, input: CreateArtifactFilesInput) -> async_graphql::Result<CreateArtifactFilesPayload> {
+        if input.storage_layout != ArtifactStorageLayout::V2 {
+            return refuse("Only the storage layout V2 is served.");
+        }
+        if input.artifact_files.len() > MOST_FILES {
+            return refuse(format!("At most {MOST_FILES} files can be announced in one request."));
+        }
+        let Some(first) = input.artifact_files.first() else {
+            return Ok(CreateArtifactFilesPayload { files: FileConnection::announced(Vec::new()) });
+        };
+        let artifact = version(&first.artifact_id)?;
+        let manifest = first.artifact_manifest_id.clone();
+        if input.artifact_files.iter().any(|file| file.artifact_id != first.artifact_id || file.artifact_manifest_id != manifest) {
+            return refuse("All files of one request belong to one version.");
+        }
+        let manifest = manifest.map(|id| ids::number(&["ArtifactManifest"], &id)).transpose()?;
+        let mut files = Vec::with_capacity(input.artifact_files.len());
+        for file in &input.artifact_files {
+            let path = EntryPath::parse(&file.name).parsed()?;
+            let md5 = Md5::from_base64(&file.md5).map_err(|error| Error::Invalid(format!("`md5` of \"{}\": {error}", path.as_str()))).fail()?;
+            files.push(NewFile { path, md5 });
+        }
+        let announced = context.service()?.announce_files(context.request()?, artifact, manifest, &files).await.fail()?;
+        let files = input
+            .artifact_files
+            .into_iter()
+            .zip(announced)
+            .map(|(file, announced)| match announced {
+                Announced::Upload(target) => File::announced(file.name, Some(target), Some(artifact)),
+                Announced::Stored(birth) => File::announced(file.name, None, Some(birth)),
+            })
+            .collect();
+        Ok(CreateArtifactFilesPayload { files: FileConnection::announced(files) })
+    }
+
+    /// W&B protocol: commits a version; again changes nothing.
+    async fn commit_artifact(&self, context: &Context<'_>, input: CommitArtifactInput) -> async_graphql::Result<CommitArtifactPayload> {
+        let version = version(&input.artifact_id)?;
+        context.service()?.commit_version(context.request()?, version).await.fail()?;
+        forget(context)?;
+        Ok(CommitArtifactPayload { artifact: load(context, version).await? })
+    }
+
+    /// W&B protocol: links a version into a registry collection (rules 21, 28 and 31).
+    async fn link_artifact(&self, context: &Context<'_>, input: LinkArtifactInput) -> async_graphql::Result<LinkArtifactPayload> {
+        let (service, request) = (context.service()?, context.request()?);
+        let version = match (&input.artifact_id, &input.client_id) {
+            (Some(id), _) => version(id)?,
+            (None, Some(client_id)) => service.version_by_client_id(context.caller()?, client_id).await.fail()?,
+            (None, None) => return refuse("Send the version to link as `artifactID` or `clientID`."),
+        };
+        let (ProjectKind::Registry, registry) = split_project(&input.project_name) else {
+            return Err(not_a_registry(&input.entity_name, &input.project_name)).fail();
+        };
+        let link = Link {
+            version,
+            organization: input.entity_name,
+            registry: regalia_domain::names::RegistryName::parse(registry).parsed()?,
+            aliases: aliases(input.aliases, &input.artifact_portfolio_name)?,
+            collection: RegistryCollectionName::parse(&input.artifact_portfolio_name).parsed()?,
+        };
+        let place = service.link(request, &link).await.fail()?;
+        forget(context)?;
+        Ok(LinkArtifactPayload { version_index: Some(place.index), artifact_membership: Some(ArtifactCollectionMembership(place)) })
+    }
+}

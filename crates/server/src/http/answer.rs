@@ -1,0 +1,57 @@
+//! Errors as plain HTTP answers: always JSON in the shape that SDKs read, never SQL, a path or a cause.
+
+use std::any::Any;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::OriginalUri;
+use axum::http::{Response as HttpResponse, StatusCode};
+use axum::response::{IntoResponse, Response};
+use regalia_service::Error;
+use serde_json::json;
+
+/// The status of an error where the protocol has statuses.
+pub(super) fn status(code: &str) -> StatusCode {
+    match code {
+        "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
+        "NOT_FOUND" => StatusCode::NOT_FOUND,
+        "FORBIDDEN" => StatusCode::FORBIDDEN,
+        "CONFLICT" => StatusCode::CONFLICT,
+        "TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
+        "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
+        "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// An error answer with a sentence and a code.
+pub(super) fn refuse(status: StatusCode, code: &str, sentence: &str) -> Response {
+    let body = json!({ "data": null, "errors": [{ "message": sentence, "extensions": { "code": code } }] });
+    let mut response = (status, Json(body)).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = axum::http::HeaderValue::from_static("Basic realm=\"regalia\"");
+        response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// A service error as an answer; internal ones are logged here.
+pub(super) fn error(error: &Error) -> Response {
+    error.log();
+    refuse(status(error.code()), error.code(), &error.to_string())
+}
+
+pub(super) async fn no_route(OriginalUri(uri): OriginalUri) -> Response {
+    refuse(StatusCode::NOT_FOUND, "NOT_FOUND", &format!("There is nothing at {}.", uri.path()))
+}
+
+pub(super) async fn no_method(OriginalUri(uri): OriginalUri) -> Response {
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "INVALID", &format!("{} doesn't take this method.", uri.path()))
+}
+
+/// A bug: logged, and answered without a word about it.
+pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> HttpResponse<Body> {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("unknown"), "a request panicked");
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong inside the server.")
+}

@@ -1,0 +1,167 @@
+//! `POST /graphql`: limits, authentication and parsing before execution; the HTTP status after it (rule 45). What must not
+//! live here: fields.
+
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
+use async_graphql::{Name, Response as GraphqlResponse};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+use regalia_graphql::{limits, loaders, native, wandb};
+use regalia_service::{Error, Request};
+
+use super::auth::{self, Credentials};
+use super::{App, answer, body_stream};
+
+/// A refused body is read on for so many bytes, so that a client that is still sending gets to see the answer.
+pub(super) const DRAIN_BYTES: usize = 64 * 1024 * 1024;
+
+pub(super) async fn graphql(
+    State(app): State<App>,
+    Extension(request): Extension<Request>,
+    Extension(credentials): Extension<Credentials>,
+    body: Body,
+) -> Response {
+    let body = match read(body, limits::BODY_BYTES).await {
+        Ok(body) => body,
+        Err(error) => return answer::error(&error),
+    };
+    let request = match auth::authenticate(&app.service, &request, &credentials).await {
+        Ok(request) => request,
+        Err(error) => return answer::error(&error),
+    };
+    match parse(&body) {
+        Ok((graphql, door)) => execute(&app, request, graphql, door).await,
+        Err(sentence) => answer::refuse(StatusCode::BAD_REQUEST, "INVALID", &sentence),
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes.
+///
+/// # Errors
+/// `TooLarge` beyond the limit; `Invalid` when it ends early.
+pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
+    let mut stream = std::pin::pin!(body_stream(body));
+    let mut bytes = Vec::new();
+    let mut length = 0_usize;
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|cause| Error::Invalid(format!("The request's body ended before it was complete ({cause}).")))?;
+        length += piece.len();
+        if length <= limit {
+            bytes.extend_from_slice(&piece);
+        } else {
+            bytes = Vec::new();
+            if length > DRAIN_BYTES {
+                break;
+            }
+        }
+    }
+    if length > limit {
+        return Err(Error::TooLarge(format!("The request's body is larger than {limit} bytes. Send less in one request.")));
+    }
+    Ok(bytes)
+}
+
+/// Which side of the schema an operation is of: that decides how its errors are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// Regalia's own: 200, and `extensions.code`.
+    Native,
+    /// W&B protocol: the status says it.
+    Wandb,
+    /// W&B protocol's `upsertBucket`, whose client would repeat a 409 for minutes.
+    WandbRun,
+}
+
+fn parse(body: &[u8]) -> Result<(async_graphql::Request, Door), String> {
+    let mut graphql: async_graphql::Request = serde_json::from_slice(body)
+        .map_err(|error| format!("The body is not a GraphQL request in JSON, such as {{\"query\": \"{{ viewer {{ name }} }}\"}}: {error}."))?;
+    // Clients send "" for an operation without a name.
+    graphql.operation_name = graphql.operation_name.filter(|name| !name.is_empty());
+    limits::check_text(&graphql.query)?;
+    let document = async_graphql::parser::parse_query(&graphql.query).map_err(|error| format!("The query can't be parsed: {error}."))?;
+    let name = graphql.operation_name.as_deref();
+    let operation = operation(&document, name).ok_or_else(|| match name {
+        Some(name) => format!("The query has no operation named \"{name}\"."),
+        None => "The query has several operations; say which one in `operationName`.".to_owned(),
+    })?;
+    limits::check_document(&document, operation)?;
+    let door = door(&document, operation);
+    graphql.set_parsed_query(document);
+    Ok((graphql, door))
+}
+
+fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
+    match name {
+        Some(name) => document.operations.iter().find(|(found, _)| found.is_some_and(|found| found.as_str() == name)).map(|(_, operation)| &operation.node),
+        None => {
+            let mut operations = document.operations.iter();
+            let (_, first) = operations.next()?;
+            operations.next().is_none().then_some(&first.node)
+        }
+    }
+}
+
+fn door(document: &ExecutableDocument, operation: &OperationDefinition) -> Door {
+    let mut names = Vec::new();
+    root_fields(document, &operation.selection_set.node, &mut names, limits::DEPTH);
+    if names.iter().any(|name| name.as_str() == "upsertBucket") {
+        Door::WandbRun
+    } else if names.iter().any(|name| wandb::ROOT_FIELDS.contains(&name.as_str())) {
+        Door::Wandb
+    } else {
+        Door::Native
+    }
+}
+
+fn root_fields<'d>(document: &'d ExecutableDocument, set: &'d SelectionSet, names: &mut Vec<&'d Name>, depth: usize) {
+    for selection in &set.items {
+        match &selection.node {
+            Selection::Field(field) => {
+                let Field { name, .. } = &field.node;
+                names.push(&name.node);
+            }
+            Selection::InlineFragment(fragment) if depth > 0 => root_fields(document, &fragment.node.selection_set.node, names, depth - 1),
+            Selection::FragmentSpread(spread) if depth > 0 => {
+                if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
+                    root_fields(document, &fragment.node.selection_set.node, names, depth - 1);
+                }
+            }
+            Selection::InlineFragment(_) | Selection::FragmentSpread(_) => {}
+        }
+    }
+}
+
+async fn execute(app: &App, request: Request, mut graphql: async_graphql::Request, door: Door) -> Response {
+    if let Some(caller) = &request.caller {
+        graphql = graphql
+            .data(loaders::rows(app.service.clone(), caller.clone()))
+            .data(native::loaders::people(app.service.clone(), caller.clone()));
+    }
+    let response = app.schema.execute(graphql.data(request)).await;
+    (status(&response, door), Json(response)).into_response()
+}
+
+/// Rule 45: what failed before execution is 4xx for everybody; then the W&B protocol's operations take their status from
+/// their first error, and ours are 200.
+fn status(response: &GraphqlResponse, door: Door) -> StatusCode {
+    let codes: Vec<String> = response.errors.iter().filter_map(|error| {
+        match error.extensions.as_ref()?.get("code")? {
+            async_graphql::Value::String(code) => Some(code.clone()),
+            _ => None,
+        }
+    }).collect();
+    match (response.errors.is_empty(), codes.first(), door) {
+        (true, _, _) => StatusCode::OK,
+        // The engine's own errors have no code: the document or a variable doesn't fit the schema.
+        (false, None, _) => StatusCode::BAD_REQUEST,
+        (false, Some(_), Door::Native) => StatusCode::OK,
+        (false, Some(code), Door::Wandb) => answer::status(code),
+        (false, Some(code), Door::WandbRun) => match answer::status(code) {
+            StatusCode::CONFLICT => StatusCode::BAD_REQUEST,
+            other => other,
+        },
+    }
+}

@@ -1,0 +1,120 @@
+//! The routes, and what every request goes through: an id, a log line, authentication. What must not live here: what a route
+//! does (a file for each).
+
+mod answer;
+mod auth;
+mod content;
+mod graphiql;
+mod graphql;
+mod health;
+mod run_stream;
+mod storage;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::header::{HOST, HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use regalia_graphql::RegaliaSchema;
+use regalia_service::{Request, Service};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+/// Header that names a request, in and out.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A body of which nothing comes for so long is given up.
+const BODY_SILENCE: Duration = Duration::from_secs(60);
+
+/// What the routes share.
+#[derive(Clone)]
+pub struct App {
+    service: Arc<Service>,
+    schema: RegaliaSchema,
+}
+
+impl App {
+    /// The routes' state.
+    #[must_use]
+    pub fn new(service: Arc<Service>) -> Self {
+        Self { schema: regalia_graphql::schema(Some(Arc::clone(&service))), service }
+    }
+}
+
+/// All routes.
+#[must_use]
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(graphiql::home))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/graphql", post(graphql::graphql))
+        .route("/graphiql", get(graphiql::page))
+        .route("/graphiql/", get(graphiql::home))
+        .route("/graphiql/{*asset}", get(graphiql::asset))
+        .route("/files/{entity}/{project}/{run}/file_stream", post(run_stream::file_stream))
+        .route("/storage/uploads/{id}", put(storage::upload))
+        .route("/storage/wandb_artifacts/{membership}/{blob}/{*name}", get(storage::file))
+        .route("/storage/manifests/{version}/{name}", get(storage::manifest))
+        .route("/artifactsV2/{*path}", get(storage::artifacts_v2))
+        .fallback(answer::no_route)
+        .method_not_allowed_fallback(answer::no_method)
+        .layer(CatchPanicLayer::custom(answer::panicked))
+        .layer(from_fn_with_state(app.clone(), request))
+        .with_state(app)
+}
+
+/// Gives each request its id, finds who asks, and logs one line about it. The line has the path but never the query, which
+/// may hold a signature.
+async fn request(State(app): State<App>, mut http: HttpRequest, next: Next) -> Response {
+    let begun = Instant::now();
+    let given = http.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| Uuid::parse_str(text).ok());
+    let id = given.unwrap_or_else(|| app.service.random_uuid());
+    let base_url = base_url(&app, &http);
+    let method = http.method().clone();
+    let path = http.uri().path().to_owned();
+    let span = tracing::info_span!("request", id = %id);
+    async move {
+        let credentials = auth::credentials(http.headers());
+        http.extensions_mut().insert(credentials);
+        http.extensions_mut().insert(Request { caller: None, id, base_url });
+        let mut response = next.run(http).await;
+        if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(method = %method, path = %path, status = response.status().as_u16(), milliseconds, "request");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// The address under which this client reaches the server.
+fn base_url(app: &App, http: &HttpRequest) -> String {
+    if let Some(url) = &app.service.settings.public_url {
+        return url.clone();
+    }
+    let host = http.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or("127.0.0.1");
+    format!("http://{host}")
+}
+
+/// A body as a stream that gives up when nothing comes for a while.
+fn body_stream(body: axum::body::Body) -> impl Stream<Item = Result<Bytes, String>> {
+    futures_util::stream::unfold(Some(body.into_data_stream()), |state| async {
+        let mut stream = state?;
+        match tokio::time::timeout(BODY_SILENCE, stream.next()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(stream))),
+            Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
+            Err(_) => Some((Err(format!("nothing came for {} seconds", BODY_SILENCE.as_secs())), None)),
+        }
+    })
+}

@@ -1,0 +1,62 @@
+//! `POST /files/{entity}/{project}/{run}/file_stream`: a run's heartbeat, summary and end. History lines and console output
+//! are accepted and dropped (rule 47).
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::response::{IntoResponse, Response};
+use regalia_domain::names::{EntityName, ProjectName, RunName};
+use regalia_service::{Error, Request, Service};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::auth::{self, Credentials};
+use super::{App, answer, graphql};
+
+/// The SDK sends at most 10 MB.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+#[derive(Deserialize)]
+struct Stream {
+    #[serde(default)]
+    files: Option<Files>,
+    #[serde(default)]
+    complete: Option<bool>,
+    #[serde(default)]
+    exitcode: Option<i32>,
+}
+
+#[derive(Deserialize)]
+struct Files {
+    #[serde(default, rename = "wandb-summary.json")]
+    summary: Option<Lines>,
+}
+
+#[derive(Deserialize)]
+struct Lines {
+    #[serde(default)]
+    content: Vec<String>,
+}
+
+pub(super) async fn file_stream(
+    State(app): State<App>,
+    Extension(request): Extension<Request>,
+    Extension(credentials): Extension<Credentials>,
+    Path((entity, project, run)): Path<(String, String, String)>,
+    body: Body,
+) -> Response {
+    match stream(&app.service, &request, &credentials, [&entity, &project, &run], body).await {
+        Ok(()) => Json(json!({})).into_response(),
+        Err(error) => answer::error(&error),
+    }
+}
+
+async fn stream(service: &Service, request: &Request, credentials: &Credentials, [entity, project, run]: [&str; 3], body: Body) -> Result<(), Error> {
+    let body = graphql::read(body, MOST_BYTES).await?;
+    let request = auth::authenticate(service, request, credentials).await?;
+    let stream: Stream = serde_json::from_slice(&body).map_err(|error| Error::Invalid(format!("The body is not a file stream in JSON: {error}.")))?;
+    let summary = stream.files.and_then(|files| files.summary).and_then(|lines| lines.content.into_iter().next_back());
+    let ended = (stream.complete == Some(true)).then_some(stream.exitcode.unwrap_or(0));
+    let (entity, project, run) = (EntityName::parse(entity)?, ProjectName::parse(project)?, RunName::parse(run)?);
+    service.run_heartbeat(&request, &entity, &project, &run, summary.as_deref(), ended).await
+}

@@ -1,0 +1,152 @@
+//! Bytes by URL: uploads and downloads whose URLs authorize themselves, and `/artifactsV2/…`, which takes a key. What must
+//! not live here: what a signature means and who may read what (the service).
+
+use axum::body::Body;
+use axum::extract::{Extension, OriginalUri, Path, Query, State};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+use percent_encoding::percent_decode_str;
+use regalia_domain::digest::Md5;
+use regalia_domain::ids::{BlobId, MembershipId, UserId, VersionId, decode_id};
+use regalia_domain::names::REGISTRY_PREFIX;
+use regalia_service::files::Content;
+use regalia_service::signing::Signature;
+use regalia_service::store::access::ProjectKind;
+use regalia_service::{Error, Request, Service};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::auth::{self, Credentials};
+use super::graphql::DRAIN_BYTES;
+use super::{App, answer, body_stream, content};
+
+/// A signature as it stands in a query string.
+#[derive(Deserialize)]
+pub(super) struct Signed {
+    actor: i64,
+    expires: i64,
+    key: i64,
+    signature: String,
+}
+
+impl From<Signed> for Signature {
+    fn from(signed: Signed) -> Self {
+        Self { actor: UserId(signed.actor), expires: signed.expires, key: signed.key, code: signed.signature }
+    }
+}
+
+/// A query string without a readable signature.
+fn unsigned() -> Error {
+    Error::Forbidden("This URL needs the signature that it was given out with. Ask for a new URL.".into())
+}
+
+pub(super) async fn upload(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    signed: Result<Query<Signed>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let mut stream = Box::pin(body_stream(body));
+    let outcome = receive(&app.service, &id, signed.ok().map(|Query(signed)| signed.into()), &headers, &mut stream).await;
+    match outcome {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(refusal) => {
+            // A client that is still sending gets to see the answer instead of a broken connection, which it would repeat.
+            let mut drained = 0;
+            while let Some(Ok(piece)) = stream.next().await {
+                drained += piece.len();
+                if drained > DRAIN_BYTES {
+                    break;
+                }
+            }
+            refusal
+        }
+    }
+}
+
+async fn receive(
+    service: &Service,
+    id: &str,
+    signature: Option<Signature>,
+    headers: &HeaderMap,
+    body: &mut (impl futures_util::Stream<Item = Result<bytes::Bytes, String>> + Unpin),
+) -> Result<(), Response> {
+    let Ok(id) = Uuid::parse_str(id) else { return Err(answer::error(&unsigned())) };
+    let signature = signature.ok_or_else(|| answer::error(&unsigned()))?;
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+    match length {
+        None => Err(answer::refuse(StatusCode::LENGTH_REQUIRED, "INVALID", "An upload needs a Content-Length, so that it has an end.")),
+        Some(length) if length > service.settings.largest_file => {
+            let sentence = format!("The file has {length} bytes; this server takes at most {}.", service.settings.largest_file);
+            Err(answer::refuse(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", &sentence))
+        }
+        Some(_) => service.upload(id, &signature, body).await.map_err(|error| answer::error(&error)),
+    }
+}
+
+async fn send(app: &App, found: Result<Content, Error>, headers: &HeaderMap) -> Response {
+    match found {
+        Ok(found) => content::send(&app.service, &found, headers).await,
+        Err(error) => answer::error(&error),
+    }
+}
+
+pub(super) async fn file(
+    State(app): State<App>,
+    Path((membership, blob, _)): Path<(String, String, String)>,
+    signed: Result<Query<Signed>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let found = match (membership.parse(), blob.parse(), signed) {
+        (Ok(membership), Ok(blob), Ok(Query(signed))) => {
+            app.service.signed_file(MembershipId(membership), BlobId(blob), &signed.into()).await
+        }
+        _ => Err(unsigned()),
+    };
+    send(&app, found, &headers).await
+}
+
+pub(super) async fn manifest(
+    State(app): State<App>,
+    Path((version, _)): Path<(String, String)>,
+    signed: Result<Query<Signed>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let found = match (version.parse(), signed) {
+        (Ok(version), Ok(Query(signed))) => app.service.signed_manifest(VersionId(version), &signed.into()).await,
+        _ => Err(unsigned()),
+    };
+    send(&app, found, &headers).await
+}
+
+/// `/artifactsV2/{region}/{entity}/{project}/{collection}/{artifact}/{birth artifact}/{hex md5}/{file name}`, each segment
+/// percent-encoded once. The birth artifact is a claim that means nothing.
+pub(super) async fn artifacts_v2(
+    State(app): State<App>,
+    Extension(request): Extension<Request>,
+    Extension(credentials): Extension<Credentials>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    let found = by_path(&app.service, &request, &credentials, uri.path()).await;
+    send(&app, found, &headers).await
+}
+
+async fn by_path(service: &Service, request: &Request, credentials: &Credentials, path: &str) -> Result<Content, Error> {
+    let request = auth::authenticate(service, request, credentials).await?;
+    let form = "The address is not /artifactsV2/REGION/ENTITY/PROJECT/COLLECTION/ARTIFACT/BIRTH/MD5/NAME.";
+    let decode = |segment: &str| percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| Error::Invalid(form.into()));
+    let segments: Vec<String> = path.trim_start_matches("/artifactsV2/").splitn(8, '/').map(decode).collect::<Result<_, _>>()?;
+    let [_, entity, project, collection, artifact, _, md5, name] = segments.as_slice() else { return Err(Error::Invalid(form.into())) };
+    let version = VersionId(decode_id(&["Artifact"], artifact)?);
+    let md5 = Md5::from_hex(md5).map_err(|error| Error::Invalid(error.to_string()))?;
+    let named = !project.is_empty() && !collection.is_empty();
+    let path = named.then(|| match project.strip_prefix(REGISTRY_PREFIX) {
+        Some(registry) => (entity.as_str(), ProjectKind::Registry, registry, collection.as_str()),
+        None => (entity.as_str(), ProjectKind::Project, project.as_str(), collection.as_str()),
+    });
+    service.file_by_md5(&request, path, version, &md5.0, name).await
+}

@@ -1,0 +1,272 @@
+//! `regalia serve`: from a configuration to a listening server, and back to nothing. What must not live here: routes.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use regalia_service::blobs::Blobs;
+use regalia_service::signing::Signer;
+use regalia_service::store::{Address, Store};
+use regalia_service::{Clock, Random, Service, Settings};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{self, Config, LogFormat};
+use crate::http::{self, App};
+use crate::postgres::{ManagedPostgres, Options};
+
+/// How long requests that are under way may take after the signal to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why the server didn't start, or stopped. Each sentence says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory can't be used.
+    #[error("The data directory {0} can't be used: {1}. Give another one with --data-dir.")]
+    DataDirectory(String, std::io::Error),
+    /// The managed PostgreSQL didn't start.
+    #[error(transparent)]
+    Postgres(#[from] crate::postgres::PostgresError),
+    /// The PostgreSQL given by an address can't be reached or refuses.
+    #[error("The database can't be used: {0}. Check database_url.")]
+    Database(#[from] regalia_service::store::Error),
+    /// A migration failed.
+    #[error("The database can't be brought to this program's schema: {0}")]
+    Migration(String),
+    /// The directory of the files can't be used.
+    #[error("The directory of the files can't be used: {0}")]
+    Blobs(#[from] regalia_service::blobs::Error),
+    /// A use-case of the start failed.
+    #[error("{0}")]
+    Service(#[from] regalia_service::Error),
+    /// The address is taken or not ours.
+    #[error("The address {0} can't be listened on: {1}. Give another one with --listen.")]
+    Listen(SocketAddr, std::io::Error),
+    /// The process's own input and output.
+    #[error("The server can't go on: {0}")]
+    Io(#[from] std::io::Error),
+    /// The managed PostgreSQL ended by itself.
+    #[error("PostgreSQL has ended, so the server ends too: {0}")]
+    PostgresEnded(String),
+}
+
+/// The system's clock.
+#[derive(Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+/// The system's random numbers.
+#[derive(Debug)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    #[allow(clippy::expect_used)] // Without random numbers no key is safe: there is nothing to go on with.
+    fn fill(&self, buffer: &mut [u8]) {
+        getrandom::fill(buffer).expect("the system gives random numbers");
+    }
+}
+
+/// A database, and the PostgreSQL behind it if this server manages it.
+#[derive(Debug)]
+pub struct Database {
+    /// The database.
+    pub store: Store,
+    postgres: Option<Arc<ManagedPostgres>>,
+}
+
+impl Database {
+    /// Closes the connections, then stops the managed PostgreSQL.
+    pub async fn close(self) {
+        self.store.close().await;
+        if let Some(postgres) = self.postgres {
+            let stopped = tokio::task::spawn_blocking(move || postgres.stop()).await;
+            if let Ok(Err(error)) = stopped {
+                tracing::error!(%error, "PostgreSQL did not stop");
+            }
+        }
+    }
+}
+
+/// Connects to the database of a configuration; without an address, starts the managed PostgreSQL first.
+///
+/// # Errors
+/// As [`Error`].
+pub async fn open_database(config: &Config) -> Result<Database, Error> {
+    if let Some(url) = &config.database_url {
+        let store = Store::connect(&Address::Url(url.clone()), config.database_connections).await?;
+        return Ok(Database { store, postgres: None });
+    }
+    data_directory(&config.data_dir)?;
+    let mut options = Options::new(&config.data_dir);
+    options.bin_dir.clone_from(&config.postgres_bin_dir);
+    let started = tokio::task::spawn_blocking(move || ManagedPostgres::start(&options)).await;
+    let postgres = Arc::new(started.map_err(std::io::Error::other)??);
+    let address = Address::Socket {
+        directory: postgres.socket_dir().to_owned(),
+        port: postgres.port(),
+        user: postgres.user().to_owned(),
+        database: postgres.database().to_owned(),
+    };
+    let store = Store::connect(&address, config.database_connections).await?;
+    Ok(Database { store, postgres: Some(postgres) })
+}
+
+fn data_directory(path: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(|error| Error::DataDirectory(path.display().to_string(), error))
+}
+
+/// Builds the use-cases over a database that has the schema.
+///
+/// # Errors
+/// As [`Error`].
+pub async fn service(config: &Config, store: Store) -> Result<Service, Error> {
+    let files = config.data_dir.join("files");
+    std::fs::create_dir_all(&files).map_err(|error| Error::DataDirectory(files.display().to_string(), error))?;
+    let blobs = Blobs::directory(&files)?;
+    let mut secret = [0; 32];
+    SystemRandom.fill(&mut secret);
+    let mut tx = store.begin().await?;
+    let keys = regalia_service::store::installation::signing_keys(&mut tx, secret).await?;
+    regalia_service::store::commit(tx).await?;
+    Ok(Service {
+        store,
+        blobs,
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        signer: Signer::new(keys),
+        settings: Settings { public_url: config.public_url.clone(), largest_file: config.largest_file_bytes },
+    })
+}
+
+/// Runs the server until it is told to stop or its PostgreSQL ends.
+///
+/// # Errors
+/// As [`Error`].
+pub async fn run(config: Config) -> Result<(), Error> {
+    log(&config);
+    let database = open_database(&config).await?;
+    let outcome = run_on(&config, &database).await;
+    database.close().await;
+    if outcome.is_ok() {
+        tracing::info!("stopped");
+    }
+    outcome
+}
+
+async fn run_on(config: &Config, database: &Database) -> Result<(), Error> {
+    data_directory(&config.data_dir)?;
+    database.store.migrate().await.map_err(|error| Error::Migration(error.to_string()))?;
+    let service = Arc::new(service(config, database.store.clone()).await?);
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| Error::Listen(config.listen, error))?;
+    let address = listener.local_addr()?;
+    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    clear_leftovers(&service).await;
+    first_start(config, &service, &url).await?;
+
+    let (stop, mut stopped) = tokio::sync::watch::channel(false);
+    let router = http::router(App::new(service));
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+        // The sender lives as long as this function.
+        let _ = stopped.changed().await;
+    });
+    let mut serving = tokio::spawn(serving.into_future());
+    tracing::info!(%address, "listening");
+    let ended = postgres_ended(database);
+    let outcome = tokio::select! {
+        result = &mut serving => return Ok(result.map_err(std::io::Error::other)??),
+        signal = signalled() => { tracing::info!(signal, "stopping"); Ok(()) }
+        last_words = ended => Err(Error::PostgresEnded(last_words)),
+    };
+    let _ = stop.send(true);
+    if outcome.is_ok() && tokio::time::timeout(PATIENCE, &mut serving).await.is_err() {
+        tracing::warn!("requests that took too long are broken off");
+    }
+    serving.abort();
+    outcome
+}
+
+/// Resolves when the managed PostgreSQL ends; never when there is none.
+async fn postgres_ended(database: &Database) -> String {
+    let Some(postgres) = database.postgres.clone() else { return std::future::pending().await };
+    // Its own thread, because it waits for as long as the server lives.
+    let (tell, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = tell.send(postgres.wait_exited().to_string());
+    });
+    told.await.unwrap_or_default()
+}
+
+async fn signalled() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+/// What a crash left behind long ago. A failure is no reason not to start.
+async fn clear_leftovers(service: &Service) {
+    let before = service.clock.now() - TimeDelta::days(1);
+    if let Err(error) = service.blobs.clear_staging(before).await {
+        tracing::warn!(%error, "old staged files could not be cleared");
+    }
+    if let Ok(mut connection) = service.store.read().await
+        && let Err(error) = regalia_service::store::manifests::unstage_old(&mut connection).await
+    {
+        tracing::warn!(%error, "old staged rows could not be cleared");
+    }
+}
+
+/// Makes the first site administrator and says, once, how to begin. Standard output, because it is for a person and never
+/// for the log.
+async fn first_start(config: &Config, service: &Service, url: &str) -> Result<(), Error> {
+    let Some((name, key)) = service.first_start().await? else {
+        println!("Regalia is at {url}");
+        return Ok(());
+    };
+    let key = key.reveal();
+    let file = config::write_admin_file(&config.data_dir, url, key).map_err(|error| Error::DataDirectory(config.data_dir.display().to_string(), error))?;
+    println!(
+        "Regalia is at {url}\n\
+         \n\
+         The site administrator is \"{name}\". Its API key is shown this once:\n\
+         \n\
+         \x20   {key}\n\
+         \n\
+         `regalia admin` finds it in {file}, which only you can read.\n\
+         \n\
+         Try it in Python (pip install wandb):\n\
+         \n\
+         \x20   import os\n\
+         \x20   os.environ[\"WANDB_BASE_URL\"] = \"{url}\"\n\
+         \x20   os.environ[\"WANDB_API_KEY\"] = \"{key}\"\n\
+         \x20   import wandb\n\
+         \x20   with wandb.init(project=\"hello\") as run:\n\
+         \x20       open(\"my_model.txt\", \"w\").write(\"a model\")\n\
+         \x20       run.log_artifact(\"my_model.txt\", \"my-model\", type=\"model\").wait()\n\
+         \n\
+         GraphiQL: {url}/graphiql",
+        file = file.display(),
+    );
+    Ok(())
+}
+
+fn log(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start in one process keeps the first one's log.
+    let _ = match config.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.try_init(),
+    };
+}

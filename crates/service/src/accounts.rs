@@ -1,0 +1,341 @@
+//! Users and their API keys: who a key stands for, and how accounts come, change and go. What must not live here: what a
+//! user may do with content, and memberships.
+
+use regalia_domain::ids::{ApiKeyId, UserId};
+use regalia_domain::keys::ApiKey;
+use regalia_domain::names::EntityName;
+use regalia_store::access::{self, Caller, EntityRow, Granted, ManageAccount};
+use regalia_store::accounts::{self, KeyRow, UserRow};
+use regalia_store::audit::{self, Event, Kind, Origin};
+use regalia_store::{Error as StoreError, Tx};
+use serde_json::json;
+
+use crate::{Error, Page, Request, Result, Service};
+
+/// Longest label of a key, in characters.
+const LABEL_CHARS: usize = 128;
+
+/// Longest address, in characters: what mail allows.
+const EMAIL_CHARS: usize = 254;
+
+impl Service {
+    /// Whom a key stands for.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, in the same words for a text that is no key and for a key that is unknown or revoked.
+    pub async fn authenticate(&self, key: &str) -> Result<Caller> {
+        let refused = || Error::Unauthenticated("This API key opens nothing here: it is mistyped, unknown or revoked.".into());
+        let key = ApiKey::parse(key).map_err(|_| refused())?;
+        let mut connection = self.store.read().await?;
+        accounts::authenticate(&mut connection, key.hash()).await?.ok_or_else(refused)
+    }
+
+    /// A user that the caller sees: himself and his colleagues; for a site administrator everybody.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn user(&self, caller: &Caller, name: &str) -> Result<UserRow> {
+        let mut connection = self.store.read().await?;
+        let entity = user_entity(&mut connection, caller, name).await?;
+        row(&mut connection, UserId(entity.id)).await
+    }
+
+    /// Users by number, in any order. For rows that the caller was already allowed to see.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn users_by_id(&self, ids: &[i64]) -> Result<Vec<UserRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(accounts::users(&mut connection, ids).await?)
+    }
+
+    /// One page, by name, of the users that the caller sees and whose name or address contains `part`.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn users(&self, caller: &Caller, part: &str, page: &Page) -> Result<Vec<UserRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(accounts::visible_users(&mut connection, caller, part, &page.after, page.first).await?)
+    }
+
+    /// Makes an account, without a key.
+    ///
+    /// # Errors
+    /// `Forbidden` unless the caller is a site administrator; `Conflict` when the name is taken; `Invalid`.
+    pub async fn create_user(&self, request: &Request, name: &EntityName, email: Option<&str>, admin: bool) -> Result<UserRow> {
+        let caller = request.caller()?;
+        let site = access::site(caller).map_err(site_only("create accounts"))?;
+        if let Some(email) = email {
+            check_email(email)?;
+        }
+        let mut tx = self.begin().await?;
+        let id = accounts::create(&mut tx, &site, name, email, admin).await.map_err(taken(name.as_str()))?;
+        let event = Event {
+            kind: Kind::UserCreated,
+            subject: subject(id),
+            before: None,
+            after: Some(json!({ "name": name.as_str(), "email": email, "site_admin": admin })),
+        };
+        audit::record(&mut tx, request.origin(), None, &[event]).await?;
+        let user = row(&mut tx, id).await?;
+        regalia_store::commit(tx).await?;
+        Ok(user)
+    }
+
+    /// Deletes an account with its keys and memberships. A site administrator can't delete his own, so one always stays.
+    ///
+    /// # Errors
+    /// `Forbidden` unless the caller is a site administrator; `NotFound`; `Conflict` when the account owns projects or
+    /// files, or is the caller's.
+    pub async fn delete_user(&self, request: &Request, name: &EntityName) -> Result<UserRow> {
+        let caller = request.caller()?;
+        access::site(caller).map_err(site_only("delete accounts"))?;
+        let mut tx = self.begin().await?;
+        let entity = user_entity(&mut tx, caller, name.as_str()).await?;
+        let account = entity.manage_account(caller)?;
+        if account.target() == caller.user {
+            return Err(Error::Conflict("You can't delete your own account. Have another site administrator do it.".into()));
+        }
+        let user = row(&mut tx, account.target()).await?;
+        accounts::delete(&mut tx, &account).await.map_err(occupied("user", name.as_str(), "projects or files"))?;
+        let event = Event {
+            kind: Kind::UserDeleted,
+            subject: subject(user.id),
+            before: Some(json!({ "name": user.name, "email": user.email, "site_admin": user.site_admin })),
+            after: None,
+        };
+        audit::record(&mut tx, request.origin(), None, &[event]).await?;
+        regalia_store::commit(tx).await?;
+        Ok(user)
+    }
+
+    /// Sets where a user's runs go that name no entity: his own entity, or a team that he is in.
+    ///
+    /// # Errors
+    /// `NotFound` for the user; `Forbidden` for somebody else's account; `Invalid` for any other entity.
+    pub async fn set_default_entity(&self, request: &Request, user: &EntityName, entity: &EntityName) -> Result<UserRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let account = account(&mut tx, caller, user.as_str()).await?;
+        let before = row(&mut tx, account.target()).await?;
+        accounts::set_default_entity(&mut tx, &account, entity).await.map_err(|error| match error {
+            StoreError::NotFound => Error::Invalid(format!(
+                "The default entity of {user} is {user} or a team that {user} is in. A team named \"{entity}\" with this member is not found."
+            )),
+            other => other.into(),
+        })?;
+        let after = row(&mut tx, account.target()).await?;
+        if after.default_entity != before.default_entity {
+            let event = Event {
+                kind: Kind::UserUpdated,
+                subject: subject(after.id),
+                before: Some(json!({ "default_entity": before.default_entity })),
+                after: Some(json!({ "default_entity": after.default_entity })),
+            };
+            audit::record(&mut tx, request.origin(), None, &[event]).await?;
+        }
+        regalia_store::commit(tx).await?;
+        Ok(after)
+    }
+
+    /// Makes an API key for an account. The key itself is never to be had again.
+    ///
+    /// # Errors
+    /// `NotFound` for the user; `Forbidden` for somebody else's account; `Invalid` for the label.
+    pub async fn create_key(&self, request: &Request, user: &EntityName, label: &str) -> Result<(KeyRow, ApiKey)> {
+        let key = ApiKey::from_random(self.random_bytes());
+        let row = self.keep_key(request, user, label, &key, false).await?;
+        Ok((row, key))
+    }
+
+    /// Lets a key that clients have already stand for an account.
+    ///
+    /// # Errors
+    /// As [`Service::create_key`]; `Conflict` when the key is known, be it revoked.
+    pub async fn import_key(&self, request: &Request, user: &EntityName, label: &str, key: &ApiKey) -> Result<KeyRow> {
+        self.keep_key(request, user, label, key, true).await
+    }
+
+    async fn keep_key(&self, request: &Request, user: &EntityName, label: &str, key: &ApiKey, imported: bool) -> Result<KeyRow> {
+        check_label(label)?;
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let account = account(&mut tx, caller, user.as_str()).await?;
+        let row = accounts::insert_key(&mut tx, &account, label, key.hash()).await.map_err(|error| match error {
+            StoreError::Exists => {
+                Error::Conflict("This API key already exists here, or did until it was revoked. Use another one.".into())
+            }
+            other => other.into(),
+        })?;
+        let event = key_created(row.id, account.target(), label, imported);
+        audit::record(&mut tx, request.origin(), None, &[event]).await?;
+        regalia_store::commit(tx).await?;
+        Ok(row)
+    }
+
+    /// One page, by number, of each user's keys; nobody but a site administrator gets others' keys than his own.
+    ///
+    /// # Errors
+    /// `Invalid` when `after` isn't a number.
+    pub async fn keys(&self, caller: &Caller, users: &[i64], page: &Page) -> Result<Vec<KeyRow>> {
+        let after = match page.after.as_str() {
+            "" => 0,
+            text => text.parse().map_err(|_| Error::Invalid("`after` is not a cursor of a list of API keys.".into()))?,
+        };
+        let mut connection = self.store.read().await?;
+        Ok(accounts::keys(&mut connection, caller, users, after, page.first).await?)
+    }
+
+    /// Revokes a key at once on every server.
+    ///
+    /// # Errors
+    /// `NotFound`, also for the keys of others.
+    pub async fn revoke_key(&self, request: &Request, key: ApiKeyId) -> Result<()> {
+        let absent = |error| match error {
+            StoreError::NotFound | StoreError::Forbidden => {
+                Error::NotFound("There is no API key of this id, it is revoked already, or it isn't yours.".into())
+            }
+            other => Error::from(other),
+        };
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let owner = accounts::key_owner(&mut tx, key).await.map_err(absent)?;
+        let entity = access::entity(&mut tx, caller, &owner).await.map_err(absent)?;
+        let account = entity.manage_account(caller).map_err(absent)?;
+        accounts::revoke_key(&mut tx, &account, key).await.map_err(absent)?;
+        let event = Event {
+            kind: Kind::KeyRevoked,
+            subject: key_subject(key),
+            before: Some(json!({ "user": subject(account.target()) })),
+            after: None,
+        };
+        audit::record(&mut tx, request.origin(), None, &[event]).await?;
+        regalia_store::commit(tx).await?;
+        Ok(())
+    }
+
+    /// Makes the site administrator `admin` with a key, if there is no user at all. Of servers that start together one does.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn first_start(&self) -> Result<Option<(EntityName, ApiKey)>> {
+        const LABEL: &str = "first start";
+        let name = EntityName::parse("admin")?;
+        let key = ApiKey::from_random(self.random_bytes());
+        let mut tx = self.begin().await?;
+        let Some((user, key_id)) = accounts::create_first(&mut tx, &name, LABEL, key.hash()).await? else {
+            return Ok(None);
+        };
+        let created = Event {
+            kind: Kind::UserCreated,
+            subject: subject(user),
+            before: None,
+            after: Some(json!({ "name": name.as_str(), "email": null, "site_admin": true })),
+        };
+        let origin = Origin { actor: None, request: self.random_uuid() };
+        audit::record(&mut tx, origin, None, &[created, key_created(key_id, user, LABEL, false)]).await?;
+        regalia_store::commit(tx).await?;
+        Ok(Some((name, key)))
+    }
+}
+
+/// A user that the caller sees, by name.
+pub(crate) async fn user_entity(connection: &mut regalia_store::Connection, caller: &Caller, name: &str) -> Result<EntityRow> {
+    let absent =
+        || Error::NotFound(format!("The user \"{name}\" is not found: there is none of this name, or you may not see it."));
+    match access::entity(connection, caller, name).await {
+        Ok(entity) if entity.kind == "user" => Ok(entity),
+        Ok(_) | Err(StoreError::NotFound) => Err(absent()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Rule 19 in words: a name that somebody has.
+pub(crate) fn taken(name: &str) -> impl FnOnce(StoreError) -> Error {
+    move |error| match error {
+        StoreError::Exists => Error::Conflict(format!(
+            "The name \"{name}\" already exists: a user, team or organization has it, or one that differs only by case. Use another name."
+        )),
+        other => other.into(),
+    }
+}
+
+/// A deletion that would take content with it.
+pub(crate) fn occupied(kind: &str, name: &str, content: &str) -> impl FnOnce(StoreError) -> Error {
+    move |error| match error {
+        StoreError::Exists => Error::Conflict(format!(
+            "The {kind} \"{name}\" still owns {content}, so it can't be deleted. Deleting content comes with a later version of this server."
+        )),
+        StoreError::NotFound | StoreError::AffectedRows { .. } => Error::NotFound(format!("The {kind} \"{name}\" is not found.")),
+        other => other.into(),
+    }
+}
+
+/// What only site administrators do.
+pub(crate) fn site_only(what: &str) -> impl FnOnce(StoreError) -> Error {
+    Error::named("", format!("Only a site administrator may {what}."))
+}
+
+/// The subject of an event on a user.
+pub(crate) fn subject(user: UserId) -> String {
+    format!("User:{user}")
+}
+
+fn key_subject(key: ApiKeyId) -> String {
+    format!("ApiKey:{key}")
+}
+
+fn key_created(key: ApiKeyId, user: UserId, label: &str, imported: bool) -> Event {
+    Event {
+        kind: Kind::KeyCreated,
+        subject: key_subject(key),
+        before: None,
+        after: Some(json!({ "user": subject(user), "name": label, "imported": imported })),
+    }
+}
+
+async fn account(tx: &mut Tx, caller: &Caller, name: &str) -> Result<Granted<ManageAccount>> {
+    let entity = user_entity(tx, caller, name).await?;
+    entity.manage_account(caller).map_err(site_only("change somebody else's account or keys"))
+}
+
+async fn row(connection: &mut regalia_store::Connection, user: UserId) -> Result<UserRow> {
+    accounts::users(connection, &[user.0]).await?.pop().ok_or_else(|| StoreError::NotFound.into())
+}
+
+fn check_label(label: &str) -> Result<()> {
+    if label.chars().count() > LABEL_CHARS || label.chars().any(char::is_control) {
+        return Err(Error::Invalid(format!(
+            "A key's name is at most {LABEL_CHARS} characters long, without control characters."
+        )));
+    }
+    Ok(())
+}
+
+fn check_email(email: &str) -> Result<()> {
+    let (local, domain) = email.rsplit_once('@').unwrap_or_default();
+    let plain = !email.chars().any(|c| c.is_control() || c.is_whitespace());
+    if local.is_empty() || domain.is_empty() || !plain || email.chars().count() > EMAIL_CHARS {
+        return Err(Error::Invalid(format!(
+            "An email address is `name@domain`, without spaces, at most {EMAIL_CHARS} characters long."
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_email, check_label};
+
+    #[test]
+    fn addresses_and_labels() {
+        for good in ["alice@example.com", "a+b@c", "müller@example.org"] {
+            assert!(check_email(good).is_ok(), "{good}");
+        }
+        for bad in ["", "@", "alice", "alice@", "@example.com", "a b@c", "a@b\n", &format!("{}@b", "a".repeat(253))] {
+            assert!(check_email(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_label("").is_ok() && check_label(&"é".repeat(128)).is_ok());
+        assert!(check_label(&"é".repeat(129)).is_err() && check_label("a\0").is_err());
+    }
+}

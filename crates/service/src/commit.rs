@@ -1,0 +1,274 @@
+//! Committing a version: the manifest is parsed as a stream into staging and rewritten without what clients leak; then one
+//! transaction finds each file's blob, recomputes the digest, takes the index and makes the version visible. What must not
+//! live here: how entries are checked one by one (domain) and over all rows (store).
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use regalia_domain::alias::LATEST;
+use regalia_domain::digest::{ManifestDigest, Sha256};
+use regalia_domain::ids::{BlobId, RunId, VersionId};
+use regalia_domain::manifest::{EntryContent, ManifestEntry, ManifestError, ManifestLimits, ParseFailure, SortedPathChecker, parse_manifest};
+use regalia_store::access::{Caller, Contribute, Granted};
+use regalia_store::manifests::{self, Totals};
+use regalia_store::{Tx, aliases, audit, blobs, collections, memberships, versions};
+use serde_json::json;
+use sha2::Digest as _;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::files::{key, receive_error, size};
+use crate::versions::{alias_event, writable};
+use crate::{Error, Request, Result, Service};
+
+/// Entries that go to the database in one piece.
+const BATCH: usize = 1000;
+
+/// Pieces between the parser and its two readers: what bounds the memory of a commit.
+const BATCHES_UNDER_WAY: usize = 4;
+
+impl Service {
+    /// Commits a pending version. Committing again changes nothing and succeeds.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`; `Conflict` when the manifest or a file hasn't arrived; `Invalid` when the manifest breaks a
+    /// rule or isn't what its digest says. Nothing is changed then.
+    pub async fn commit_version(&self, request: &Request, version: VersionId) -> Result<()> {
+        let caller = request.caller()?;
+        let (pending, scope) = {
+            let mut tx = self.begin().await?;
+            let (project, granted) = writable(&mut tx, caller, version).await?;
+            let pending = versions::pending(&mut tx, &granted, version).await?;
+            regalia_store::commit(tx).await?;
+            (pending, project.scope())
+        };
+        if pending.state == "committed" {
+            return Ok(());
+        }
+        let Some(blob) = pending.manifest_blob else {
+            return Err(Error::Conflict("The manifest of this version hasn't been uploaded yet. Upload it, then commit.".into()));
+        };
+        let staging = self.random_uuid();
+        let outcome = self.stage_and_commit(request, caller, version, &pending, scope, BlobId(blob), staging).await;
+        let mut connection = self.store.read().await?;
+        manifests::unstage(&mut connection, staging).await?;
+        outcome
+    }
+
+    #[allow(clippy::too_many_arguments)] // One step of one function, split for reading.
+    async fn stage_and_commit(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        version: VersionId,
+        pending: &versions::PendingRow,
+        scope: i64,
+        uploaded: BlobId,
+        staging: Uuid,
+    ) -> Result<()> {
+        let file = self.stage(scope, uploaded, staging).await?;
+        let mut tx = self.begin().await?;
+        let (_, granted) = writable(&mut tx, caller, version).await?;
+        complete_files(&mut tx, caller, &granted, version, staging, scope).await?;
+        let summary = summarize(&mut tx, staging).await?;
+        if summary.digest != pending.digest {
+            return Err(Error::Invalid(format!(
+                "The manifest's digest is {}, but the version was begun with {}. Log the version again.",
+                summary.digest, pending.digest
+            )));
+        }
+        let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, file, summary.totals).await?;
+        let collection = collections::lock(&mut tx, &granted, &pending.collection_name).await?.ok_or(regalia_store::Error::NotFound)?;
+        if versions::lock_state(&mut tx, &collection, version).await?.as_deref() == Some("committed") {
+            return Ok(());
+        }
+        let index = collections::take_index(&mut tx, &collection).await?;
+        versions::commit(&mut tx, &collection, version, manifest).await?;
+        memberships::insert(&mut tx, &collection, version, index, caller.user).await?;
+        let mut names = pending.requested_aliases.clone();
+        names.push(LATEST.to_owned());
+        let moved = aliases::set(&mut tx, &collection, version, &names, caller.user).await?;
+        if let Some(run) = pending.run_id {
+            versions::note_output(&mut tx, &granted, RunId(run), version).await?;
+        }
+        let mut events = vec![audit::Event {
+            kind: audit::Kind::VersionCommitted,
+            subject: format!("Version:{version}"),
+            before: None,
+            after: Some(json!({ "collection": collection.id().0, "index": index, "digest": summary.digest })),
+        }];
+        events.extend(moved.iter().map(|moved| alias_event(&collection, version, moved)));
+        audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
+        Ok(regalia_store::commit(tx).await?)
+    }
+
+    /// Parses the uploaded manifest once: its entries go into staging, and its clean text into a blob, which is returned.
+    async fn stage(&self, scope: i64, uploaded: BlobId, staging: Uuid) -> Result<BlobId> {
+        let row = {
+            let mut connection = self.store.read().await?;
+            blobs::blob(&mut connection, uploaded).await?.ok_or(regalia_store::Error::NotFound)?
+        };
+        let stream = self.blobs.read(&key(row.id, row.scope_id, &row.sha256)?, 0..size(row.size)?).await?;
+        let reader = tokio_util::io::StreamReader::new(Box::pin(stream.map_err(std::io::Error::other)));
+        let (entries_in, entries_out) = mpsc::channel::<Vec<ManifestEntry>>(BATCHES_UNDER_WAY);
+        let (text_in, text_out) = mpsc::channel::<Bytes>(BATCHES_UNDER_WAY);
+        // Parsing is blocking work on a blocking reader; it ends when the file does, or when a receiver goes away.
+        let parser = tokio::task::spawn_blocking(move || parse(tokio_util::io::SyncIoBridge::new(reader), &entries_in, &text_in));
+        let entries = tokio_stream(entries_out).map(Ok::<_, Error>);
+        let text = tokio_stream(text_out).map(Ok::<_, std::convert::Infallible>);
+        let stage = manifests::stage(&self.store, staging, Box::pin(entries));
+        let name = format!("manifest.{staging}");
+        let receive = async { self.blobs.receive(&name, text, u64::MAX).await.map_err(receive_error) };
+        let (staged, received) = tokio::join!(stage, receive);
+        let parsed = parser.await.map_err(|error| Error::Internal(Box::new(error)))?;
+        match (parsed, staged, received) {
+            (Ok(()), Ok(()), Ok(received)) => self.keep(scope, received).await,
+            (Err(error), _, received) | (_, Err(error), received) => {
+                if let Ok(received) = received {
+                    self.blobs.discard(received).await;
+                }
+                Err(error)
+            }
+            (_, _, Err(error)) => Err(error),
+        }
+    }
+}
+
+fn tokio_stream<T>(mut receiver: mpsc::Receiver<T>) -> impl futures_util::Stream<Item = T> {
+    futures_util::stream::poll_fn(move |context| receiver.poll_recv(context))
+}
+
+/// The receivers went away: they failed, and their error is the one to tell.
+#[derive(Debug)]
+struct Abandoned;
+
+fn parse(reader: impl std::io::Read, entries: &mpsc::Sender<Vec<ManifestEntry>>, text: &mpsc::Sender<Bytes>) -> Result<()> {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut clean = CleanManifest::default();
+    let parsed = parse_manifest(reader, &ManifestLimits::default(), &mut |entry: ManifestEntry| {
+        clean.entry(&entry);
+        batch.push(entry);
+        if batch.len() == BATCH {
+            entries.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).map_err(|_| Abandoned)?;
+            text.blocking_send(clean.take()).map_err(|_| Abandoned)?;
+        }
+        Ok(())
+    });
+    match parsed {
+        Ok(_) => {
+            clean.end();
+            // A receiver that went away has an error of its own.
+            let _ = entries.blocking_send(batch);
+            let _ = text.blocking_send(clean.take());
+            Ok(())
+        }
+        Err(ParseFailure::Sink(Abandoned)) => Ok(()),
+        Err(ParseFailure::Manifest(error @ ManifestError::Read { .. })) => Err(Error::Internal(Box::new(error))),
+        Err(ParseFailure::Manifest(error)) => Err(error.into()),
+    }
+}
+
+/// Writes the manifest as it will be served: what was parsed, and nothing else that the client sent.
+#[derive(Default)]
+struct CleanManifest {
+    text: String,
+    begun: bool,
+}
+
+impl CleanManifest {
+    fn entry(&mut self, entry: &ManifestEntry) {
+        if self.begun {
+            self.text.push(',');
+        } else {
+            self.begin();
+        }
+        let mut fields = serde_json::Map::new();
+        fields.insert("digest".into(), entry.content.digest_text().into());
+        fields.insert("size".into(), entry.size.into());
+        if let Some(birth) = &entry.birth_artifact {
+            fields.insert("birthArtifactID".into(), birth.as_str().into());
+        }
+        if let EntryContent::Reference { uri, .. } = &entry.content {
+            fields.insert("ref".into(), uri.as_str().into());
+        }
+        if entry.skip_cache {
+            fields.insert("skip_cache".into(), true.into());
+        }
+        self.text.push_str(&serde_json::Value::from(entry.path.as_str()).to_string());
+        self.text.push(':');
+        let fields = serde_json::Value::Object(fields).to_string();
+        match &entry.extra {
+            None => self.text.push_str(&fields),
+            // The extra's text is kept as it was given, number by number.
+            Some(extra) => {
+                self.text.push_str(fields.strip_suffix('}').unwrap_or(&fields));
+                self.text.push_str(",\"extra\":");
+                self.text.push_str(extra);
+                self.text.push('}');
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        self.begun = true;
+        self.text.push_str(r#"{"version":1,"storagePolicy":"wandb-storage-policy-v1","storagePolicyConfig":{"storageLayout":"V2"},"contents":{"#);
+    }
+
+    fn end(&mut self) {
+        if !self.begun {
+            self.begin();
+        }
+        self.text.push_str("}}");
+    }
+
+    fn take(&mut self) -> Bytes {
+        Bytes::from(std::mem::take(&mut self.text))
+    }
+}
+
+/// Finds every file's blob, or says which file is missing (rules 27 and 39).
+async fn complete_files(tx: &mut Tx, caller: &Caller, granted: &Granted<Contribute>, version: VersionId, staging: Uuid, scope: i64) -> Result<()> {
+    let missing = manifests::resolve(tx, caller, granted, version, staging, scope).await?;
+    let Some(first) = missing.first() else { return Ok(()) };
+    Err(match first.uploaded {
+        Some(uploaded) => Error::Invalid(format!(
+            "The manifest says that \"{}\" has {} bytes, but the file that was uploaded has {uploaded}. Log the version again.",
+            first.path, first.size
+        )),
+        None => Error::Conflict(format!(
+            "The file \"{}\" of this version hasn't been uploaded. Upload every file of the manifest, then commit.",
+            first.path
+        )),
+    })
+}
+
+struct Summary {
+    /// As the client computes it, lowercase hexadecimal.
+    digest: String,
+    /// Over everything that a reader could tell apart.
+    hash: Sha256,
+    totals: Totals,
+}
+
+/// Goes over the staged entries once, in path order.
+async fn summarize(tx: &mut Tx, staging: Uuid) -> Result<Summary> {
+    let mut digest = ManifestDigest::new();
+    let mut hash = sha2::Sha256::new();
+    let mut paths = SortedPathChecker::default();
+    let mut totals = Totals { entries: 0, size: 0 };
+    let mut rows = std::pin::pin!(manifests::staged(tx, staging));
+    while let Some(row) = rows.try_next().await? {
+        paths.next(&row.path)?;
+        digest.entry(&row.path, &row.digest);
+        for field in [Some(row.path.as_bytes()), Some(row.digest.as_bytes()), row.reference.as_deref().map(str::as_bytes), row.extra.as_deref().map(str::as_bytes), row.sha256.as_deref()] {
+            hash.update((field.map_or(u64::MAX, |bytes| bytes.len() as u64)).to_be_bytes());
+            hash.update(field.unwrap_or_default());
+        }
+        hash.update(row.size.to_be_bytes());
+        totals.entries += 1;
+        totals.size = totals
+            .size
+            .checked_add(row.size)
+            .ok_or_else(|| Error::Invalid("The manifest's sizes add up to more than 2^63 bytes.".into()))?;
+    }
+    Ok(Summary { digest: digest.finish().to_hex(), hash: Sha256(hash.finalize().into()), totals })
+}

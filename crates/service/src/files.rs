@@ -1,0 +1,255 @@
+//! Bytes in and out: signed URLs, arrival of announced files, downloads. What must not live here: HTTP headers and ranges
+//! (the server's), and what a manifest may name (`commit`).
+
+use bytes::Bytes;
+use futures_util::Stream;
+use regalia_blobs::{Key, ReceiveError, Received};
+use regalia_domain::digest::Sha256;
+use regalia_domain::ids::{BlobId, CollectionId, MembershipId, UserId, VersionId};
+use regalia_store::access::{self, Caller, ProjectKind};
+use regalia_store::manifests::{self, ContentRow, EntryRow};
+use regalia_store::{accounts, blobs, collections, runs, uploads};
+use uuid::Uuid;
+
+use crate::signing::{DOWNLOAD_LIFETIME, Purpose, Refused, Signature, UPLOAD_LIFETIME};
+use crate::{Error, Request, Result, Service};
+
+/// Where a client sends an announced file.
+#[derive(Debug, Clone)]
+pub struct UploadTarget {
+    /// The upload's number.
+    pub id: Uuid,
+    /// Absolute URL that authorizes itself.
+    pub url: String,
+}
+
+/// A file that may be sent.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// Where the bytes are.
+    pub key: Key,
+    /// Length in bytes.
+    pub size: u64,
+    /// Path of the entry.
+    pub path: String,
+}
+
+impl TryFrom<ContentRow> for Content {
+    type Error = Error;
+
+    fn try_from(row: ContentRow) -> Result<Self> {
+        Ok(Self { key: key(row.blob_id, row.scope_id, &row.sha256)?, size: size(row.size)?, path: row.path })
+    }
+}
+
+/// A blob's key from its row.
+pub(crate) fn key(blob: BlobId, scope: i64, sha256: &[u8]) -> Result<Key> {
+    let sha256: [u8; 32] = sha256.try_into().map_err(|error| Error::Internal(Box::new(error)))?;
+    Ok(Key { scope, sha256: Sha256(sha256), blob })
+}
+
+pub(crate) fn size(size: i64) -> Result<u64> {
+    u64::try_from(size).map_err(|error| Error::Internal(Box::new(error)))
+}
+
+impl Service {
+    pub(crate) fn upload_target(&self, request: &Request, caller: &Caller, id: Uuid) -> UploadTarget {
+        let signature = self.signer.sign(Purpose::Upload, &id.to_string(), caller.user, self.clock.now() + UPLOAD_LIFETIME);
+        UploadTarget { id, url: format!("{}/storage/uploads/{id}?{}", request.base_url, signature.query()) }
+    }
+
+    /// A URL for one file of a version by way of a membership.
+    #[must_use]
+    pub fn file_url(&self, request: &Request, caller: &Caller, membership: MembershipId, blob: BlobId, encoded_name: &str) -> String {
+        let signature = self.signer.sign(Purpose::Download, &file_target(membership, blob), caller.user, self.clock.now() + DOWNLOAD_LIFETIME);
+        format!("{}/storage/wandb_artifacts/{membership}/{blob}/{encoded_name}?{}", request.base_url, signature.query())
+    }
+
+    /// A URL for a version's manifest.
+    #[must_use]
+    pub fn manifest_url(&self, request: &Request, caller: &Caller, version: VersionId) -> String {
+        let signature = self.signer.sign(Purpose::Manifest, &version.to_string(), caller.user, self.clock.now() + DOWNLOAD_LIFETIME);
+        format!("{}/storage/manifests/{version}/wandb_manifest.json?{}", request.base_url, signature.query())
+    }
+
+    /// What an entry's URL is: of a file ours, of a reference the reference itself.
+    #[must_use]
+    pub fn entry_url(&self, request: &Request, caller: &Caller, membership: MembershipId, entry: &EntryRow, encoded_name: &str) -> Option<String> {
+        match (&entry.reference, entry.blob_id) {
+            (Some(reference), _) => Some(reference.clone()),
+            (None, Some(blob)) => Some(self.file_url(request, caller, membership, BlobId(blob), encoded_name)),
+            (None, None) => None,
+        }
+    }
+
+    async fn signed(&self, purpose: Purpose, target: &str, signature: &Signature) -> Result<Caller> {
+        self.signer.verify(purpose, target, signature, self.clock.now()).map_err(|refused| {
+            Error::Forbidden(match refused {
+                Refused::Altered => "This URL's signature is not valid for it. Ask for a new URL.".into(),
+                Refused::Expired => "This URL has expired. Ask for a new one.".into(),
+            })
+        })?;
+        self.actor(signature.actor).await
+    }
+
+    async fn actor(&self, user: UserId) -> Result<Caller> {
+        let mut connection = self.store.read().await?;
+        accounts::actor(&mut connection, user)
+            .await?
+            .ok_or_else(|| Error::Forbidden("The account that this URL was made for is gone.".into()))
+    }
+
+    /// Receives an announced file: streamed to the storage while it is hashed, checked against what was announced, and
+    /// durable when this returns (rule 40). The same bytes again are fine until the commit.
+    ///
+    /// # Errors
+    /// `Forbidden` for a bad or expired signature or a right that has gone; `Conflict` after the commit or for other bytes
+    /// than before; `Invalid` for bytes that aren't what was announced.
+    pub async fn upload<S, E>(&self, id: Uuid, signature: &Signature, body: S) -> Result<()>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>>,
+        E: std::fmt::Display,
+    {
+        let caller = self.signed(Purpose::Upload, &id.to_string(), signature).await?;
+        let gone = || Error::Forbidden("You may no longer upload this file, or it was never announced. Ask for a new URL.".into());
+        let upload = {
+            let mut connection = self.store.read().await?;
+            uploads::find(&mut connection, &caller, id).await.map_err(|error| match error {
+                regalia_store::Error::NotFound => gone(),
+                other => other.into(),
+            })?
+        };
+        if upload.closed {
+            return Err(committed());
+        }
+        let staged = format!("{id}.{}", self.random_uuid());
+        let received = self.blobs.receive(&staged, body, self.settings.largest_file).await.map_err(receive_error)?;
+        if upload.md5.as_deref().is_some_and(|md5| md5 != received.md5.0) {
+            let announced = upload.md5.as_deref().map(hex::encode).unwrap_or_default();
+            let message = format!(
+                "The bytes of \"{}\" have the MD5 {}, but {announced} was announced. Nothing was stored; send the bytes that were announced.",
+                upload.name,
+                received.md5.to_hex()
+            );
+            self.blobs.discard(received).await;
+            return Err(Error::Invalid(message));
+        }
+        let blob = self.keep(upload.scope_id, received).await?;
+        let mut tx = self.begin().await?;
+        uploads::complete(&mut tx, caller.user, id, blob).await.map_err(|error| match error {
+            regalia_store::Error::Exists => {
+                Error::Conflict(format!("Other bytes were uploaded for \"{}\" before, or its version is committed.", upload.name))
+            }
+            other => other.into(),
+        })?;
+        if let Some(run) = upload.run_id {
+            runs::set_file(&mut tx, run.into(), &upload.name, blob).await?;
+        }
+        Ok(regalia_store::commit(tx).await?)
+    }
+
+    /// Gives received bytes a blob: the one that the scope has of the same bytes, or a new one.
+    pub(crate) async fn keep(&self, scope: i64, received: Received) -> Result<BlobId> {
+        let (found, id) = {
+            let mut connection = self.store.read().await?;
+            match blobs::find(&mut connection, scope, received.sha256).await? {
+                Some(found) => (Some(found), found),
+                None => (None, blobs::reserve(&mut connection).await?),
+            }
+        };
+        if let Some(found) = found {
+            self.blobs.discard(received).await;
+            return Ok(found);
+        }
+        let (sha256, md5, size) = (received.sha256, received.md5, received.size);
+        let size = i64::try_from(size).map_err(|error| Error::Internal(Box::new(error)))?;
+        let key = Key { scope, sha256, blob: id };
+        // Bytes before pointers: the object has its name, durably, before the row says so.
+        self.blobs.keep(received, &key).await?;
+        let mut tx = self.begin().await?;
+        let made = blobs::insert(&mut tx, id, scope, sha256, md5, size).await?;
+        let kept = match made {
+            Some(id) => Some(id),
+            None => blobs::find(&mut tx, scope, sha256).await?,
+        };
+        regalia_store::commit(tx).await?;
+        if made.is_none() {
+            self.blobs.drop_unnamed(&key).await;
+        }
+        kept.ok_or_else(|| regalia_store::Error::NotFound.into())
+    }
+
+    /// A file by a signed URL, authorized again by the membership that it was listed under.
+    ///
+    /// # Errors
+    /// `Forbidden`, `NotFound`.
+    pub async fn signed_file(&self, membership: MembershipId, blob: BlobId, signature: &Signature) -> Result<Content> {
+        let caller = self.signed(Purpose::Download, &file_target(membership, blob), signature).await?;
+        let mut connection = self.store.read().await?;
+        manifests::content_by_membership(&mut connection, &caller, membership, blob).await.map_err(gone)?.try_into()
+    }
+
+    /// A manifest by a signed URL, authorized again.
+    ///
+    /// # Errors
+    /// `Forbidden`, `NotFound`.
+    pub async fn signed_manifest(&self, version: VersionId, signature: &Signature) -> Result<Content> {
+        let caller = self.signed(Purpose::Manifest, &version.to_string(), signature).await?;
+        let mut connection = self.store.read().await?;
+        manifests::manifest_file(&mut connection, &caller, version).await.map_err(gone)?.try_into()
+    }
+
+    /// A file of a version by its MD5: by way of the collection that the path names, or by any when it names none (rule 41).
+    ///
+    /// # Errors
+    /// `Unauthenticated`, `NotFound`.
+    pub async fn file_by_md5(
+        &self,
+        request: &Request,
+        path: Option<(&str, ProjectKind, &str, &str)>,
+        version: VersionId,
+        md5: &[u8; 16],
+        file_name: &str,
+    ) -> Result<Content> {
+        let caller = request.caller()?;
+        let mut connection = self.store.read().await?;
+        let collection: Option<CollectionId> = match path {
+            None => None,
+            Some((entity, kind, project, collection)) => {
+                let project = access::project_by_name(&mut connection, caller, entity, kind, project).await.map_err(gone)?;
+                let collection = collections::by_name(&mut connection, project.id, collection).await?;
+                Some(collection.ok_or(regalia_store::Error::NotFound).map_err(gone)?.id)
+            }
+        };
+        manifests::content_by_md5(&mut connection, caller, version, collection, md5, file_name).await.map_err(gone)?.try_into()
+    }
+
+    /// Reads a range of a file.
+    ///
+    /// # Errors
+    /// The bytes are missing: the storage is broken.
+    pub async fn read(&self, content: &Content, range: std::ops::Range<u64>) -> Result<impl Stream<Item = Result<Bytes, regalia_blobs::Error>> + Send + 'static + use<>> {
+        Ok(self.blobs.read(&content.key, range).await?)
+    }
+}
+
+fn file_target(membership: MembershipId, blob: BlobId) -> String {
+    format!("{membership}/{blob}")
+}
+
+fn committed() -> Error {
+    Error::Conflict("The version of this file is committed, so its files can't change any more. Log a new version.".into())
+}
+
+fn gone(error: regalia_store::Error) -> Error {
+    Error::named("There is no such file, or you may not download it.", "You may not download this file.")(error)
+}
+
+/// What a broken-off, over-long or unstorable body means.
+pub(crate) fn receive_error<E: std::fmt::Display>(error: ReceiveError<E>) -> Error {
+    match error {
+        ReceiveError::Sender(cause) => Error::Invalid(format!("The body ended before it was complete ({cause}). Nothing was stored; send it again.")),
+        ReceiveError::TooLarge(limit) => Error::TooLarge(format!("The body is larger than the {limit} bytes that this server takes for one file.")),
+        ReceiveError::Storage(cause) => Error::Internal(Box::new(cause)),
+    }
+}

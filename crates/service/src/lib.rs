@@ -1,0 +1,132 @@
+//! The use-cases: what Regalia does, whichever door it was asked through. A service function begins the transaction, gets
+//! the permission, lets the domain decide, has the store write, and commits together with the audit event. What must not
+//! live here: anything of a protocol, SQL, or a rule that needs no database (the domain crate has those).
+//!
+//! No HTTP or object-store call happens inside an open transaction.
+
+pub mod accounts;
+pub mod commit;
+pub mod error;
+pub mod files;
+pub mod links;
+pub mod organizations;
+pub mod projects;
+pub mod registries;
+pub mod runs;
+pub mod signing;
+pub mod teams;
+pub mod versions;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use regalia_blobs::Blobs;
+use regalia_store::access::Caller;
+use regalia_store::audit::Origin;
+use regalia_store::{Store, Tx};
+use uuid::Uuid;
+
+pub use error::{Error, Result};
+pub use regalia_blobs as blobs;
+pub use regalia_store as store;
+
+/// The time, as a parameter.
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// Now.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// Randomness, as a parameter.
+pub trait Random: Send + Sync + std::fmt::Debug {
+    /// Fills a buffer with unpredictable bytes.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// What an installation may set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Address under which clients reach this server; none: that of each request.
+    pub public_url: Option<String>,
+    /// Most bytes of one uploaded file.
+    pub largest_file: u64,
+}
+
+/// The use-cases of one installation.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Rows.
+    pub store: Store,
+    /// Bytes.
+    pub blobs: Blobs,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// What signs URLs.
+    pub signer: signing::Signer,
+    /// What the installation set.
+    pub settings: Settings,
+}
+
+/// Who asks, and in which request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The authenticated user; none for anonymous requests.
+    pub caller: Option<Caller>,
+    /// As in the log.
+    pub id: Uuid,
+    /// Address under which this client reaches the server, without a slash at the end.
+    pub base_url: String,
+}
+
+impl Request {
+    /// The caller.
+    ///
+    /// # Errors
+    /// `Unauthenticated` for anonymous requests.
+    pub fn caller(&self) -> Result<&Caller> {
+        self.caller.as_ref().ok_or_else(Error::unauthenticated)
+    }
+
+    /// Who an audit event names.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin { actor: self.caller.as_ref().map(|caller| caller.user), request: self.id }
+    }
+}
+
+/// One page of a list that is ordered by a text key.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Rows after this key; empty for the first page.
+    pub after: String,
+    /// How many rows at most.
+    pub first: i64,
+}
+
+impl Page {
+    /// How many rows a page has when the client doesn't say.
+    pub const DEFAULT: i64 = 50;
+    /// How many rows a page has at most.
+    pub const MOST: i64 = 1000;
+}
+
+impl Service {
+    /// Random bytes.
+    #[must_use]
+    pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random.fill(&mut bytes);
+        bytes
+    }
+
+    /// An unguessable name for a row that is about to be.
+    #[must_use]
+    pub fn random_uuid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.random_bytes()).into_uuid()
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        Ok(self.store.begin().await?)
+    }
+}

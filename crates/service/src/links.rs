@@ -1,0 +1,148 @@
+//! Linking versions into registry collections (rules 11, 20, 21, 28 to 31). What must not live here: unlinking and protected
+//! aliases.
+
+use regalia_domain::ids::VersionId;
+use regalia_domain::names::{ArtifactTypeName, RegistryCollectionName, RegistryName};
+use regalia_domain::roles::Right;
+use regalia_store::access::{Caller, Contribute, ProjectKind, ProjectRow};
+use regalia_store::collections::{self, Locked};
+use regalia_store::memberships::{self, MembershipRow};
+use regalia_store::versions::{self, VersionRow};
+use regalia_store::{Tx, aliases, audit, registries};
+use serde_json::json;
+
+use crate::projects::forbidden_project;
+use crate::registries::{allowed, organization_entity, target};
+use crate::runs::missing_version;
+use crate::versions::{alias_event, create_collection, custom_aliases};
+use crate::{Error, Request, Result, Service};
+
+/// What is linked where.
+#[derive(Debug)]
+pub struct Link {
+    /// The version, by whatever path it was found: linking a link links its source (rule 31).
+    pub version: VersionId,
+    /// The organization's entity name.
+    pub organization: String,
+    /// The registry; a missing core registry is made (rule 11).
+    pub registry: RegistryName,
+    /// The collection; made if it is missing.
+    pub collection: RegistryCollectionName,
+    /// Aliases in that collection.
+    pub aliases: Vec<String>,
+}
+
+impl Service {
+    /// Links a version, or finds the link that is there and adds the aliases (rule 31).
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Invalid`, `Conflict`.
+    pub async fn link(&self, request: &Request, link: &Link) -> Result<MembershipRow> {
+        let caller = request.caller()?;
+        let names = custom_aliases(&link.aliases)?;
+        let mut tx = self.begin().await?;
+        let version = source(&mut tx, caller, link.version).await?;
+        // Checked before the registry is looked for, so that the error tells nothing about an organization's registries.
+        let organization = organization_entity(&mut tx, caller, &link.organization).await?;
+        same_organization(&version, organization.id, &organization.name)?;
+        let registry = target(&mut tx, request, caller, &organization, &link.registry).await?;
+        let granted = registry.grant::<Contribute>(caller).map_err(forbidden_project(&registry))?;
+        let rules = registries::lock_shared(&mut tx, &granted).await?;
+        let type_name = ArtifactTypeName::parse(&version.type_name)?;
+        if !allowed(&rules)?.allows(&type_name) {
+            return Err(Error::Invalid(format!(
+                "The registry \"{}\" doesn't allow the artifact type \"{type_name}\"; it allows: {}. An admin of the registry can add the type.",
+                registry.name,
+                rules.listed.join(", ")
+            )));
+        }
+        let collection = match collections::lock(&mut tx, &granted, link.collection.as_str()).await? {
+            Some(collection) => collection,
+            None => create_collection(&mut tx, request, &granted, ProjectKind::Registry, link.collection.as_str(), &type_name).await?,
+        };
+        same_type(&collection, &link.collection, &type_name)?;
+        let membership = self.place(&mut tx, request, &registry, &collection, &version, names).await?;
+        regalia_store::commit(tx).await?;
+        Ok(membership)
+    }
+
+    async fn place(
+        &self,
+        tx: &mut Tx,
+        request: &Request,
+        registry: &ProjectRow,
+        collection: &Locked,
+        version: &VersionRow,
+        mut names: Vec<String>,
+    ) -> Result<MembershipRow> {
+        let actor = request.caller()?.user;
+        let mut events = Vec::new();
+        let present = memberships::of_version_in(tx, collection, version.id).await?;
+        if present.is_none() {
+            let index = collections::take_index(tx, collection).await?;
+            let id = memberships::insert(tx, collection, version.id, index, actor).await?;
+            names.push(regalia_domain::alias::LATEST.to_owned());
+            events.push(audit::Event {
+                kind: audit::Kind::VersionLinked,
+                subject: format!("Version:{}", version.id),
+                before: None,
+                after: Some(json!({ "collection": collection.id().0, "index": index, "membership": id.0 })),
+            });
+        }
+        let moved = aliases::set(tx, collection, version.id, &names, actor).await?;
+        events.extend(moved.iter().map(|moved| alias_event(collection, version.id, moved)));
+        audit::record(tx, request.origin(), registry.organization_id.map(Into::into), &events).await?;
+        match present {
+            Some(present) => Ok(present),
+            None => Ok(memberships::of_version_in(tx, collection, version.id).await?.ok_or(regalia_store::Error::NotFound)?),
+        }
+    }
+}
+
+/// The version to be linked: committed, and the caller may download it (rule 28).
+async fn source(tx: &mut Tx, caller: &Caller, id: VersionId) -> Result<VersionRow> {
+    let version = versions::version(tx, caller, id).await.map_err(missing_version)?;
+    if version.state != "committed" {
+        return Err(Error::Conflict("This version is not committed yet. Finish logging it before you link it.".into()));
+    }
+    if !version.allows(Right::Download) {
+        return Err(Error::Forbidden("Linking needs the right to download the version. Ask for the viewer role where it is.".into()));
+    }
+    Ok(version)
+}
+
+/// Rule 21: the organization is that of the source version's entity.
+fn same_organization(version: &VersionRow, organization: i64, organization_name: &str) -> Result<()> {
+    if version.organization_id == Some(organization) {
+        return Ok(());
+    }
+    let source = match (version.source_visible(), version.organization_id) {
+        (false, _) => "The version's source is elsewhere".to_owned(),
+        (true, None) => format!("The version was logged under the personal entity \"{}\"", version.entity_name),
+        (true, Some(_)) => format!("The version was logged under \"{}\", a team of another organization", version.entity_name),
+    };
+    Err(Error::Invalid(format!(
+        "{source}, and the registry belongs to the organization \"{organization_name}\": linking is only allowed within the same team or to a \
+         collection in your organization's registry. Log the version under a team of \"{organization_name}\" and link that one."
+    )))
+}
+
+fn same_type(collection: &Locked, name: &RegistryCollectionName, type_name: &ArtifactTypeName) -> Result<()> {
+    if collection.type_name == type_name.as_str() {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "The collection \"{name}\" holds versions of type \"{}\", so a version of type \"{type_name}\" can't be linked into it. \
+         Link it into another collection.",
+        collection.type_name
+    )))
+}
+
+/// Where a project of this name is no registry: linking goes to registries only.
+#[must_use]
+pub fn not_a_registry(entity: &str, project: &str) -> Error {
+    Error::Invalid(format!(
+        "\"{entity}/{project}\" is not a registry: linking is only allowed within the same team or to a collection in your organization's \
+         registry, such as \"ORGANIZATION/wandb-registry-model/COLLECTION\"."
+    ))
+}

@@ -1,0 +1,247 @@
+//! Registries: created and updated under rules 1 to 5, 7, 8 and 11. What must not live here: linking.
+
+use regalia_domain::ids::{OrganizationId, ProjectId};
+use regalia_domain::names::{ArtifactTypeName, RegistryName};
+use regalia_domain::roles::Visibility;
+use regalia_domain::types::{self, AllowedTypes, TypesChange};
+use regalia_store::access::{self, Administer, Caller, CreateRegistry, EntityRow, Granted, ProjectKind, ProjectRow};
+use regalia_store::audit::{self, Event, Kind};
+use regalia_store::{Tx, registries};
+use serde_json::json;
+
+use crate::projects::{forbidden_project, subject};
+use crate::{Error, Page, Request, Result, Service};
+
+/// Registries that linking makes by itself, with the one type that each takes (rule 11).
+const CORE: [(&str, &str); 2] = [("model", "model"), ("dataset", "dataset")];
+
+/// What a caller asks of a registry; `None` is the default at creation and no change at an update.
+#[derive(Debug, Default, Clone)]
+pub struct RegistryFields {
+    /// Null and empty differ (rule 7).
+    pub description: Option<String>,
+    /// Who sees it.
+    pub visibility: Option<Visibility>,
+    /// Whether any type may be linked.
+    pub allow_all_types: Option<bool>,
+    /// Types for the list.
+    pub types: Option<Vec<ArtifactTypeName>>,
+}
+
+impl Service {
+    /// One page of an organization's registries that the caller sees.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn registries(&self, caller: &Caller, organization: OrganizationId, page: &Page) -> Result<Vec<ProjectRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(access::registries(&mut connection, caller, organization, &page.after, page.first).await?)
+    }
+
+    /// Creates a registry, and nothing else (rule 2's create of our own schema).
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Invalid`; `Conflict` when the name or a twin of it is taken.
+    pub async fn create_registry(&self, request: &Request, organization: &str, name: &RegistryName, fields: &RegistryFields) -> Result<ProjectRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let owner = organization_entity(&mut tx, caller, organization).await?;
+        let granted = may_create(&owner, caller)?;
+        let id = create(&mut tx, request, &granted, name, fields).await?.ok_or_else(|| taken(name))?;
+        let project = access::project(&mut tx, caller, id).await?;
+        regalia_store::commit(tx).await?;
+        Ok(project)
+    }
+
+    /// Updates a registry, and nothing else.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Invalid`.
+    pub async fn update_registry(&self, request: &Request, registry: ProjectId, fields: &RegistryFields) -> Result<ProjectRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let project = access::project(&mut tx, caller, registry).await.map_err(missing)?;
+        if project.kind != ProjectKind::Registry {
+            return Err(missing(regalia_store::Error::NotFound));
+        }
+        let granted = project.grant::<Administer>(caller).map_err(forbidden_project(&project))?;
+        update(&mut tx, request, &granted, &project, fields).await?;
+        let project = access::project(&mut tx, caller, registry).await?;
+        regalia_store::commit(tx).await?;
+        Ok(project)
+    }
+
+    /// Creates or updates by name, as the W&B protocol asks (rule 2); says whether it is new. A name that stands for
+    /// anything that the caller doesn't administer, seen or unseen, or for a twin of one, gives one and the same error.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Invalid`, `Conflict`.
+    pub async fn upsert_registry(&self, request: &Request, organization: &str, name: &RegistryName, fields: &RegistryFields) -> Result<(ProjectRow, bool)> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let owner = organization_entity(&mut tx, caller, organization).await?;
+        let found = find(&mut tx, caller, &owner, name).await?;
+        let (project, inserted) = match found {
+            Some(project) => (project, false),
+            None => {
+                let granted = may_create(&owner, caller)?;
+                match create(&mut tx, request, &granted, name, fields).await? {
+                    Some(id) => (access::project(&mut tx, caller, id).await?, true),
+                    // Hidden, a twin, or made by another request meanwhile: only the last can be seen now.
+                    None => (find(&mut tx, caller, &owner, name).await?.ok_or_else(|| taken(name))?, false),
+                }
+            }
+        };
+        let project = if inserted {
+            project
+        } else {
+            let granted = project.grant::<Administer>(caller).map_err(|_| taken(name))?;
+            update(&mut tx, request, &granted, &project, fields).await?;
+            access::project(&mut tx, caller, project.id).await?
+        };
+        regalia_store::commit(tx).await?;
+        Ok((project, inserted))
+    }
+
+    /// Direct members of a registry that the caller was allowed to see.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn registry_members(&self, registry: ProjectId) -> Result<Vec<registries::MemberRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(registries::members(&mut connection, registry).await?)
+    }
+}
+
+async fn find(tx: &mut Tx, caller: &Caller, owner: &EntityRow, name: &RegistryName) -> Result<Option<ProjectRow>> {
+    match access::project_by_name(tx, caller, &owner.name, ProjectKind::Registry, name.as_str()).await {
+        Ok(project) => Ok(Some(project)),
+        Err(regalia_store::Error::NotFound) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+pub(crate) async fn organization_entity(tx: &mut Tx, caller: &Caller, name: &str) -> Result<EntityRow> {
+    let absent = || Error::NotFound(format!("There is no organization \"{name}\", or you are not in it."));
+    let entity = access::entity(tx, caller, name).await.map_err(|error| match error {
+        regalia_store::Error::NotFound => absent(),
+        other => other.into(),
+    })?;
+    if entity.kind == "organization" {
+        Ok(entity)
+    } else {
+        Err(Error::Invalid(format!("\"{name}\" is a {}, not an organization. Registries belong to organizations.", entity.kind)))
+    }
+}
+
+fn may_create(owner: &EntityRow, caller: &Caller) -> Result<Granted<CreateRegistry>> {
+    owner.create_registry(caller).map_err(Error::named(
+        format!("There is no organization \"{}\", or you are not in it.", owner.name),
+        format!("You may not create registries in the organization {}. Ask one of its admins.", owner.name),
+    ))
+}
+
+/// The one generic error of rule 2.
+fn taken(name: &RegistryName) -> Error {
+    Error::Conflict(format!("The name \"{name}\" can't be used for a registry here. Please use a different name."))
+}
+
+fn missing(error: regalia_store::Error) -> Error {
+    Error::named("There is no such registry, or you may not see it.", "")(error)
+}
+
+/// The registry of a link's target; a core registry is made when it is missing and the caller may (rule 11).
+pub(crate) async fn target(tx: &mut Tx, request: &Request, caller: &Caller, organization: &EntityRow, name: &RegistryName) -> Result<ProjectRow> {
+    if let Some(project) = find(tx, caller, organization, name).await? {
+        return Ok(project);
+    }
+    let absent = || {
+        Error::NotFound(format!(
+            "There is no registry \"{name}\" in the organization {}, or you may not see it. Create it first, or check its name.",
+            organization.name
+        ))
+    };
+    let Some((_, core_type)) = CORE.iter().find(|(core, _)| *core == name.as_str()) else { return Err(absent()) };
+    let granted = organization.create_registry(caller).map_err(|_| absent())?;
+    let fields = RegistryFields { types: Some(vec![ArtifactTypeName::parse(core_type)?]), ..RegistryFields::default() };
+    create(tx, request, &granted, name, &fields).await?;
+    find(tx, caller, organization, name).await?.ok_or_else(absent)
+}
+
+async fn create(
+    tx: &mut Tx,
+    request: &Request,
+    organization: &Granted<CreateRegistry>,
+    name: &RegistryName,
+    fields: &RegistryFields,
+) -> Result<Option<ProjectId>> {
+    let allowed = AllowedTypes::from(types::AllowList::at_creation(fields.types.as_deref()));
+    if fields.allow_all_types == Some(true) && !allowed.allow_all {
+        return Err(Error::Invalid("A registry that allows all types takes no list of types. Send one or the other.".into()));
+    }
+    if fields.allow_all_types == Some(false) && allowed.allow_all {
+        return Err(Error::Invalid("A registry that doesn't allow all types needs at least one artifact type.".into()));
+    }
+    let visibility = fields.visibility.unwrap_or(Visibility::Organization);
+    let new = registries::NewRegistry { name, description: fields.description.as_deref(), visibility, types: &allowed.saved };
+    let id = registries::create(tx, organization, &new).await?;
+    if let Some(id) = id {
+        let event = Event {
+            kind: Kind::RegistryCreated,
+            subject: subject(id),
+            before: None,
+            after: Some(json!({
+                "name": name.as_str(), "description": fields.description, "visibility": visibility.as_str(),
+                "types": names(&allowed.saved), "allow_all_types": allowed.allow_all,
+            })),
+        };
+        audit::record(tx, request.origin(), organization.organization(), &[event]).await?;
+    }
+    Ok(id)
+}
+
+async fn update(tx: &mut Tx, request: &Request, registry: &Granted<Administer>, project: &ProjectRow, fields: &RegistryFields) -> Result<()> {
+    let rules = registries::lock(tx, registry).await?;
+    let current = allowed(&rules)?;
+    let in_use = parse_types(&rules.in_use)?;
+    let change = TypesChange { allow_all: fields.allow_all_types, add: fields.types.clone() };
+    let next = types::updated(&current, &in_use, &change)?;
+    let visibility: Visibility = rules.visibility.as_deref().unwrap_or_default().parse()?;
+    let next_visibility = fields.visibility.unwrap_or(visibility);
+    if !visibility.may_become(next_visibility) {
+        return Err(Error::Invalid(
+            "A restricted registry can't be opened to its organization again. Create a new registry with organization visibility.".into(),
+        ));
+    }
+    let described = fields.description.as_deref().filter(|text| project.description.as_deref() != Some(*text));
+    if described.is_none() && next == current && next_visibility == visibility {
+        return Ok(());
+    }
+    registries::update(tx, registry, described, next_visibility, next.allow_all, &next.saved).await?;
+    let event = Event {
+        kind: Kind::RegistryUpdated,
+        subject: subject(project.id),
+        before: Some(json!({
+            "description": project.description, "visibility": visibility.as_str(),
+            "types": names(&current.saved), "allow_all_types": current.allow_all,
+        })),
+        after: Some(json!({
+            "description": described.or(project.description.as_deref()), "visibility": next_visibility.as_str(),
+            "types": names(&next.saved), "allow_all_types": next.allow_all,
+        })),
+    };
+    Ok(audit::record(tx, request.origin(), registry.organization(), &[event]).await?)
+}
+
+/// The stored rules as the domain's.
+pub(crate) fn allowed(rules: &registries::Rules) -> Result<AllowedTypes> {
+    Ok(AllowedTypes { allow_all: rules.allow_all_types, saved: parse_types(&rules.listed)? })
+}
+
+fn parse_types(names: &[String]) -> Result<Vec<ArtifactTypeName>> {
+    Ok(names.iter().map(|name| ArtifactTypeName::parse(name)).collect::<Result<_, _>>()?)
+}
+
+fn names(types: &[ArtifactTypeName]) -> Vec<&str> {
+    types.iter().map(ArtifactTypeName::as_str).collect()
+}

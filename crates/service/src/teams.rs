@@ -1,0 +1,202 @@
+//! Teams and their members (rules 18 and 23). What must not live here: a team's projects.
+
+use regalia_domain::ids::{TeamId, UserId};
+use regalia_domain::names::EntityName;
+use regalia_domain::roles::TeamRole;
+use regalia_store::access::{self, AdministerTeam, Caller, Granted};
+use regalia_store::audit::{self, Event, Kind};
+use regalia_store::teams::{self, MemberRow, TeamRow};
+use regalia_store::{Error as StoreError, Tx};
+use serde_json::json;
+
+use crate::accounts::{occupied, subject as user_subject, taken, user_entity};
+use crate::organizations::administered;
+use crate::{Error, Page, Request, Result, Service};
+
+impl Service {
+    /// A team of one of the caller's organizations; for a site administrator any.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn team(&self, caller: &Caller, name: &str) -> Result<TeamRow> {
+        let mut connection = self.store.read().await?;
+        teams::named(&mut connection, caller, name).await.map_err(missing(name))
+    }
+
+    /// One page, by name, of the teams of the caller's organizations; for a site administrator of all.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn teams(&self, caller: &Caller, page: &Page) -> Result<Vec<TeamRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(teams::visible(&mut connection, caller, &page.after, page.first).await?)
+    }
+
+    /// One page, by name, of each organization's teams; none of organizations that the caller doesn't see.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn teams_of_organizations(&self, caller: &Caller, organizations: &[i64], page: &Page) -> Result<Vec<TeamRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(teams::of_organizations(&mut connection, caller, organizations, &page.after, page.first).await?)
+    }
+
+    /// One page, by name, of the teams that each user is in and that the caller sees, with the user's number.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn teams_of_users(&self, caller: &Caller, users: &[i64], page: &Page) -> Result<Vec<(i64, TeamRow)>> {
+        let mut connection = self.store.read().await?;
+        Ok(teams::of_users(&mut connection, caller, users, &page.after, page.first).await?)
+    }
+
+    /// Makes a team whose first admin is a member of the organization.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` unless the caller is an admin of the organization or of the site; `Invalid` when the first
+    /// admin isn't in the organization; `Conflict` when the name is taken.
+    pub async fn create_team(
+        &self,
+        request: &Request,
+        organization: &str,
+        name: &EntityName,
+        admin: &EntityName,
+    ) -> Result<TeamRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (owner, granted) = administered(&mut tx, caller, organization).await?;
+        let first = UserId(user_entity(&mut tx, caller, admin.as_str()).await?.id);
+        let id = teams::create(&mut tx, &granted, name).await.map_err(taken(name.as_str()))?;
+        teams::add_first_admin(&mut tx, &granted, id, first).await.map_err(outsider(admin))?;
+        let events = [
+            Event {
+                kind: Kind::TeamCreated,
+                subject: subject(id),
+                before: None,
+                after: Some(json!({ "name": name.as_str(), "organization": owner.name })),
+            },
+            member_set(id, first, None, TeamRole::Admin),
+        ];
+        audit::record(&mut tx, request.origin(), Some(owner.id), &events).await?;
+        let team = teams::named(&mut tx, caller, name.as_str()).await?;
+        regalia_store::commit(tx).await?;
+        Ok(team)
+    }
+
+    /// Deletes a team and its memberships.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` unless the caller is an admin of the team, its organization or the site; `Conflict` when it
+    /// still owns projects.
+    pub async fn delete_team(&self, request: &Request, name: &EntityName) -> Result<TeamRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (team, granted) = managed(&mut tx, caller, name).await?;
+        teams::delete(&mut tx, &granted).await.map_err(occupied("team", name.as_str(), "projects"))?;
+        let event =
+            Event { kind: Kind::TeamDeleted, subject: subject(team.id), before: Some(json!({ "name": team.name })), after: None };
+        audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
+        regalia_store::commit(tx).await?;
+        Ok(team)
+    }
+
+    /// One page, by name, of each team's members, with the team's number; none of teams that the caller doesn't see.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn team_members(&self, caller: &Caller, teams: &[i64], page: &Page) -> Result<Vec<(i64, MemberRow)>> {
+        let mut connection = self.store.read().await?;
+        Ok(teams::members(&mut connection, caller, teams, &page.after, page.first).await?)
+    }
+
+    /// Adds a member of the organization to its team, or changes the role there. One who has the role already stays as he
+    /// is.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` unless the caller is an admin of the team, its organization or the site; `Invalid` when the
+    /// user isn't in the organization.
+    pub async fn set_team_member(
+        &self,
+        request: &Request,
+        team: &EntityName,
+        user: &EntityName,
+        role: TeamRole,
+    ) -> Result<TeamRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (row, granted) = managed(&mut tx, caller, team).await?;
+        let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
+        let present = teams::lock_member(&mut tx, &granted, member).await.map_err(missing(team.as_str()))?;
+        if present.as_deref() != Some(role.as_str()) {
+            teams::set_member(&mut tx, &granted, member, role).await.map_err(outsider(user))?;
+            let event = member_set(row.id, member, present.as_deref(), role);
+            audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
+        }
+        regalia_store::commit(tx).await?;
+        Ok(row)
+    }
+
+    /// Ends a membership and what it gave (rule 18).
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` as in [`Service::set_team_member`].
+    pub async fn remove_team_member(&self, request: &Request, team: &EntityName, user: &EntityName) -> Result<TeamRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (row, granted) = managed(&mut tx, caller, team).await?;
+        let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
+        let present = teams::lock_member(&mut tx, &granted, member).await.map_err(missing(team.as_str()))?;
+        teams::remove_member(&mut tx, &granted, member)
+            .await
+            .map_err(Error::named(format!("A member named \"{user}\" is not found in the team {team}."), ""))?;
+        let event = Event {
+            kind: Kind::TeamMemberRemoved,
+            subject: subject(row.id),
+            before: Some(json!({ "user": user_subject(member), "role": present })),
+            after: None,
+        };
+        audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
+        regalia_store::commit(tx).await?;
+        Ok(row)
+    }
+}
+
+/// A team with the right to manage it.
+async fn managed(tx: &mut Tx, caller: &Caller, name: &EntityName) -> Result<(TeamRow, Granted<AdministerTeam>)> {
+    let row = teams::named(tx, caller, name.as_str()).await.map_err(missing(name.as_str()))?;
+    let entity = access::entity(tx, caller, &row.name).await.map_err(missing(name.as_str()))?;
+    let granted = entity.administer_team(caller).map_err(Error::named(
+        missing_text(name.as_str()),
+        format!("Only an admin of the team {name}, of its organization or of the site may do this."),
+    ))?;
+    Ok((row, granted))
+}
+
+fn missing_text(name: &str) -> String {
+    format!("The team \"{name}\" is not found: there is none of this name, or you may not see it.")
+}
+
+fn missing(name: &str) -> impl FnOnce(StoreError) -> Error {
+    Error::named(missing_text(name), "")
+}
+
+fn outsider(user: &EntityName) -> impl FnOnce(StoreError) -> Error {
+    let sentence = format!("{user} is not in the team's organization. Add {user} to the organization first.");
+    move |error| match error {
+        StoreError::NotFound => Error::Invalid(sentence),
+        other => other.into(),
+    }
+}
+
+fn subject(team: TeamId) -> String {
+    format!("Team:{team}")
+}
+
+fn member_set(team: TeamId, user: UserId, before: Option<&str>, role: TeamRole) -> Event {
+    Event {
+        kind: Kind::TeamMemberSet,
+        subject: subject(team),
+        before: before.map(|role| json!({ "user": user_subject(user), "role": role })),
+        after: Some(json!({ "user": user_subject(user), "role": role.as_str() })),
+    }
+}

@@ -1,0 +1,416 @@
+//! Versions until their commit: begun, their files and manifest announced; and reads of versions, places and aliases. What
+//! must not live here: the commit itself, links.
+
+use regalia_domain::alias::{AliasRef, requested_aliases, split_versioned_name};
+use regalia_domain::digest::Md5;
+use regalia_domain::ids::{CollectionId, ManifestId, ProjectId, VersionId};
+use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RunName, SourceCollectionName};
+use regalia_domain::paths::EntryPath;
+use regalia_domain::roles::Right;
+use regalia_store::access::{self, Caller, Contribute, Granted, ProjectKind, ProjectRow};
+use regalia_store::aliases::{self, AliasRow};
+use regalia_store::collections::{self, CollectionRow, Locked};
+use regalia_store::manifests::{self, EntryRow};
+use regalia_store::memberships::{self, MembershipRow};
+use regalia_store::uploads::{self, NewUpload};
+use regalia_store::versions::{self, VersionRow};
+use regalia_store::{Tx, audit, projects, runs};
+use serde_json::json;
+
+use crate::files::UploadTarget;
+use crate::projects::{ensure_project, forbidden_project};
+use crate::runs::{metadata, missing_run, missing_version};
+use crate::{Error, Page, Request, Result, Service};
+
+/// What a client logs.
+#[derive(Debug)]
+pub struct NewVersion {
+    /// Where to.
+    pub entity: EntityName,
+    /// Where to; made if it is missing.
+    pub project: ProjectName,
+    /// Where to; made if it is missing.
+    pub collection: SourceCollectionName,
+    /// The collection's type.
+    pub type_name: ArtifactTypeName,
+    /// The run that logs it; none for a version that a person saves.
+    pub run: Option<RunName>,
+    /// MD5 of the manifest, checked at commit.
+    pub digest: Md5,
+    /// Free text.
+    pub description: Option<String>,
+    /// JSON object.
+    pub metadata: Option<String>,
+    /// Aliases to set at commit.
+    pub aliases: Vec<String>,
+    /// -1 inherits, -2 is off.
+    pub ttl_seconds: i64,
+    /// The run's step.
+    pub history_step: Option<i64>,
+    /// The client's own name for it.
+    pub client_id: Option<String>,
+    /// Whether the collection's newest version is returned when it is the same (rule 26).
+    pub deduplicate: bool,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Logged {
+    /// The new pending version, or the newest committed one with the same content.
+    pub version: VersionId,
+    /// The collection's newest committed version before this request.
+    pub latest: Option<VersionId>,
+}
+
+/// A file that a client announces.
+#[derive(Debug)]
+pub struct NewFile {
+    /// Path in the manifest.
+    pub path: EntryPath,
+    /// MD5 of its bytes.
+    pub md5: Md5,
+}
+
+/// What the client shall do with an announced file.
+#[derive(Debug)]
+pub enum Announced {
+    /// Send it here.
+    Upload(UploadTarget),
+    /// Nothing: this version of the same collection holds it.
+    Stored(VersionId),
+}
+
+impl Service {
+    /// Begins a version, or finds that it is the collection's newest already (rule 26). A repeated request with the same
+    /// client id finds what the first one made.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Invalid`, `Conflict`.
+    pub async fn log_version(&self, request: &Request, new: &NewVersion) -> Result<Logged> {
+        let caller = request.caller()?;
+        let metadata = metadata(new.metadata.as_deref())?;
+        let aliases = custom_aliases(&new.aliases)?;
+        if new.client_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 256) {
+            return Err(Error::Invalid("A clientID has 1 to 256 bytes.".into()));
+        }
+        let mut tx = self.begin().await?;
+        let (project, _) = ensure_project(&mut tx, request, caller, &new.entity, &new.project, None).await?;
+        let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
+        let run = match &new.run {
+            None => None,
+            Some(name) => Some(runs::by_name(&mut tx, project.id, name.as_str()).await?.ok_or_else(|| missing_run(name.as_str()))?.id),
+        };
+        let collection = source_collection(&mut tx, request, &granted, &new.collection, &new.type_name).await?;
+        let newest = versions::newest(&mut tx, &collection).await?;
+        let latest = newest.as_ref().map(|(id, _)| *id);
+        let known = match &new.client_id {
+            None => None,
+            Some(client_id) => versions::by_client_id(&mut tx, caller, client_id).await?,
+        };
+        let same = newest.filter(|(_, digest)| new.deduplicate && *digest == new.digest.to_hex());
+        let version = if let Some(known) = known {
+            let row = versions::version(&mut tx, caller, known).await.map_err(missing_version)?;
+            if row.collection_id != collection.id().0 || row.digest != new.digest.to_hex() {
+                return Err(Error::Conflict("This clientID is in use for another version. Choose a new random one.".into()));
+            }
+            known
+        } else if let Some((version, _)) = same {
+            let moved = aliases::set(&mut tx, &collection, version, &aliases, caller.user).await?;
+            let events: Vec<_> = moved.iter().map(|moved| alias_event(&collection, version, moved)).collect();
+            audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
+            if let Some(run) = run {
+                versions::note_output(&mut tx, &granted, run, version).await?;
+            }
+            version
+        } else {
+            let row = versions::NewVersion {
+                digest: &new.digest,
+                description: new.description.as_deref(),
+                metadata: &metadata,
+                ttl_seconds: new.ttl_seconds,
+                history_step: new.history_step,
+                aliases: &aliases,
+                run,
+            };
+            versions::insert(&mut tx, &granted, &collection, &row).await?
+        };
+        if let Some(client_id) = &new.client_id {
+            versions::set_client_id(&mut tx, &granted, version, client_id).await?;
+        }
+        regalia_store::commit(tx).await?;
+        Ok(Logged { version, latest })
+    }
+
+    /// Announces the manifest of a pending version; with its MD5 it also gets an upload URL. Announcing again replaces.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Conflict`.
+    pub async fn announce_manifest(&self, request: &Request, version: VersionId, md5: Option<Md5>) -> Result<(i64, Option<UploadTarget>)> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (project, granted) = writable(&mut tx, caller, version).await?;
+        let upload = md5.map(|md5| NewUpload { id: self.random_uuid(), name: "wandb_manifest.json".into(), md5: Some(md5) });
+        if let Some(upload) = &upload {
+            let owner = uploads::Owner::Manifest(version);
+            uploads::announce(&mut tx, &granted, owner, project.scope(), std::slice::from_ref(upload)).await.map_err(not_pending)?;
+        }
+        let draft = manifests::announce(&mut tx, &granted, version, upload.as_ref().map(|upload| upload.id)).await.map_err(not_pending)?;
+        regalia_store::commit(tx).await?;
+        Ok((draft, upload.map(|upload| self.upload_target(request, caller, upload.id))))
+    }
+
+    /// Announces files of a pending version, in a constant number of statements however many they are. A file that the collection holds
+    /// already under the same path and MD5 needn't be sent (rule 39).
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`, `Conflict`.
+    pub async fn announce_files(&self, request: &Request, version: VersionId, manifest: Option<i64>, files: &[NewFile]) -> Result<Vec<Announced>> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (project, granted) = writable(&mut tx, caller, version).await?;
+        let row = versions::version(&mut tx, caller, version).await.map_err(missing_version)?;
+        if manifest.is_some() && manifests::draft(&mut tx, version).await? != manifest {
+            return Err(Error::Invalid("The artifactManifestID is not the id of this version's manifest.".into()));
+        }
+        let new: Vec<NewUpload> = files
+            .iter()
+            .map(|file| NewUpload { id: self.random_uuid(), name: file.path.as_str().to_owned(), md5: Some(file.md5) })
+            .collect();
+        let stored = uploads::stored(&mut tx, &granted, CollectionId(row.collection_id), &new).await?;
+        let stored: std::collections::HashMap<_, _> =
+            stored.into_iter().map(|row| ((row.path, row.md5), VersionId(row.version_id))).collect();
+        let found = |file: &NewUpload| file.md5.and_then(|md5| stored.get(&(file.name.clone(), md5.0.to_vec())).copied());
+        let missing: Vec<NewUpload> = new.iter().filter(|file| found(file).is_none()).cloned().collect();
+        if !missing.is_empty() {
+            uploads::announce(&mut tx, &granted, uploads::Owner::File(version), project.scope(), &missing).await.map_err(not_pending)?;
+        }
+        regalia_store::commit(tx).await?;
+        Ok(new
+            .iter()
+            .map(|file| match found(file) {
+                Some(version) => Announced::Stored(version),
+                None => Announced::Upload(self.upload_target(request, caller, file.id)),
+            })
+            .collect())
+    }
+
+    /// A version that the caller sees by some path.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn version(&self, caller: &Caller, version: VersionId) -> Result<VersionRow> {
+        let mut connection = self.store.read().await?;
+        versions::version(&mut connection, caller, version).await.map_err(missing_version)
+    }
+
+    /// Versions that the caller sees by some path.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn versions_by_id(&self, caller: &Caller, ids: &[i64]) -> Result<Vec<VersionRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(versions::versions(&mut connection, caller, ids).await?)
+    }
+
+    /// The version that the caller's client named so.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn version_by_client_id(&self, caller: &Caller, client_id: &str) -> Result<VersionId> {
+        let mut connection = self.store.read().await?;
+        let found = versions::by_client_id(&mut connection, caller, client_id).await?;
+        let version = found.ok_or(regalia_store::Error::NotFound).map_err(missing_version)?;
+        Ok(versions::version(&mut connection, caller, version).await.map_err(missing_version)?.id)
+    }
+
+    /// A collection of a project that the caller was allowed to see.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn collection(&self, project: ProjectId, name: &str) -> Result<CollectionRow> {
+        let mut connection = self.store.read().await?;
+        let found = collections::by_name(&mut connection, project, name).await?;
+        found.ok_or_else(|| Error::NotFound(format!("There is no collection \"{name}\" there, or you may not see it.")))
+    }
+
+    /// Collections by number. The caller of this checks their projects.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn collections_by_id(&self, ids: &[i64]) -> Result<Vec<CollectionRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(collections::collections(&mut connection, ids).await?)
+    }
+
+    /// One page of collections of a project that the caller was allowed to see.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn collections(&self, project: ProjectId, page: &Page) -> Result<Vec<CollectionRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(collections::of_project(&mut connection, project, &page.after, page.first).await?)
+    }
+
+    /// The first collections of several projects, at most `first` each.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn first_collections(&self, projects: &[i64], first: i64) -> Result<Vec<CollectionRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(collections::of_projects(&mut connection, projects, first).await?)
+    }
+
+    /// What `collection:alias` means in a project that the caller was allowed to see.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn resolve(&self, project: ProjectId, name: &str) -> Result<MembershipRow> {
+        let (collection, alias) = split_versioned_name(name);
+        let mut connection = self.store.read().await?;
+        let found = memberships::resolve(&mut connection, project, &collection, &AliasRef::parse(&alias)).await?;
+        found.ok_or_else(|| Error::NotFound(format!("There is no version \"{name}\" there, or you may not see it.")))
+    }
+
+    /// Places of versions in all collections. The caller of this checks their projects.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn memberships_of_versions(&self, versions: &[i64]) -> Result<Vec<MembershipRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(memberships::of_versions(&mut connection, versions).await?)
+    }
+
+    /// One page of a collection that the caller was allowed to see, newest first: those with an index below `before`.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn memberships(&self, collection: CollectionId, before: i32, first: i64) -> Result<Vec<MembershipRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(memberships::of_collection(&mut connection, collection, before, first).await?)
+    }
+
+    /// The newest of several collections, at most `first` each.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn newest_memberships(&self, collections: &[i64], first: i64) -> Result<Vec<MembershipRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(memberships::of_collections(&mut connection, collections, first).await?)
+    }
+
+    /// Aliases of versions in all collections. The caller of this checks their projects.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn aliases_of_versions(&self, versions: &[i64]) -> Result<Vec<AliasRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(aliases::of_versions(&mut connection, versions).await?)
+    }
+
+    /// One page of a committed manifest's entries, for a caller who has the download right by the path used (rule 41).
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn entries(&self, manifest: ManifestId, names: Option<&[String]>, page: &Page) -> Result<Vec<EntryRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(manifests::entries(&mut connection, manifest, names, &page.after, page.first).await?)
+    }
+
+    /// How many of these names a manifest has.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn count_entries(&self, manifest: ManifestId, names: &[String]) -> Result<i64> {
+        let mut connection = self.store.read().await?;
+        Ok(manifests::count_named(&mut connection, manifest, names).await?)
+    }
+}
+
+/// A source collection under its lock, made if it is missing.
+async fn source_collection(
+    tx: &mut Tx,
+    request: &Request,
+    project: &Granted<Contribute>,
+    name: &SourceCollectionName,
+    type_name: &ArtifactTypeName,
+) -> Result<Locked> {
+    let collection = match collections::lock(tx, project, name.as_str()).await? {
+        Some(collection) => collection,
+        None => create_collection(tx, request, project, ProjectKind::Project, name.as_str(), type_name).await?,
+    };
+    if collection.type_name != type_name.as_str() {
+        return Err(Error::Conflict(format!(
+            "The collection \"{name}\" holds versions of type \"{}\", so a version of type \"{type_name}\" can't be logged to it. \
+             Use another name or the same type.",
+            collection.type_name
+        )));
+    }
+    Ok(collection)
+}
+
+/// Makes a collection, or waits for the request that is making it and takes its lock.
+pub(crate) async fn create_collection(
+    tx: &mut Tx,
+    request: &Request,
+    project: &Granted<Contribute>,
+    kind: ProjectKind,
+    name: &str,
+    type_name: &ArtifactTypeName,
+) -> Result<Locked> {
+    let type_id = projects::ensure_type(tx, project, type_name).await?;
+    if let Some(made) = collections::create(tx, project, kind, name, type_id, type_name.as_str()).await? {
+        let event = audit::Event {
+            kind: audit::Kind::CollectionCreated,
+            subject: format!("Collection:{}", made.id()),
+            before: None,
+            after: Some(json!({ "project": project.target().0, "name": name, "type": type_name.as_str() })),
+        };
+        audit::record(tx, request.origin(), project.organization(), &[event]).await?;
+        return Ok(made);
+    }
+    collections::lock(tx, project, name)
+        .await?
+        .ok_or_else(|| Error::Conflict(format!("The collection \"{name}\" was changed by somebody else at the same moment. Please try again.")))
+}
+
+/// A version's project and the right to write there.
+pub(crate) async fn writable(tx: &mut Tx, caller: &Caller, version: VersionId) -> Result<(ProjectRow, Granted<Contribute>)> {
+    let row = versions::version(tx, caller, version).await.map_err(missing_version)?;
+    // By a link alone the source project may be invisible: then it is as if the version weren't there.
+    let project = access::project(tx, caller, row.project_id).await.map_err(missing_version)?;
+    let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
+    Ok((project, granted))
+}
+
+/// The aliases that a client asks for, as texts; `latest` moves by itself (rule 29).
+pub(crate) fn custom_aliases(given: &[String]) -> Result<Vec<String>> {
+    Ok(requested_aliases(given.iter().map(String::as_str))?.into_iter().map(|alias| alias.as_str().to_owned()).collect())
+}
+
+pub(crate) fn alias_event(collection: &Locked, version: VersionId, moved: &aliases::Moved) -> audit::Event {
+    audit::Event {
+        kind: audit::Kind::AliasSet,
+        subject: format!("Collection:{}", collection.id()),
+        before: moved.from.map(|version| json!({ "alias": moved.alias, "version": version.0 })),
+        after: Some(json!({ "alias": moved.alias, "version": version.0 })),
+    }
+}
+
+fn not_pending(error: regalia_store::Error) -> Error {
+    match error {
+        regalia_store::Error::NotFound => Error::Conflict("This version is committed: its files can't change any more. Log a new version.".into()),
+        other => other.into(),
+    }
+}
+
+/// The right to read content by the path used (rule 41).
+///
+/// # Errors
+/// `Forbidden`, when the caller only sees it.
+pub fn may_download(project: &ProjectRow) -> Result<()> {
+    if project.allows(Right::Download) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden("Your role shows you this version but doesn't let you use or download it. Ask for the viewer role.".into()))
+    }
+}

@@ -1,0 +1,100 @@
+//! Aliases with their history: the alias of today is the row whose range is open. What must not live here: which names
+//! are aliases (rule 29 is in the domain crate).
+
+use chrono::{DateTime, Utc};
+use regalia_domain::ids::{AliasId, CollectionId, UserId, VersionId};
+
+use crate::collections::Locked;
+use crate::{Connection, Result, Tx};
+
+/// An alias of today.
+#[derive(Debug, Clone)]
+pub struct AliasRow {
+    /// Number of the period.
+    pub id: AliasId,
+    /// The collection that it belongs to.
+    pub collection_id: CollectionId,
+    /// What it points at.
+    pub version_id: VersionId,
+    /// Name.
+    pub alias: String,
+}
+
+/// What setting aliases changed: the name and what it pointed at before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The alias.
+    pub alias: String,
+    /// The version that held it.
+    pub from: Option<VersionId>,
+}
+
+/// Points aliases of a locked collection at a version. Whatever held them loses them in the same transaction (rule 30),
+/// and the time of the change is later than that of every change before it in this collection.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[String], actor: UserId) -> Result<Vec<Moved>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let at: DateTime<Utc> = sqlx::query_scalar!(
+        "-- aliases::set_clock
+        update collections set alias_clock = greatest(clock_timestamp(), alias_clock + interval '1 microsecond')
+        where id = $1 returning alias_clock",
+        collection.id().0
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    let closed = sqlx::query!(
+        "-- aliases::set_close
+        update aliases set valid = tstzrange(lower(valid), $4)
+        where collection_id = $1 and version_id <> $2 and alias = any($3) and upper_inf(valid)
+        returning alias, version_id",
+        collection.id().0,
+        version.0,
+        names,
+        at
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let opened = sqlx::query_scalar!(
+        r#"-- aliases::set_open
+        insert into aliases (collection_id, version_id, alias, valid, set_by)
+        select $1, $2, name, tstzrange($4, null), $5 from unnest($3::text[]) name
+        where not exists (
+            select 1 from aliases a
+            where a.collection_id = $1 and a.version_id = $2 and a.alias = name and upper_inf(a.valid))
+        returning alias"#,
+        collection.id().0,
+        version.0,
+        names,
+        at,
+        actor.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(opened
+        .into_iter()
+        .map(|alias| {
+            let from = closed.iter().find(|row| row.alias == alias).map(|row| VersionId(row.version_id));
+            Moved { alias, from }
+        })
+        .collect())
+}
+
+/// The aliases of today that point at these versions, in any collection, by name. The caller of this filters by what
+/// collections may be seen.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn of_versions(connection: &mut Connection, versions: &[i64]) -> Result<Vec<AliasRow>> {
+    Ok(sqlx::query_as!(
+        AliasRow,
+        "-- aliases::of_versions
+        select id, collection_id, version_id, alias from aliases where version_id = any($1) and upper_inf(valid) order by alias",
+        versions
+    )
+    .fetch_all(connection)
+    .await?)
+}

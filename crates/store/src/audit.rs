@@ -1,0 +1,117 @@
+//! Audit events: the closed list, and the insert that each write's transaction ends with. What must not live here:
+//! reading them (a later door) and anything that could fail a write for the sake of its event.
+
+use regalia_domain::ids::{OrganizationId, UserId};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Result, Tx};
+
+/// What can happen. Heartbeats, uploads, key use and jobs are not events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Kind {
+    UserCreated,
+    UserUpdated,
+    UserDeleted,
+    KeyCreated,
+    KeyRevoked,
+    OrganizationCreated,
+    OrganizationDeleted,
+    OrganizationMemberSet,
+    OrganizationMemberRemoved,
+    TeamCreated,
+    TeamDeleted,
+    TeamMemberSet,
+    TeamMemberRemoved,
+    ProjectCreated,
+    ProjectUpdated,
+    RegistryCreated,
+    RegistryUpdated,
+    CollectionCreated,
+    VersionCommitted,
+    VersionLinked,
+    AliasSet,
+}
+
+impl Kind {
+    /// As stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UserCreated => "user.created",
+            Self::UserUpdated => "user.updated",
+            Self::UserDeleted => "user.deleted",
+            Self::KeyCreated => "key.created",
+            Self::KeyRevoked => "key.revoked",
+            Self::OrganizationCreated => "organization.created",
+            Self::OrganizationDeleted => "organization.deleted",
+            Self::OrganizationMemberSet => "organization_member.set",
+            Self::OrganizationMemberRemoved => "organization_member.removed",
+            Self::TeamCreated => "team.created",
+            Self::TeamDeleted => "team.deleted",
+            Self::TeamMemberSet => "team_member.set",
+            Self::TeamMemberRemoved => "team_member.removed",
+            Self::ProjectCreated => "project.created",
+            Self::ProjectUpdated => "project.updated",
+            Self::RegistryCreated => "registry.created",
+            Self::RegistryUpdated => "registry.updated",
+            Self::CollectionCreated => "collection.created",
+            Self::VersionCommitted => "version.committed",
+            Self::VersionLinked => "version.linked",
+            Self::AliasSet => "alias.set",
+        }
+    }
+}
+
+/// One event, before it has a number and a time.
+#[derive(Debug)]
+pub struct Event {
+    /// What happened.
+    pub kind: Kind,
+    /// `Kind:<id>` of what it happened to.
+    pub subject: String,
+    /// The changed fields before.
+    pub before: Option<Value>,
+    /// The changed fields after.
+    pub after: Option<Value>,
+}
+
+/// Who writes, and in which request: goes with every audited write.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// The actor; none for the first start.
+    pub actor: Option<UserId>,
+    /// The request, as in the log.
+    pub request: Uuid,
+}
+
+/// Writes events into the transaction that they tell of.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn record(tx: &mut Tx, origin: Origin, organization: Option<OrganizationId>, events: &[Event]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<String> = events.iter().map(|event| event.kind.as_str().to_owned()).collect();
+    let subjects: Vec<String> = events.iter().map(|event| event.subject.clone()).collect();
+    let before: Vec<Option<Value>> = events.iter().map(|event| event.before.clone()).collect();
+    let after: Vec<Option<Value>> = events.iter().map(|event| event.after.clone()).collect();
+    sqlx::query!(
+        "-- audit::record
+        insert into audit_events (organization_id, actor_id, request_id, kind, subject, before, after)
+        select $1, $2, $3, kind, subject, before, after
+        from unnest($4::text[], $5::text[], $6::jsonb[], $7::jsonb[]) as event (kind, subject, before, after)",
+        organization.map(|id| id.0),
+        origin.actor.map(|id| id.0),
+        origin.request,
+        &kinds,
+        &subjects,
+        &before as &[Option<Value>],
+        &after as &[Option<Value>],
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Collections of both kinds and their lock. What must not live here: what stands in them (`memberships`, `aliases`).
+
+use chrono::{DateTime, Utc};
+use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId};
+
+use crate::access::{Contribute, Granted, ProjectKind};
+use crate::{Connection, Result, Tx};
+
+/// A collection.
+#[derive(Debug, Clone)]
+pub struct CollectionRow {
+    /// Number.
+    pub id: CollectionId,
+    /// The project or registry.
+    pub project_id: ProjectId,
+    /// `source` or `registry`.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Type's number.
+    pub type_id: ArtifactTypeId,
+    /// Type's name.
+    pub type_name: String,
+    /// The card.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When its fields or its list of versions last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl CollectionRow {
+    /// Whether versions are born here.
+    #[must_use]
+    pub fn is_source(&self) -> bool {
+        self.kind == "source"
+    }
+}
+
+macro_rules! select_collection {
+    ($name:literal, $rest:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            CollectionRow,
+            "-- collections::" + $name + "
+            select c.id, c.project_id, c.kind, c.name, c.type_id, t.name as type_name, c.description, c.created_at, c.updated_at
+            from collections c join artifact_types t on t.id = c.type_id
+            " + $rest,
+            $($argument),+
+        )
+    };
+}
+
+/// A collection of a project that the caller was allowed to see, by name.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn by_name(connection: &mut Connection, project: ProjectId, name: &str) -> Result<Option<CollectionRow>> {
+    Ok(select_collection!("by_name", "where c.project_id = $1 and c.name = $2", project.0, name).fetch_optional(connection).await?)
+}
+
+/// Collections by number, in any order. The caller of this checks their projects.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn collections(connection: &mut Connection, ids: &[i64]) -> Result<Vec<CollectionRow>> {
+    Ok(select_collection!("collections", "where c.id = any($1)", ids).fetch_all(connection).await?)
+}
+
+/// One page of a project's collections by name, for a project that the caller was allowed to see.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn of_project(connection: &mut Connection, project: ProjectId, after: &str, limit: i64) -> Result<Vec<CollectionRow>> {
+    Ok(select_collection!("of_project", "where c.project_id = $1 and c.name > $2 order by c.name limit $3", project.0, after, limit)
+        .fetch_all(connection)
+        .await?)
+}
+
+/// The first collections of several projects by name, at most `limit` each.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn of_projects(connection: &mut Connection, projects: &[i64], limit: i64) -> Result<Vec<CollectionRow>> {
+    Ok(select_collection!(
+        "of_projects",
+        "where c.id in (
+            select page.id from unnest($1::bigint[]) p (id)
+            cross join lateral (select id from collections where project_id = p.id order by name limit $2) page
+        ) order by c.project_id, c.name",
+        projects,
+        limit
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// A collection whose row is locked until the transaction ends: what writes to its versions and aliases demand.
+#[derive(Debug)]
+pub struct Locked {
+    id: CollectionId,
+    /// `source` or `registry`.
+    pub kind: String,
+    /// Its type's name.
+    pub type_name: String,
+}
+
+impl Locked {
+    /// The collection.
+    #[must_use]
+    pub fn id(&self) -> CollectionId {
+        self.id
+    }
+}
+
+/// Locks a collection by name; none when there is none.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn lock(tx: &mut Tx, project: &Granted<Contribute>, name: &str) -> Result<Option<Locked>> {
+    let row = sqlx::query!(
+        "-- collections::lock
+        select c.id, c.kind, t.name as type_name from collections c join artifact_types t on t.id = c.type_id
+        where c.project_id = $1 and c.name = $2 for update of c",
+        project.target().0,
+        name
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| Locked { id: CollectionId(row.id), kind: row.kind, type_name: row.type_name }))
+}
+
+/// Makes a collection; none when one of that name is there already. The new row is locked by being new.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn create(
+    tx: &mut Tx,
+    project: &Granted<Contribute>,
+    kind: ProjectKind,
+    name: &str,
+    type_id: ArtifactTypeId,
+    type_name: &str,
+) -> Result<Option<Locked>> {
+    let kind = match kind {
+        ProjectKind::Project => "source",
+        ProjectKind::Registry => "registry",
+    };
+    let id = sqlx::query_scalar!(
+        "-- collections::create
+        insert into collections (project_id, kind, name, type_id, created_by) values ($1, $2, $3, $4, $5)
+        on conflict do nothing returning id",
+        project.target().0,
+        kind,
+        name,
+        type_id.0,
+        project.actor().0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(id.map(|id| Locked { id: CollectionId(id), kind: kind.to_owned(), type_name: type_name.to_owned() }))
+}
+
+/// Takes the next index of a collection: dense, because the lock orders the takers, and never given again.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn take_index(tx: &mut Tx, collection: &Locked) -> Result<i32> {
+    Ok(sqlx::query_scalar!(
+        r#"-- collections::take_index
+        update collections set next_index = next_index + 1, updated_at = now() where id = $1 returning next_index - 1 as "index!""#,
+        collection.id.0
+    )
+    .fetch_one(&mut **tx)
+    .await?)
+}

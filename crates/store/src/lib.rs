@@ -1,0 +1,214 @@
+//! PostgreSQL: rows, statements, transactions and the access grants that writes demand. The only crate that knows sqlx.
+//! A file per noun. What must not live here: decisions about names, types or roles beyond what SQL has to know (those
+//! are in the domain crate), use-cases, and anything of a protocol.
+//!
+//! Every statement begins with `-- file::function`, so that it can be found from PostgreSQL's own views.
+
+pub mod access;
+pub mod accounts;
+pub mod aliases;
+pub mod audit;
+pub mod blobs;
+pub mod collections;
+pub mod entities;
+pub mod installation;
+pub mod manifests;
+pub mod memberships;
+pub mod organizations;
+pub mod projects;
+pub mod registries;
+pub mod runs;
+pub mod teams;
+pub mod uploads;
+pub mod versions;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool, Postgres};
+
+/// A transaction. What a service writes goes through exactly one, together with its audit event.
+pub type Tx = sqlx::Transaction<'static, Postgres>;
+
+/// What a statement needs: a connection of the pool, or a transaction.
+pub type Connection = PgConnection;
+
+/// A connection taken from the pool, for reads.
+pub type Pooled = sqlx::pool::PoolConnection<Postgres>;
+
+/// Everything that a store function can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such row, or the caller may not know of it: the same answer for both.
+    #[error("not found")]
+    NotFound,
+    /// The caller sees the target but lacks the right.
+    #[error("not permitted")]
+    Forbidden,
+    /// A unique name is taken.
+    #[error("already exists")]
+    Exists,
+    /// The input holds something that no row can hold, such as a NUL character.
+    #[error("the input can't be stored")]
+    Invalid,
+    /// A write changed another number of rows than it had to: a bug or a lost race, never retried blindly.
+    #[error("{statement} changed {actual} rows")]
+    AffectedRows {
+        /// `file::function` of the statement.
+        statement: &'static str,
+        /// How many rows it changed.
+        actual: u64,
+    },
+    /// PostgreSQL said no, or couldn't be reached.
+    #[error(transparent)]
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error.as_database_error() {
+            Some(database) if database.is_unique_violation() => Self::Exists,
+            // Class 22: data that PostgreSQL can't represent. Class 54: beyond a limit such as an index entry's size.
+            Some(database) if database.code().is_some_and(|code| code.starts_with("22") || code.starts_with("54")) => Self::Invalid,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl Error {
+    /// Whether PostgreSQL is away, restarting or out of time, so that a repetition may succeed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)) => true,
+            // 40: serialization and deadlock; 53: out of resources; 57: shutting down, starting, statement time limit; 08: connection.
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| ["40", "53", "57", "08"].iter().any(|class| code.starts_with(class)))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Result of a store function.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where PostgreSQL is.
+#[derive(Debug, Clone)]
+pub enum Address {
+    /// A URL as libpq reads it.
+    Url(String),
+    /// A Unix socket in a directory, for the PostgreSQL that the server manages itself.
+    Socket {
+        /// Directory of the socket.
+        directory: std::path::PathBuf,
+        /// Port number in the socket's name.
+        port: u16,
+        /// Role.
+        user: String,
+        /// Database.
+        database: String,
+    },
+}
+
+/// The pool of connections to one database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+impl Store {
+    /// Connects. `connections` is the most that this server opens.
+    ///
+    /// # Errors
+    /// The address can't be read, or PostgreSQL can't be reached within ten seconds.
+    pub async fn connect(address: &Address, connections: u32) -> Result<Self> {
+        let options: PgConnectOptions = match address {
+            Address::Url(url) => url.parse().map_err(Error::Database)?,
+            Address::Socket { directory, port, user, database } => {
+                PgConnectOptions::new_without_pgpass().socket(directory).port(*port).username(user).database(database)
+            }
+        };
+        let options = options
+            .application_name("regalia")
+            .options([("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "120s"), ("jit", "off")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options)
+            .await?;
+        Ok(Self { pool })
+    }
+
+    /// Brings the database to this server's schema. Servers that start together wait for each other.
+    ///
+    /// # Errors
+    /// A migration failed, or the database is newer than this server.
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        MIGRATIONS.run(&self.pool).await
+    }
+
+    /// Whether the database answers and has exactly the migrations of this server, and how many of them are missing.
+    ///
+    /// # Errors
+    /// PostgreSQL can't be reached.
+    pub async fn missing_migrations(&self) -> Result<usize> {
+        let applied: Vec<i64> = match sqlx::query_scalar("-- lib::missing_migrations\nselect version from _sqlx_migrations where success")
+            .fetch_all(&self.pool)
+            .await
+        {
+            Ok(versions) => versions,
+            // 42P01: the table isn't there before the first migration.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version)).count())
+    }
+
+    /// The database's clock, whose times stand in the history.
+    ///
+    /// # Errors
+    /// PostgreSQL can't be reached.
+    pub async fn clock(&self) -> Result<chrono::DateTime<chrono::Utc>> {
+        Ok(sqlx::query_scalar("-- lib::clock\nselect clock_timestamp()").fetch_one(&self.pool).await?)
+    }
+
+    /// A connection for reads.
+    ///
+    /// # Errors
+    /// None is free within ten seconds.
+    pub async fn read(&self) -> Result<Pooled> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// No connection is free within ten seconds.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// Closes the pool after its users have given their connections back.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Commits a transaction.
+///
+/// # Errors
+/// PostgreSQL couldn't commit; nothing was changed.
+pub async fn commit(tx: Tx) -> Result<()> {
+    Ok(tx.commit().await?)
+}
+
+/// Asserts that a write changed exactly one row.
+pub(crate) fn one(statement: &'static str, done: &sqlx::postgres::PgQueryResult) -> Result<()> {
+    match done.rows_affected() {
+        1 => Ok(()),
+        actual => Err(Error::AffectedRows { statement, actual }),
+    }
+}

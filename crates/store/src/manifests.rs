@@ -1,0 +1,440 @@
+//! Manifests and their entries: drafts, staging, the checks that SQL can do over many rows, and pages of entries. What
+//! must not live here: parsing (domain) and the order of a commit's steps (service).
+
+use futures_util::{Stream, TryStreamExt as _};
+use regalia_domain::digest::Sha256;
+use regalia_domain::ids::{BlobId, CollectionId, ManifestId, MembershipId, VersionId};
+use regalia_domain::manifest::{EntryContent, ManifestEntry};
+use sqlx::postgres::PgPoolCopyExt as _;
+use uuid::Uuid;
+
+use crate::access::{Caller, Contribute, Granted};
+use crate::{Connection, Error, Result, Store, Tx};
+
+/// Announces the manifest of a pending version, or announces it again; returns the draft's number.
+///
+/// # Errors
+/// `NotFound` when the version isn't a pending one of this project.
+pub async fn announce(tx: &mut Tx, project: &Granted<Contribute>, version: VersionId, upload: Option<Uuid>) -> Result<i64> {
+    sqlx::query_scalar!(
+        "-- manifests::announce
+        insert into manifest_drafts (version_id, upload_id)
+        select v.id, $3 from versions v join collections c on c.id = v.collection_id
+        where v.id = $1 and c.project_id = $2 and v.state = 'pending'
+        on conflict (version_id) do update set upload_id = coalesce(excluded.upload_id, manifest_drafts.upload_id)
+        returning id",
+        version.0,
+        project.target().0,
+        upload
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or(Error::NotFound)
+}
+
+/// The number of a version's announced manifest.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn draft(tx: &mut Tx, version: VersionId) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar!("-- manifests::draft\nselect id from manifest_drafts where version_id = $1", version.0)
+        .fetch_optional(&mut **tx)
+        .await?)
+}
+
+/// An entry that a staging table takes, as one line of COPY's text format.
+fn copy_line(line: &mut String, staging: Uuid, entry: &ManifestEntry) {
+    use std::fmt::Write as _;
+    let text = |line: &mut String, value: &str| {
+        for character in value.chars() {
+            match character {
+                '\\' => line.push_str("\\\\"),
+                '\n' => line.push_str("\\n"),
+                '\r' => line.push_str("\\r"),
+                '\t' => line.push_str("\\t"),
+                other => line.push(other),
+            }
+        }
+    };
+    // Writing to a String can't fail.
+    let _ = write!(line, "{staging}\t");
+    text(line, entry.path.as_str());
+    line.push('\t');
+    text(line, &entry.content.digest_text());
+    let _ = write!(line, "\t{}\t", entry.size);
+    match &entry.content {
+        EntryContent::File { md5 } => {
+            let _ = write!(line, "\\\\x{}\t\\N\t", hex::encode(md5.0));
+        }
+        EntryContent::Reference { uri, .. } => {
+            line.push_str("\\N\t");
+            text(line, uri);
+            line.push('\t');
+        }
+    }
+    match &entry.extra {
+        Some(extra) => text(line, extra),
+        None => line.push_str("\\N"),
+    }
+    line.push('\n');
+}
+
+/// Copies entries into staging as they come, in one statement.
+///
+/// # Errors
+/// Of PostgreSQL, or what the stream itself fails with; nothing is staged then.
+pub async fn stage<E: From<Error>>(
+    store: &Store,
+    staging: Uuid,
+    entries: impl Stream<Item = std::result::Result<Vec<ManifestEntry>, E>> + Unpin + Send,
+) -> std::result::Result<(), E> {
+    let mut entries = entries;
+    let mut copy = store
+        .pool
+        .copy_in_raw(
+            "-- manifests::stage
+            copy manifest_staging (staging_id, path, digest, size, md5, reference, extra) from stdin",
+        )
+        .await
+        .map_err(Error::from)?;
+    let mut lines = String::new();
+    loop {
+        match entries.try_next().await {
+            Ok(Some(batch)) => {
+                lines.clear();
+                for entry in &batch {
+                    copy_line(&mut lines, staging, entry);
+                }
+                copy.send(lines.as_bytes()).await.map_err(Error::from)?;
+            }
+            Ok(None) => break,
+            Err(error) => {
+                copy.abort("the manifest was refused").await.map_err(Error::from)?;
+                return Err(error);
+            }
+        }
+    }
+    copy.finish().await.map_err(Error::from)?;
+    Ok(())
+}
+
+/// Removes a commit's staged rows, and leftovers of commits that a crash ended long ago.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn unstage(connection: &mut Connection, staging: Uuid) -> Result<()> {
+    sqlx::query!("-- manifests::unstage\ndelete from manifest_staging where staging_id = $1", staging).execute(connection).await?;
+    Ok(())
+}
+
+/// Removes leftovers of commits that a crash ended.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn unstage_old(connection: &mut Connection) -> Result<()> {
+    sqlx::query!("-- manifests::unstage_old\ndelete from manifest_staging where staged_at < now() - interval '1 day'")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A file of a staged manifest that no blob was found for.
+#[derive(Debug)]
+pub struct Unresolved {
+    /// Its path.
+    pub path: String,
+    /// Claimed size.
+    pub size: i64,
+    /// Size of what was uploaded under that path with that MD5, if it was.
+    pub uploaded: Option<i64>,
+}
+
+/// Finds each staged file's blob: first what was uploaded for this version under this path, then under another path of
+/// it, then what a version that the caller may download already holds (rule 39). Returns the first files without one.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn resolve(tx: &mut Tx, caller: &Caller, project: &Granted<Contribute>, version: VersionId, staging: Uuid, scope: i64) -> Result<Vec<Unresolved>> {
+    sqlx::query!(
+        "-- manifests::resolve_uploads
+        update manifest_staging s set blob_id = found.blob_id
+        from (
+            select distinct on (f.path) f.path, u.blob_id
+            from manifest_staging f
+            join uploads u on u.version_id = $2 and u.purpose = 'file' and u.md5 = f.md5
+            join blobs b on b.id = u.blob_id and b.size = f.size
+            where f.staging_id = $1
+            order by f.path, u.name <> f.path, u.created_at desc
+        ) found
+        where s.staging_id = $1 and s.path = found.path and s.md5 is not null",
+        staging,
+        version.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "-- manifests::resolve_stored
+        update manifest_staging s set blob_id = found.blob_id
+        from (
+            -- What this collection holds under the same path, as the client was told; else what only one blob can mean.
+            select f.path, coalesce(
+                min(e.blob_id) filter (where v.collection_id = own.collection_id and e.path = f.path),
+                case when count(distinct e.blob_id) = 1 then min(e.blob_id) end) as blob_id
+            from manifest_staging f
+            join versions own on own.id = $5
+            join blobs b on b.scope_id = $2 and b.md5 = f.md5 and b.size = f.size
+            join manifest_entries e on e.blob_id = b.id
+            join versions v on v.manifest_id = e.manifest_id and v.state = 'committed'
+            join memberships m on m.version_id = v.id
+            join collections c on c.id = m.collection_id
+            where f.staging_id = $1 and f.blob_id is null and (c.project_id = $4 or access_level(c.project_id, $3) >= 2)
+            group by f.path
+        ) found
+        where s.staging_id = $1 and s.path = found.path and s.blob_id is null and s.md5 is not null",
+        staging,
+        scope,
+        caller.user.0,
+        project.target().0,
+        version.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(sqlx::query_as!(
+        Unresolved,
+        r#"-- manifests::resolve_missing
+        select s.path, s.size, (
+            select max(b.size) from uploads u join blobs b on b.id = u.blob_id
+            where u.version_id = $2 and u.md5 = s.md5 and u.name = s.path
+        ) as uploaded
+        from manifest_staging s where s.staging_id = $1 and s.md5 is not null and s.blob_id is null order by s.path limit 3"#,
+        staging,
+        version.0
+    )
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// A staged entry, for the digests that go over all entries in path order.
+#[derive(Debug)]
+pub struct StagedRow {
+    /// Path.
+    pub path: String,
+    /// Digest text.
+    pub digest: String,
+    /// Size in bytes.
+    pub size: i64,
+    /// A reference's URI.
+    pub reference: Option<String>,
+    /// What the client keeps beside it.
+    pub extra: Option<String>,
+    /// SHA-256 of a file's bytes.
+    pub sha256: Option<Vec<u8>>,
+}
+
+/// The staged entries in path order, streamed.
+pub fn staged(tx: &mut Tx, staging: Uuid) -> impl Stream<Item = Result<StagedRow>> + '_ {
+    sqlx::query_as!(
+        StagedRow,
+        r#"-- manifests::staged
+        select s.path as "path!", s.digest as "digest!", s.size as "size!", s.reference as "reference?", s.extra as "extra?",
+            b.sha256 as "sha256?"
+        from manifest_staging s left join blobs b on b.id = s.blob_id
+        where s.staging_id = $1 order by s.path"#,
+        staging
+    )
+    .fetch(&mut **tx)
+    .map_err(Error::from)
+}
+
+/// Totals over a staged manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Number of entries.
+    pub entries: i64,
+    /// Sum of sizes in bytes.
+    pub size: i64,
+}
+
+/// Keeps a staged manifest, or finds the one that is kept already with the same content.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn keep(tx: &mut Tx, _: &Granted<Contribute>, staging: Uuid, scope: i64, hash: Sha256, file: BlobId, totals: Totals) -> Result<ManifestId> {
+    let made = sqlx::query_scalar!(
+        "-- manifests::keep
+        insert into manifests (scope_id, content_hash, file_blob_id, entry_count, total_size) values ($1, $2, $3, $4, $5)
+        on conflict do nothing returning id",
+        scope,
+        &hash.0[..],
+        file.0,
+        totals.entries,
+        totals.size
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(id) = made else {
+        let id = sqlx::query_scalar!(
+            "-- manifests::keep_found\nselect id from manifests where scope_id = $1 and content_hash = $2",
+            scope,
+            &hash.0[..]
+        )
+        .fetch_one(&mut **tx)
+        .await?;
+        return Ok(ManifestId(id));
+    };
+    sqlx::query!(
+        "-- manifests::keep_entries
+        insert into manifest_entries (manifest_id, path, digest, size, blob_id, reference, extra)
+        select $1, path, digest, size, blob_id, reference, extra::json from manifest_staging where staging_id = $2 order by path",
+        id,
+        staging
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(ManifestId(id))
+}
+
+/// An entry of a committed manifest.
+#[derive(Debug, Clone)]
+pub struct EntryRow {
+    /// Path.
+    pub path: String,
+    /// Digest text.
+    pub digest: String,
+    /// Size in bytes.
+    pub size: i64,
+    /// The bytes, unless it is a reference.
+    pub blob_id: Option<i64>,
+    /// A reference's URI.
+    pub reference: Option<String>,
+}
+
+/// One page of a manifest's entries by path, optionally only those of some names. For manifests whose content the caller
+/// was allowed to read.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn entries(connection: &mut Connection, manifest: ManifestId, names: Option<&[String]>, after: &str, limit: i64) -> Result<Vec<EntryRow>> {
+    Ok(sqlx::query_as!(
+        EntryRow,
+        "-- manifests::entries
+        select path, digest, size, blob_id, reference from manifest_entries
+        where manifest_id = $1 and path > $2 and ($3::text[] is null or path = any($3)) order by path limit $4",
+        manifest.0,
+        after,
+        names as Option<&[String]>,
+        limit
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// How many entries of some names a manifest has.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn count_named(connection: &mut Connection, manifest: ManifestId, names: &[String]) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        r#"-- manifests::count_named
+        select count(*) as "count!" from manifest_entries where manifest_id = $1 and path = any($2)"#,
+        manifest.0,
+        names
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// What a download sends: where the bytes are, and what they are called.
+#[derive(Debug, Clone)]
+pub struct ContentRow {
+    /// The blob.
+    pub blob_id: BlobId,
+    /// Its scope.
+    pub scope_id: i64,
+    /// SHA-256 of the bytes.
+    pub sha256: Vec<u8>,
+    /// Length in bytes.
+    pub size: i64,
+    /// Path of the entry.
+    pub path: String,
+}
+
+/// A blob by a membership's path, if the caller may download there (rule 41).
+///
+/// # Errors
+/// `NotFound`: absent, invisible, or not the right to download.
+pub async fn content_by_membership(connection: &mut Connection, caller: &Caller, membership: MembershipId, blob: BlobId) -> Result<ContentRow> {
+    sqlx::query_as!(
+        ContentRow,
+        "-- manifests::content_by_membership
+        select b.id as blob_id, b.scope_id, b.sha256, b.size, e.path
+        from memberships m
+        join collections c on c.id = m.collection_id
+        join versions v on v.id = m.version_id and v.state = 'committed'
+        join manifest_entries e on e.manifest_id = v.manifest_id and e.blob_id = $3
+        join blobs b on b.id = e.blob_id
+        where m.id = $2 and access_level(c.project_id, $1) >= 2 limit 1",
+        caller.user.0,
+        membership.0,
+        blob.0
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(Error::NotFound)
+}
+
+/// The manifest file of a version, if the caller may download it by some path (rule 41).
+///
+/// # Errors
+/// `NotFound`: absent, invisible, or not the right to download.
+pub async fn manifest_file(connection: &mut Connection, caller: &Caller, version: VersionId) -> Result<ContentRow> {
+    sqlx::query_as!(
+        ContentRow,
+        r#"-- manifests::manifest_file
+        select b.id as blob_id, b.scope_id, b.sha256, b.size, 'wandb_manifest.json' as "path!"
+        from versions v join manifests f on f.id = v.manifest_id join blobs b on b.id = f.file_blob_id
+        where v.id = $2 and v.state = 'committed' and exists (
+            select 1 from memberships m join collections c on c.id = m.collection_id
+            where m.version_id = v.id and access_level(c.project_id, $1) >= 2)"#,
+        caller.user.0,
+        version.0
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(Error::NotFound)
+}
+
+/// A file of a version by its MD5, by way of one collection of an entity's project or registry, or by any when no
+/// collection is given.
+///
+/// # Errors
+/// `NotFound`: absent, invisible, or not the right to download.
+pub async fn content_by_md5(
+    connection: &mut Connection,
+    caller: &Caller,
+    version: VersionId,
+    collection: Option<CollectionId>,
+    md5: &[u8; 16],
+    file_name: &str,
+) -> Result<ContentRow> {
+    sqlx::query_as!(
+        ContentRow,
+        "-- manifests::content_by_md5
+        select b.id as blob_id, b.scope_id, b.sha256, b.size, e.path
+        from versions v
+        join memberships m on m.version_id = v.id and ($3::bigint is null or m.collection_id = $3)
+        join collections c on c.id = m.collection_id
+        join manifest_entries e on e.manifest_id = v.manifest_id and e.digest = encode($4, 'base64')
+        join blobs b on b.id = e.blob_id
+        where v.id = $2 and v.state = 'committed' and access_level(c.project_id, $1) >= 2
+        order by not (e.path = $5 or right(e.path, length($5) + 1) = '/' || $5), e.path limit 1",
+        caller.user.0,
+        version.0,
+        collection.map(|id| id.0),
+        &md5[..],
+        file_name
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(Error::NotFound)
+}

@@ -1,0 +1,91 @@
+//! Writes to projects, and what projects and registries share: artifact types. Reads with their permission are in
+//! `access`. What must not live here: registry rules.
+
+use regalia_domain::ids::{ArtifactTypeId, ProjectId};
+use regalia_domain::names::{ArtifactTypeName, ProjectName, name_key};
+
+use crate::access::{Administer, Contribute, CreateProject, Granted};
+use crate::{Connection, Result, Tx, one};
+
+/// Makes a project; none when one of that name is there already.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn create(tx: &mut Tx, entity: &Granted<CreateProject>, name: &ProjectName, description: Option<&str>) -> Result<Option<ProjectId>> {
+    let id = sqlx::query_scalar!(
+        "-- projects::create
+        insert into projects (kind, entity_id, name, name_key, description, created_by) values ('project', $1, $2, $3, $4, $5)
+        on conflict do nothing returning id",
+        entity.target().0,
+        name.as_str(),
+        name_key(name.as_str()),
+        description,
+        entity.actor().0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(id.map(ProjectId))
+}
+
+/// Changes a project's or registry's description.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn describe(tx: &mut Tx, project: &Granted<Administer>, description: &str) -> Result<()> {
+    let done = sqlx::query!(
+        "-- projects::describe\nupdate projects set description = $2, updated_at = now() where id = $1",
+        project.target().0,
+        description
+    )
+    .execute(&mut **tx)
+    .await?;
+    one("projects::describe", &done)
+}
+
+/// An artifact type of a project or registry.
+#[derive(Debug, Clone)]
+pub struct TypeRow {
+    /// Number.
+    pub id: ArtifactTypeId,
+    /// The project or registry.
+    pub project_id: ProjectId,
+    /// Name.
+    pub name: String,
+    /// On a registry's list.
+    pub listed: bool,
+    /// When it was first listed or used.
+    pub created_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// The types of these projects, by name. For projects that the caller was already allowed to see.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn types(connection: &mut Connection, projects: &[i64]) -> Result<Vec<TypeRow>> {
+    Ok(sqlx::query_as!(
+        TypeRow,
+        "-- projects::types
+        select id, project_id, name, listed, created_at from artifact_types where project_id = any($1) order by project_id, name",
+        projects
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// The type of that name, made if it is missing.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn ensure_type(tx: &mut Tx, project: &Granted<Contribute>, name: &ArtifactTypeName) -> Result<ArtifactTypeId> {
+    // "do update" returns the row also when it is there; reached only when a collection is made.
+    let id = sqlx::query_scalar!(
+        "-- projects::ensure_type
+        insert into artifact_types (project_id, name) values ($1, $2)
+        on conflict (project_id, name) do update set name = excluded.name returning id",
+        project.target().0,
+        name.as_str()
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(ArtifactTypeId(id))
+}

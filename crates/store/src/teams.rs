@@ -1,0 +1,294 @@
+//! Teams and their members. What must not live here: a team's projects.
+
+use chrono::{DateTime, Utc};
+use regalia_domain::ids::{OrganizationId, TeamId, UserId};
+use regalia_domain::names::EntityName;
+use regalia_domain::roles::TeamRole;
+
+use crate::access::{AdministerOrganization, AdministerTeam, Caller, Granted};
+use crate::{Connection, Error, Result, Tx, entities, organizations};
+
+/// A team.
+#[derive(Debug, Clone)]
+pub struct TeamRow {
+    /// Number.
+    pub id: TeamId,
+    /// Name.
+    pub name: String,
+    /// Owner.
+    pub organization_id: OrganizationId,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// One page, by name, of the teams of each organization that the caller is in (a site administrator: of each).
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn of_organizations(
+    connection: &mut Connection,
+    caller: &Caller,
+    organizations: &[i64],
+    after: &str,
+    limit: i64,
+) -> Result<Vec<TeamRow>> {
+    Ok(sqlx::query_as!(
+        TeamRow,
+        r#"-- teams::of_organizations
+        select t.id as "id!", t.name as "name!", t.organization_id as "organization_id!", t.created_at as "created_at!"
+        from unnest($1::bigint[]) as o (id) cross join lateral (
+            select t.id, e.name, t.organization_id, e.created_at from teams t join entities e on e.id = t.id
+            where t.organization_id = o.id and e.name > $2 order by e.name limit $3
+        ) t
+        where $5 or exists (select 1 from organization_members mine where mine.organization_id = o.id and mine.user_id = $4)
+        order by t.name"#,
+        organizations,
+        after,
+        limit,
+        caller.user.0,
+        caller.site_admin
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// One page of all teams of the organizations that the caller sees, by name.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn visible(connection: &mut Connection, caller: &Caller, after: &str, limit: i64) -> Result<Vec<TeamRow>> {
+    Ok(sqlx::query_as!(
+        TeamRow,
+        "-- teams::visible
+        select t.id, e.name, t.organization_id, e.created_at from teams t join entities e on e.id = t.id
+        where e.name > $2
+            and ($3 or exists (select 1 from organization_members m where m.organization_id = t.organization_id and m.user_id = $1))
+        order by e.name limit $4",
+        caller.user.0,
+        after,
+        caller.site_admin,
+        limit
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// A team by its name, if the caller is in its organization (a site administrator: in any case).
+///
+/// # Errors
+/// `NotFound`: absent or invisible.
+pub async fn named(connection: &mut Connection, caller: &Caller, name: &str) -> Result<TeamRow> {
+    sqlx::query_as!(
+        TeamRow,
+        "-- teams::named
+        select t.id, e.name, t.organization_id, e.created_at from teams t join entities e on e.id = t.id
+        where e.name = $2
+            and ($3 or exists (select 1 from organization_members m where m.organization_id = t.organization_id and m.user_id = $1))",
+        caller.user.0,
+        name,
+        caller.site_admin
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(Error::NotFound)
+}
+
+/// One page, by name, of the teams that each user is in, as far as the caller is in their organization (a site
+/// administrator: all), with the user's number.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn of_users(
+    connection: &mut Connection,
+    caller: &Caller,
+    users: &[i64],
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(i64, TeamRow)>> {
+    let rows = sqlx::query!(
+        r#"-- teams::of_users
+        select u.id as "user_id!", t.id as "id!", t.name as "name!", t.organization_id as "organization_id!", t.created_at as "created_at!"
+        from unnest($1::bigint[]) as u (id) cross join lateral (
+            select t.id, e.name, t.organization_id, e.created_at
+            from team_members m join teams t on t.id = m.team_id join entities e on e.id = t.id
+            where m.user_id = u.id and e.name > $2
+                and ($5 or exists (
+                    select 1 from organization_members mine where mine.organization_id = t.organization_id and mine.user_id = $4))
+            order by e.name limit $3
+        ) t
+        order by t.name"#,
+        users,
+        after,
+        limit,
+        caller.user.0,
+        caller.site_admin
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let team = TeamRow {
+                id: TeamId(row.id),
+                name: row.name,
+                organization_id: OrganizationId(row.organization_id),
+                created_at: row.created_at,
+            };
+            (row.user_id, team)
+        })
+        .collect())
+}
+
+/// Makes a team.
+///
+/// # Errors
+/// `Exists` when the name is taken.
+pub async fn create(tx: &mut Tx, organization: &Granted<AdministerOrganization>, name: &EntityName) -> Result<TeamId> {
+    let id = entities::insert(tx, "team", name).await?;
+    sqlx::query!("-- teams::create\ninsert into teams (id, organization_id) values ($1, $2)", id, organization.target().0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(TeamId(id))
+}
+
+/// Deletes a team and its memberships.
+///
+/// # Errors
+/// `Exists` when it still has projects.
+pub async fn delete(tx: &mut Tx, team: &Granted<AdministerTeam>) -> Result<()> {
+    entities::delete(tx, team.target().0).await
+}
+
+/// A member of a team.
+#[derive(Debug, Clone)]
+pub struct MemberRow {
+    /// The user.
+    pub user_id: UserId,
+    /// The user's name.
+    pub user_name: String,
+    /// member or admin.
+    pub role: String,
+}
+
+/// One page, by name, of the members of each team whose organization the caller is in (a site administrator: of each),
+/// with the team's number.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn members(
+    connection: &mut Connection,
+    caller: &Caller,
+    teams: &[i64],
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(i64, MemberRow)>> {
+    let rows = sqlx::query!(
+        r#"-- teams::members
+        select t.id as "id!", m.user_id as "user_id!", m.name as "name!", m.role as "role!"
+        from teams t cross join lateral (
+            select m.user_id, e.name, m.role from team_members m join entities e on e.id = m.user_id
+            where m.team_id = t.id and e.name > $2 order by e.name limit $3
+        ) m
+        where t.id = any($1) and ($5 or exists (
+            select 1 from organization_members mine where mine.organization_id = t.organization_id and mine.user_id = $4))
+        order by m.name"#,
+        teams,
+        after,
+        limit,
+        caller.user.0,
+        caller.site_admin
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, MemberRow { user_id: UserId(row.user_id), user_name: row.name, role: row.role }))
+        .collect())
+}
+
+/// Keeps the members of the team's organization as they are until the commit, so that nobody joins the team while he is
+/// being removed from the organization (rule 18). Returns the user's present role in the team.
+///
+/// # Errors
+/// `NotFound` when the team has just been deleted.
+pub async fn lock_member(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId) -> Result<Option<String>> {
+    sqlx::query_scalar!(
+        "-- teams::lock
+        select o.id from organizations o join teams t on t.organization_id = o.id where t.id = $1 for no key update of o",
+        team.target().0
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or(Error::NotFound)?;
+    Ok(sqlx::query_scalar!(
+        "-- teams::lock_member\nselect role from team_members where team_id = $1 and user_id = $2",
+        team.target().0,
+        user.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?)
+}
+
+/// Adds a member of the organization to one of its teams, or changes the role there.
+///
+/// # Errors
+/// `NotFound` when the user isn't in the organization.
+pub async fn set_member(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId, role: TeamRole) -> Result<()> {
+    let done = sqlx::query!(
+        "-- teams::set_member
+        insert into team_members (team_id, user_id, role)
+        select t.id, m.user_id, $3 from teams t join organization_members m using (organization_id)
+        where t.id = $1 and m.user_id = $2
+        on conflict (team_id, user_id) do update set role = excluded.role",
+        team.target().0,
+        user.0,
+        role.as_str()
+    )
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
+}
+
+/// Makes an organization's member the first admin of a team that was just created.
+///
+/// # Errors
+/// `NotFound` when the user isn't in the organization.
+pub async fn add_first_admin(
+    tx: &mut Tx,
+    organization: &Granted<AdministerOrganization>,
+    team: TeamId,
+    user: UserId,
+) -> Result<()> {
+    organizations::lock(tx, organization).await?;
+    let done = sqlx::query!(
+        "-- teams::add_first_admin
+        insert into team_members (team_id, user_id, role)
+        select t.id, m.user_id, 'admin' from teams t join organization_members m using (organization_id)
+        where t.id = $1 and m.user_id = $2 and t.organization_id = $3",
+        team.0,
+        user.0,
+        organization.target().0
+    )
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
+}
+
+/// Ends a membership.
+///
+/// # Errors
+/// `NotFound` when the user is no member.
+pub async fn remove_member(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId) -> Result<()> {
+    let done = sqlx::query!(
+        "-- teams::remove_member
+        with defaults as (
+            update users set default_entity_id = null where id = $2 and default_entity_id = $1 returning id
+        )
+        delete from team_members where team_id = $1 and user_id = $2",
+        team.target().0,
+        user.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
+}

@@ -1,0 +1,330 @@
+//! Versions: pending rows, the commit, and reads with the caller's rights. What must not live here: entries (see
+//! `manifests`) and places in collections (see `memberships`).
+
+use chrono::{DateTime, Utc};
+use regalia_domain::digest::Md5;
+use regalia_domain::ids::{ManifestId, ProjectId, RunId, VersionId};
+use regalia_domain::metadata::Metadata;
+use regalia_domain::roles::Right;
+
+use crate::access::{Caller, Contribute, Granted};
+use crate::collections::Locked;
+use crate::{Connection, Error, Result, Tx, one};
+
+/// A version with what the caller may do with it.
+#[derive(Debug, Clone)]
+pub struct VersionRow {
+    /// Number.
+    pub id: VersionId,
+    /// pending, committed or deleted.
+    pub state: String,
+    /// MD5 of the manifest, hexadecimal.
+    pub digest: String,
+    /// Free text.
+    pub description: Option<String>,
+    /// JSON object as it was given.
+    pub metadata: String,
+    /// -1 inherits, -2 is off.
+    pub ttl_seconds: i64,
+    /// The run's step.
+    pub history_step: Option<i64>,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+    /// When a field last changed.
+    pub updated_at: DateTime<Utc>,
+    /// The manifest, once committed.
+    pub manifest_id: Option<i64>,
+    /// Number of entries.
+    pub entry_count: i64,
+    /// Sum of the entries' sizes in bytes.
+    pub total_size: i64,
+    /// Type's name.
+    pub type_name: String,
+    /// The source collection.
+    pub collection_id: i64,
+    /// The source collection's name.
+    pub collection_name: String,
+    /// The source collection's project.
+    pub project_id: ProjectId,
+    /// The source project's entity.
+    pub entity_name: String,
+    /// The source project's organization; none for a personal project.
+    pub organization_id: Option<i64>,
+    /// Index in the source collection, once committed.
+    pub index: Option<i32>,
+    /// The run that made it.
+    pub run_id: Option<i64>,
+    /// Who made it.
+    pub created_by: Option<i64>,
+    /// What the caller may do in the source project.
+    pub source_level: i16,
+    /// The highest of what the caller may do over all paths (rule 41).
+    pub level: i16,
+}
+
+impl VersionRow {
+    /// Whether the caller has a right by some path.
+    #[must_use]
+    pub fn allows(&self, right: Right) -> bool {
+        self.level >= right.level()
+    }
+
+    /// Whether the caller may know where it comes from (rule 22).
+    #[must_use]
+    pub fn source_visible(&self) -> bool {
+        self.source_level >= Right::See.level()
+    }
+}
+
+/// Versions by number that the caller sees by some path, in any order. Deleted ones are gone.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn versions(connection: &mut Connection, caller: &Caller, ids: &[i64]) -> Result<Vec<VersionRow>> {
+    let rows = sqlx::query_as!(
+        VersionRow,
+        r#"-- versions::versions
+        select v.id as "id!", v.state as "state!", v.digest as "digest!", v.description as "description?",
+            v.metadata::text as "metadata!", v.ttl_seconds as "ttl_seconds!", v.history_step as "history_step?",
+            v.created_at as "created_at!", v.updated_at as "updated_at!", v.manifest_id as "manifest_id?", coalesce(f.entry_count, 0) as "entry_count!",
+            coalesce(f.total_size, 0) as "total_size!", t.name as "type_name!", v.collection_id as "collection_id!",
+            c.name as "collection_name!", c.project_id as "project_id!", e.name as "entity_name!", team.organization_id as "organization_id?", s.index as "index?", v.run_id as "run_id?",
+            v.created_by as "created_by?",
+            access_level(c.project_id, $1) as "source_level!",
+            (
+                select max(access_level(path.project_id, $1)) from (
+                    select c.project_id union
+                    select pc.project_id from memberships pm join collections pc on pc.id = pm.collection_id where pm.version_id = v.id
+                ) path
+            ) as "level!"
+        from versions v
+        join collections c on c.id = v.collection_id
+        join artifact_types t on t.id = c.type_id
+        join projects p on p.id = c.project_id
+        join entities e on e.id = p.entity_id
+        left join teams team on team.id = e.id
+        left join manifests f on f.id = v.manifest_id
+        left join memberships s on s.version_id = v.id and s.collection_id = v.collection_id
+        where v.id = any($2) and v.state <> 'deleted'"#,
+        caller.user.0,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter(|row| row.allows(Right::See)).collect())
+}
+
+/// One version, as [`versions`].
+///
+/// # Errors
+/// `NotFound`: absent, deleted or invisible.
+pub async fn version(connection: &mut Connection, caller: &Caller, id: VersionId) -> Result<VersionRow> {
+    versions(connection, caller, &[id.0]).await?.pop().ok_or(Error::NotFound)
+}
+
+/// What a pending version is made with.
+#[derive(Debug)]
+pub struct NewVersion<'a> {
+    /// Claimed digest, checked at commit.
+    pub digest: &'a Md5,
+    /// Free text.
+    pub description: Option<&'a str>,
+    /// JSON object.
+    pub metadata: &'a Metadata,
+    /// -1 inherits, -2 is off.
+    pub ttl_seconds: i64,
+    /// The run's step.
+    pub history_step: Option<i64>,
+    /// Aliases to set at commit.
+    pub aliases: &'a [String],
+    /// The run that makes it.
+    pub run: Option<RunId>,
+}
+
+/// Begins a version in a locked source collection.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn insert(tx: &mut Tx, project: &Granted<Contribute>, collection: &Locked, new: &NewVersion<'_>) -> Result<VersionId> {
+    let id = sqlx::query_scalar!(
+        "-- versions::insert
+        insert into versions (collection_id, state, digest, description, metadata, metadata_index, ttl_seconds, history_step,
+            requested_aliases, run_id, created_by)
+        values ($1, 'pending', $2, $3, $4::text::json, $5::text::jsonb, $6, $7, $8, $9, $10) returning id",
+        collection.id().0,
+        new.digest.to_hex(),
+        new.description,
+        new.metadata.as_text(),
+        new.metadata.index_text(),
+        new.ttl_seconds,
+        new.history_step,
+        new.aliases,
+        new.run.map(|run| run.0),
+        project.actor().0
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(VersionId(id))
+}
+
+/// The newest committed version of a locked collection, with its digest.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn newest(tx: &mut Tx, collection: &Locked) -> Result<Option<(VersionId, String)>> {
+    let row = sqlx::query!(
+        "-- versions::newest
+        select v.id, v.digest from memberships m join versions v on v.id = m.version_id
+        where m.collection_id = $1 order by m.index desc limit 1",
+        collection.id().0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| (VersionId(row.id), row.digest)))
+}
+
+/// The version that the caller's client named so, if it isn't deleted.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn by_client_id(connection: &mut Connection, caller: &Caller, client_id: &str) -> Result<Option<VersionId>> {
+    let id = sqlx::query_scalar!(
+        "-- versions::by_client_id
+        select v.id from client_ids n join versions v on v.id = n.version_id
+        where n.user_id = $1 and n.client_id = $2 and v.state <> 'deleted'",
+        caller.user.0,
+        client_id
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(id.map(VersionId))
+}
+
+/// Remembers what the caller's client calls a version of the project; a name that is known keeps its meaning.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn set_client_id(tx: &mut Tx, project: &Granted<Contribute>, version: VersionId, client_id: &str) -> Result<()> {
+    sqlx::query!(
+        "-- versions::set_client_id
+        insert into client_ids (user_id, client_id, version_id)
+        select $4, $3, v.id from versions v join collections c on c.id = v.collection_id where v.id = $1 and c.project_id = $2
+        on conflict do nothing",
+        version.0,
+        project.target().0,
+        client_id,
+        project.actor().0
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A pending version under its lock: what the commit has to know.
+#[derive(Debug)]
+pub struct PendingRow {
+    /// pending, committed or deleted.
+    pub state: String,
+    /// Claimed digest.
+    pub digest: String,
+    /// The source collection's name.
+    pub collection_name: String,
+    /// Aliases to set.
+    pub requested_aliases: Vec<String>,
+    /// The run that made it.
+    pub run_id: Option<i64>,
+    /// The upload that brings the manifest.
+    pub manifest_upload: Option<uuid::Uuid>,
+    /// The manifest's blob, once it has arrived.
+    pub manifest_blob: Option<i64>,
+}
+
+/// A version of a project, pending or not.
+///
+/// # Errors
+/// `NotFound` when it isn't one of this project's.
+pub async fn pending(connection: &mut Connection, project: &Granted<Contribute>, version: VersionId) -> Result<PendingRow> {
+    sqlx::query_as!(
+        PendingRow,
+        r#"-- versions::pending
+        select v.state as "state!", v.digest as "digest!", c.name as "collection_name!",
+            v.requested_aliases as "requested_aliases!", v.run_id as "run_id?",
+            d.upload_id as "manifest_upload?", u.blob_id as "manifest_blob?"
+        from versions v join collections c on c.id = v.collection_id
+        left join manifest_drafts d on d.version_id = v.id left join uploads u on u.id = d.upload_id
+        where v.id = $1 and c.project_id = $2 and v.state <> 'deleted'"#,
+        version.0,
+        project.target().0
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(Error::NotFound)
+}
+
+/// Makes a pending version visible: the last step of a commit, under its collection's lock.
+///
+/// # Errors
+/// `AffectedRows` when somebody else committed it.
+pub async fn commit(tx: &mut Tx, collection: &Locked, version: VersionId, manifest: ManifestId) -> Result<()> {
+    let done = sqlx::query!(
+        "-- versions::commit
+        update versions set state = 'committed', manifest_id = $3, committed_at = clock_timestamp(), updated_at = now()
+        where id = $1 and collection_id = $2 and state = 'pending'",
+        version.0,
+        collection.id().0,
+        manifest.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    one("versions::commit", &done)
+}
+
+/// Locks a version's row against a second commit at the same time.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn lock_state(tx: &mut Tx, collection: &Locked, version: VersionId) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar!(
+        "-- versions::lock_state\nselect state from versions where id = $1 and collection_id = $2 for update",
+        version.0,
+        collection.id().0
+    )
+    .fetch_optional(&mut **tx)
+    .await?)
+}
+
+/// Notes that a user's run logged a version: also one that was there already.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn note_output(tx: &mut Tx, project: &Granted<Contribute>, run: RunId, version: VersionId) -> Result<()> {
+    sqlx::query!(
+        "-- versions::note_output
+        insert into run_outputs (run_id, version_id) select r.id, $3 from runs r where r.id = $1 and r.project_id = $2
+        on conflict do nothing",
+        run.0,
+        project.target().0,
+        version.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Notes that a run used a version.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn note_input(tx: &mut Tx, project: &Granted<Contribute>, run: RunId, version: VersionId) -> Result<()> {
+    sqlx::query!(
+        "-- versions::note_input
+        insert into run_inputs (run_id, version_id) select r.id, $3 from runs r where r.id = $1 and r.project_id = $2
+        on conflict do nothing",
+        run.0,
+        project.target().0,
+        version.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+"""Who gets what, as far as an SDK user meets it. The newest SDK stands for all: the answers are the server's."""
+
+import pytest
+
+from client import NEWEST
+
+
+@pytest.fixture(scope="module")
+def lab(server, sdks):
+    """An organization of its own, with one published model."""
+    lab = server.tenant("-lab")
+    assert sdks[NEWEST].run("publish", lab.alice, lab.entity, "model", "only for those inside").answer
+    return lab
+
+
+def assert_nothing_there(newest, account, lab):
+    """Everything of the lab is, for `account`, as if it had never been."""
+    outcome = newest.run(
+        "no_access", account, lab.team, "zoo_experiment", "artifact-name", lab.entity, "model"
+    )
+    for what, (real, absent) in outcome.answer.items():
+        assert real == absent, f"{what}: {outcome.evidence}"
+        assert real != "accepted", f"{what}: {outcome.evidence}"
+
+
+def test_stranger_then_viewer_then_stranger(newest, lab, carol, server):
+    """Rules 14, 17, 18: outside nothing is there; a viewer of the organization downloads; removed, nothing is there at once."""
+    assert_nothing_there(newest, carol, lab)
+
+    server.admin("org", "add-member", lab.org, carol.name, "--role", "viewer")
+    outcome = newest.run("consume", carol, lab.entity, "model")
+    assert (outcome.directory / outcome.answer["directory"] / "my_model.txt").read_text() == "only for those inside"
+
+    server.admin("org", "remove-member", lab.org, carol.name)
+    assert_nothing_there(newest, carol, lab)
+
+
+def test_name_that_is_taken(newest, acme, server):
+    """Rule 19: an organization whose name is an entity already gets another entity name; paths may use either."""
+    # Bob is then in two organizations, which an SDK can only tell apart by the path's first segment.
+    server.admin("team", "create", "reviewco", "--org", acme.org, "--admin", acme.alice.name)
+    alice = server.account("alice-reviewco")
+    entity = server.organization("reviewco", alice)
+    assert entity != "reviewco"
+    prefix, suffix = entity[:-9], entity[-9:]
+    assert prefix == "reviewco_"
+    assert all(character in "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" for character in suffix), entity
+    server.admin("org", "add-member", "reviewco", acme.bob.name, "--role", "member")
+    server.admin("team", "create", "reviewers", "--org", "reviewco", "--admin", alice.name)
+    server.admin("user", "set-default-entity", alice.name, "reviewers")
+
+    published = newest.run("publish", alice, entity, "model", "reviewed").answer
+    assert published["linked"] == f"{entity}/wandb-registry-model/Example ML Task:v0"
+    for segment in (entity, "reviewco"):
+        outcome = newest.run("consume", acme.bob, segment, "model")
+        assert (outcome.directory / outcome.answer["directory"] / "my_model.txt").read_text() == "reviewed"

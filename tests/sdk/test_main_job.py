@@ -1,0 +1,77 @@
+"""The main job with every SDK version: publish from one account, pull the same bytes from another."""
+
+import hashlib
+
+COLLECTION = "Example ML Task"
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def publish_and_consume(sdk, tenant, registry, first_segment, text, *source):
+    """Alice publishes, Bob pulls; returns what both scripts said."""
+    published = sdk.run("publish", tenant.alice, first_segment, registry, text, *source).answer
+    outcome = sdk.run("consume", tenant.bob, first_segment, registry)
+    consumed = outcome.answer
+    directory = outcome.directory / consumed["directory"]
+    assert {path.name for path in directory.iterdir()} == {"my_model.txt"}
+    assert sha256((directory / "my_model.txt").read_text()) == sha256(text)
+    assert consumed["size"] == len(text)
+    assert consumed["type"] == published["type"] == "model"
+    # Rule 26: numbered from 0; rule 28: so are the links; rule 29: `latest` follows, asked for or not.
+    assert (published["version"], published["linked_version"], consumed["version"]) == ("v0", "v0", "v0")
+    assert consumed["aliases"] == published["linked_aliases"] == ["latest", "staging"]
+    assert published["linked"] == f"{tenant.entity}/wandb-registry-{registry}/{COLLECTION}:v0"
+    return published, consumed
+
+
+def test_documentation_example(sdk, tenant):
+    """Rules 11, 21, 22, 23: no entity given, and the core registry `model` of a fresh organization makes itself."""
+    published, consumed = publish_and_consume(sdk, tenant, "model", tenant.entity, f"simulated by {sdk.version}")
+    # The default entity of each: Alice's is her team, Bob's is his own.
+    assert published["run"].startswith(f"{tenant.team}/zoo_experiment/")
+    assert published["source"] == f"{tenant.team}/zoo_experiment/artifact-name:v0"
+    assert consumed["run"].startswith(f"{tenant.bob.name}/zoo_evaluation/")
+
+    outcome = sdk.run("no_access", tenant.bob, tenant.team, "zoo_experiment", "artifact-name")
+    for what, (real, absent) in outcome.answer.items():
+        assert real == absent, f"{what}: {outcome.evidence}"
+        assert real != "accepted", f"{what}: {outcome.evidence}"
+
+
+def test_made_registry_and_given_entity(sdk, tenant):
+    """Rules 2, 3, 4, 25: `create_registry`, then the example with an entity into it; seen by a colleague."""
+    outcome = sdk.run("create_registry", tenant.alice, tenant.org, "Model Zoo", "model")
+    made = outcome.answer
+    assert made["made"] == made["loaded"] == [
+        "wandb-registry-Model Zoo", tenant.entity, "organization", "Animals, by eye", ["model"],
+    ]
+    assert made["allow_all"] == [False, False]
+    assert "please use a different name" in made["again"], outcome.evidence
+
+    text = f"given by {sdk.version}"
+    published, _ = publish_and_consume(sdk, tenant, "Model Zoo", tenant.entity, text, tenant.team, "given_project")
+    assert published["source"] == f"{tenant.team}/given_project/artifact-name:v0"
+
+    seen = sdk.run("browse", tenant.bob, tenant.org).answer
+    assert "wandb-registry-Model Zoo" in " ".join(seen["registries"])
+    assert ["wandb-registry-Model Zoo", COLLECTION, "model"] in seen["collections"]
+    assert ["wandb-registry-Model Zoo", f"{COLLECTION}:v0", ["latest", "staging"]] in seen["versions"]
+
+
+def test_versions_and_aliases(sdk, tenant):
+    """Rules 26 to 31: logged twice is one version; links are numbered on their own; a given alias moves."""
+    answer = sdk.run("versions", tenant.alice, tenant.entity, "model").answer
+    # Rule 26: only the newest is compared, so A, B, A makes a third.
+    assert [answer[step] for step in ("A", "A again", "B", "A after B")] == ["v0", "v0", "v1", "v2"]
+    # Linked: B, A, A', and B once more, which is the link that is there (rule 31).
+    assert answer["links"] == ["v0", "v1", "v2", "v0"]
+    assert answer["link sources"] == ["v1", "v0", "v2"]
+    assert answer["source aliases"] == {
+        "latest": "v2", "best": "v1", "tried": "v0", "v0": "v0", "v1": "v1", "v2": "v2",
+    }
+    assert answer["link aliases"] == {
+        "latest": "v2", "staging": "v2", "production": "v0", "v0": "v0", "v1": "v1", "v2": "v2",
+    }
+    assert answer["content"] == {"staging": "A", "production": "B"}
