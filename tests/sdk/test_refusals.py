@@ -9,6 +9,10 @@ from server import Account
 
 AT_ONCE = 15.0
 
+REGISTRIES = """
+    query ($name: String!) { organization(name: $name) { registries { nodes { name types collections { nodes { name } } } } } }
+"""
+
 every = pytest.mark.parametrize("version", VERSIONS if FULL else [NEWEST])
 
 
@@ -24,10 +28,12 @@ def test_wrong_key(version, sdks):
 
 
 @every
-def test_refusals(version, sdks, tenants):
+def test_refusals(version, sdks, tenants, server):
     """Rules 2, 4, 11, 21, 25, 45."""
     sdk, tenant = sdks[version], tenants(version)
     assert sdk.run("create_registry", tenant.alice, tenant.org, "Data Only", "dataset").answer
+    before = server.graphql(tenant.alice, REGISTRIES, name=tenant.entity)
+    assert {"name": "Data Only", "types": ["dataset"], "collections": {"nodes": []}} in before["organization"]["registries"]["nodes"]
     outcome = sdk.run("refusals", tenant.alice, tenant.entity, "Data Only", tenant.team, tenant.alice.name)
     answer = outcome.answer
     # 0.19 prints a failed link and returns nothing, later ones raise: look in both places.
@@ -51,6 +57,6 @@ def test_refusals(version, sdks, tenants):
         where = said if got["ended"] == "nothing" else got["ended"]
         assert re.search(pattern, where), f"{name}: {got}\n{outcome.evidence}"
         assert got["seconds"] < AT_ONCE, f"{name}: {got}\n{outcome.evidence}"
-    # Nothing changed: no collection was made on the way.
-    assert answer["collections"] == []
     assert answer["model"] == "v0"
+    # Nothing changed: no collection was made on the way, and no registry.
+    assert server.graphql(tenant.alice, REGISTRIES, name=tenant.entity) == before

@@ -81,10 +81,7 @@ fn numbers<K: Copy>(keys: &[K], number: impl Fn(K) -> i64) -> Vec<i64> {
     keys.iter().map(|key| number(*key)).collect()
 }
 
-fn grouped<K: Eq + std::hash::Hash, V>(keys: &[K], rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, Vec<V>>
-where
-    K: Copy,
-{
+fn grouped<K: Copy + Eq + std::hash::Hash, V>(keys: &[K], rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, Vec<V>> {
     let mut groups: HashMap<K, Vec<V>> = keys.iter().map(|key| (*key, Vec::new())).collect();
     for row in rows {
         groups.entry(key(&row)).or_default().push(row);

@@ -19,8 +19,8 @@ const PREFIX: &str = "REGALIA_";
 /// Name of the file that `regalia admin` reads, in the data directory.
 const ADMIN_FILE: &str = "admin.json";
 
-/// A configuration that can't be used: a sentence that names the key and the place. It never repeats a value, which may be
-/// a secret.
+/// A configuration that can't be used: a sentence that names the key and the place. It quotes neither a line of the file nor
+/// a variable, because there are secrets among them.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unusable_is_named_and_no_value_is_repeated() {
+    fn what_is_unusable_is_named_and_no_secret_is_quoted() {
         let scratch = Scratch::new("unusable");
         let refused = |file: Option<&str>, environment: &[(&str, &str)]| {
             let file = file.map(|text| scratch.file(text));
@@ -375,7 +375,7 @@ mod tests {
         };
         let unknown = refused(Some("listen = '127.0.0.1:1'\nlisten_on = '127.0.0.1:hunter2'\n"), &[]);
         assert!(unknown.contains("line 2") && unknown.contains("listen_on") && !unknown.contains("hunter2"), "{unknown}");
-        let broken = refused(Some("database_url = \"postgres://u:hunter2@h/d\nx"), &[]);
+        let broken = refused(Some("database_url = postgres://u:hunter2@h/d\n"), &[]);
         assert!(broken.contains("line 1") && !broken.contains("hunter2"), "{broken}");
         let wrong_type = refused(Some("listen = 5\n"), &[]);
         assert!(wrong_type.contains("line 1"), "{wrong_type}");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use regalia_domain::keys::ApiKey;
 use regalia_service::blobs::Blobs;
 use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store};
@@ -103,7 +104,7 @@ pub async fn open_database(config: &Config) -> Result<Database, Error> {
         let store = Store::connect(&Address::Url(url.clone()), config.database_connections).await?;
         return Ok(Database { store, postgres: None });
     }
-    data_directory(&config.data_dir)?;
+    // PostgreSQL's own user has to pass through the data directory, so its supervisor makes it with the right mode.
     let mut options = Options::new(&config.data_dir);
     options.bin_dir.clone_from(&config.postgres_bin_dir);
     let started = tokio::task::spawn_blocking(move || ManagedPostgres::start(&options)).await;
@@ -128,7 +129,9 @@ fn data_directory(path: &Path) -> Result<(), Error> {
 /// As [`Error`].
 pub async fn service(config: &Config, store: Store) -> Result<Service, Error> {
     let files = config.data_dir.join("files");
-    std::fs::create_dir_all(&files).map_err(|error| Error::DataDirectory(files.display().to_string(), error))?;
+    let mut private = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(private.recursive(true), 0o700);
+    private.create(&files).map_err(|error| Error::DataDirectory(files.display().to_string(), error))?;
     let blobs = Blobs::directory(&files)?;
     let mut secret = [0; 32];
     SystemRandom.fill(&mut secret);
@@ -230,12 +233,16 @@ async fn clear_leftovers(service: &Service) {
 /// Makes the first site administrator and says, once, how to begin. Standard output, because it is for a person and never
 /// for the log.
 async fn first_start(config: &Config, service: &Service, url: &str) -> Result<(), Error> {
-    let Some((name, key)) = service.first_start().await? else {
+    let mut file = std::path::PathBuf::new();
+    let keep = |key: &ApiKey| {
+        file = config::write_admin_file(&config.data_dir, url, key.reveal())?;
+        Ok(())
+    };
+    let Some((name, key)) = service.first_start(keep).await? else {
         println!("Regalia is at {url}");
         return Ok(());
     };
     let key = key.reveal();
-    let file = config::write_admin_file(&config.data_dir, url, key).map_err(|error| Error::DataDirectory(config.data_dir.display().to_string(), error))?;
     println!(
         "Regalia is at {url}\n\
          \n\

@@ -215,10 +215,11 @@ impl Service {
     }
 
     /// Makes the site administrator `admin` with a key, if there is no user at all. Of servers that start together one does.
+    /// `keep` puts the key where a person finds it, before the account is there for good: a crash loses neither.
     ///
     /// # Errors
-    /// Of the database alone.
-    pub async fn first_start(&self) -> Result<Option<(EntityName, ApiKey)>> {
+    /// Of the database; `Internal` when the key couldn't be kept, and then there is no account either.
+    pub async fn first_start(&self, keep: impl FnOnce(&ApiKey) -> std::io::Result<()>) -> Result<Option<(EntityName, ApiKey)>> {
         const LABEL: &str = "first start";
         let name = EntityName::parse("admin")?;
         let key = ApiKey::from_random(self.random_bytes());
@@ -234,6 +235,7 @@ impl Service {
         };
         let origin = Origin { actor: None, request: self.random_uuid() };
         audit::record(&mut tx, origin, None, &[created, key_created(key_id, user, LABEL, false)]).await?;
+        keep(&key).map_err(|error| Error::Internal(Box::new(error)))?;
         regalia_store::commit(tx).await?;
         Ok(Some((name, key)))
     }

@@ -4,11 +4,11 @@
 use regalia_domain::ids::VersionId;
 use regalia_domain::names::{ArtifactTypeName, RegistryCollectionName, RegistryName};
 use regalia_domain::roles::Right;
-use regalia_store::access::{Caller, Contribute, ProjectKind, ProjectRow};
+use regalia_store::access::{self, Caller, Contribute, EntityRow, ProjectKind, ProjectRow};
 use regalia_store::collections::{self, Locked};
 use regalia_store::memberships::{self, MembershipRow};
 use regalia_store::versions::{self, VersionRow};
-use regalia_store::{Tx, aliases, audit, registries};
+use regalia_store::{Tx, aliases, audit, organizations, registries};
 use serde_json::json;
 
 use crate::projects::forbidden_project;
@@ -22,8 +22,8 @@ use crate::{Error, Request, Result, Service};
 pub struct Link {
     /// The version, by whatever path it was found: linking a link links its source (rule 31).
     pub version: VersionId,
-    /// The organization's entity name.
-    pub organization: String,
+    /// The organization's entity or display name; absent: that of the source version's entity (rule 21).
+    pub organization: Option<String>,
     /// The registry; a missing core registry is made (rule 11).
     pub registry: RegistryName,
     /// The collection; made if it is missing.
@@ -43,7 +43,11 @@ impl Service {
         let mut tx = self.begin().await?;
         let version = source(&mut tx, caller, link.version).await?;
         // Checked before the registry is looked for, so that the error tells nothing about an organization's registries.
-        let organization = organization_entity(&mut tx, caller, &link.organization).await?;
+        let organization = match (&link.organization, version.organization_id) {
+            (Some(name), _) => organization_entity(&mut tx, caller, name).await?,
+            (None, Some(id)) => own_organization(&mut tx, caller, id).await?,
+            (None, None) => return Err(personal(&version)),
+        };
         same_organization(&version, organization.id, &organization.name)?;
         let registry = target(&mut tx, request, caller, &organization, &link.registry).await?;
         let granted = registry.grant::<Contribute>(caller).map_err(forbidden_project(&registry))?;
@@ -111,6 +115,20 @@ async fn source(tx: &mut Tx, caller: &Caller, id: VersionId) -> Result<VersionRo
     Ok(version)
 }
 
+/// The organization of the version's own entity, when the target names none.
+async fn own_organization(tx: &mut Tx, caller: &Caller, id: i64) -> Result<EntityRow> {
+    let row = organizations::organizations(tx, &[id]).await?.pop().ok_or(regalia_store::Error::NotFound)?;
+    Ok(access::entity(tx, caller, &row.name).await?)
+}
+
+fn personal(version: &VersionRow) -> Error {
+    Error::Invalid(format!(
+        "The version was logged under the personal entity \"{}\", which is in no organization: linking is only allowed within the same team or to a \
+         collection in your organization's registry. Log the version under a team and link that one.",
+        version.entity_name
+    ))
+}
+
 /// Rule 21: the organization is that of the source version's entity.
 fn same_organization(version: &VersionRow, organization: i64, organization_name: &str) -> Result<()> {
     if version.organization_id == Some(organization) {
@@ -140,9 +158,9 @@ fn same_type(collection: &Locked, name: &RegistryCollectionName, type_name: &Art
 
 /// Where a project of this name is no registry: linking goes to registries only.
 #[must_use]
-pub fn not_a_registry(entity: &str, project: &str) -> Error {
+pub fn not_a_registry(target: &str) -> Error {
     Error::Invalid(format!(
-        "\"{entity}/{project}\" is not a registry: linking is only allowed within the same team or to a collection in your organization's \
+        "\"{target}\" is not in a registry: linking is only allowed within the same team or to a collection in your organization's \
          registry, such as \"ORGANIZATION/wandb-registry-model/COLLECTION\"."
     ))
 }

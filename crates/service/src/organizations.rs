@@ -211,7 +211,7 @@ pub(crate) async fn administered(
     Ok((row, granted))
 }
 
-async fn named(connection: &mut Connection, caller: &Caller, name: &str) -> Result<OrganizationRow> {
+pub(crate) async fn named(connection: &mut Connection, caller: &Caller, name: &str) -> Result<OrganizationRow> {
     let mut rows = organizations::named(connection, caller, name).await?;
     if rows.len() > 1 {
         let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();

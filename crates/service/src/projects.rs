@@ -19,13 +19,19 @@ impl Service {
         access::entity(&mut connection, caller, name).await.map_err(missing_entity(name))
     }
 
-    /// A project or registry that the caller sees, by names.
+    /// A project or registry that the caller sees, by names. A registry's organization may also be named by its display name
+    /// (rule 19).
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`; `Invalid` for a display name that several organizations have.
     pub async fn project(&self, caller: &Caller, entity: &str, kind: ProjectKind, name: &str) -> Result<ProjectRow> {
         let mut connection = self.store.read().await?;
-        access::project_by_name(&mut connection, caller, entity, kind, name).await.map_err(missing_project(entity, name))
+        let found = access::project_by_name(&mut connection, caller, entity, kind, name).await;
+        if kind == ProjectKind::Registry && matches!(found, Err(regalia_store::Error::NotFound)) {
+            let owner = crate::organizations::named(&mut connection, caller, entity).await?;
+            return access::project_by_name(&mut connection, caller, &owner.name, kind, name).await.map_err(missing_project(entity, name));
+        }
+        found.map_err(missing_project(entity, name))
     }
 
     /// Projects and registries that the caller sees, by number.

@@ -6,7 +6,7 @@ use regalia_domain::roles::Visibility;
 use regalia_domain::types::{self, AllowedTypes, TypesChange};
 use regalia_store::access::{self, Administer, Caller, CreateRegistry, EntityRow, Granted, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
-use regalia_store::{Tx, registries};
+use regalia_store::{Connection, Tx, registries};
 use serde_json::json;
 
 use crate::projects::{forbidden_project, subject};
@@ -121,17 +121,10 @@ async fn find(tx: &mut Tx, caller: &Caller, owner: &EntityRow, name: &RegistryNa
     }
 }
 
-pub(crate) async fn organization_entity(tx: &mut Tx, caller: &Caller, name: &str) -> Result<EntityRow> {
-    let absent = || Error::NotFound(format!("There is no organization \"{name}\", or you are not in it."));
-    let entity = access::entity(tx, caller, name).await.map_err(|error| match error {
-        regalia_store::Error::NotFound => absent(),
-        other => other.into(),
-    })?;
-    if entity.kind == "organization" {
-        Ok(entity)
-    } else {
-        Err(Error::Invalid(format!("\"{name}\" is a {}, not an organization. Registries belong to organizations.", entity.kind)))
-    }
+/// An organization by its entity name, or by a display name that only one visible organization has (rule 19).
+pub(crate) async fn organization_entity(tx: &mut Connection, caller: &Caller, name: &str) -> Result<EntityRow> {
+    let named = crate::organizations::named(tx, caller, name).await?;
+    Ok(access::entity(tx, caller, &named.name).await?)
 }
 
 fn may_create(owner: &EntityRow, caller: &Caller) -> Result<Granted<CreateRegistry>> {

@@ -12,6 +12,7 @@ use crate::{Connection, Error, Result};
 
 /// An authenticated user. Made by [`crate::accounts`] alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Caller {
     /// The user.
     pub user: UserId,
@@ -19,7 +20,6 @@ pub struct Caller {
     pub name: String,
     /// Whether the user manages accounts and organizations; gives no content (rule 23).
     pub site_admin: bool,
-    pub(crate) _minted: (),
 }
 
 /// What can be permitted, and on what.
@@ -403,7 +403,9 @@ impl EntityRow {
         if self.kind != "team" {
             return Err(Error::NotFound);
         }
-        if self.organization_admin(caller) || self.team_role.as_deref() == Some("admin") {
+        // From a viewer's seat a team admin only reads (rule 23).
+        let team_admin = self.team_role.as_deref() == Some("admin") && self.organization_role.as_deref() == Some("member");
+        if self.organization_admin(caller) || team_admin {
             Ok(Granted::mint(TeamId(self.id), caller.user, self.organization_id.map(OrganizationId)))
         } else {
             Err(Error::Forbidden)

@@ -34,7 +34,7 @@ pub async fn authenticate(connection: &mut Connection, key: Sha256) -> Result<Op
             .execute(connection)
             .await?;
     }
-    Ok(Some(Caller { user: UserId(row.user_id), name: row.name, site_admin: row.site_admin, _minted: () }))
+    Ok(Some(Caller { user: UserId(row.user_id), name: row.name, site_admin: row.site_admin }))
 }
 
 /// The user of a number that a signature vouches for; none when the user is gone.
@@ -48,7 +48,7 @@ pub async fn actor(connection: &mut Connection, user: UserId) -> Result<Option<C
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| Caller { user, name: row.name, site_admin: row.site_admin, _minted: () }))
+    Ok(row.map(|row| Caller { user, name: row.name, site_admin: row.site_admin }))
 }
 
 /// A user.

@@ -68,6 +68,8 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error.as_database_error() {
             Some(database) if database.is_unique_violation() => Self::Exists,
+            // Something that the row depends on was deleted at the same moment.
+            Some(database) if database.is_foreign_key_violation() => Self::NotFound,
             // Class 22: data that PostgreSQL can't represent. Class 54: beyond a limit such as an index entry's size.
             Some(database) if database.code().is_some_and(|code| code.starts_with("22") || code.starts_with("54")) => Self::Invalid,
             _ => Self::Database(error),

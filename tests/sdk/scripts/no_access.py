@@ -35,5 +35,4 @@ answer = {
 if ORG:
     answer["registry"] = both(lambda o, r: api.registry(r, organization=o), ORG, REGISTRY)
     answer["link"] = both(lambda o, r: api.artifact(f"{o}/wandb-registry-{r}/Example ML Task:staging"), ORG, REGISTRY)
-    answer["registries"] = both(lambda o: list(api.registries(organization=o)), ORG)
 print(json.dumps(answer))

@@ -46,8 +46,4 @@ personal = run.log_artifact("./my_model.txt", "refused", type="dataset").wait()
 attempt("personal", lambda: run.link_artifact(personal, target_path=f"{ORG_ENTITY_NAME}/wandb-registry-{DATASETS}/Refused"))
 run.finish()
 
-print(json.dumps({
-    "attempts": attempts,
-    "collections": [collection.name for collection in api.registry(DATASETS, organization=ORG_ENTITY_NAME).collections()],
-    "model": model.version,
-}))
+print(json.dumps({"attempts": attempts, "model": model.version}))

@@ -3,9 +3,9 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::{ManifestId, VersionId};
-use regalia_domain::names::{RegistryCollectionName, RegistryName};
+use regalia_domain::paths::TargetPath;
 use regalia_service::Error;
-use regalia_service::links::Link as LinkRequest;
+use regalia_service::links::{Link as LinkRequest, not_a_registry};
 use regalia_service::store::manifests::EntryRow;
 use regalia_service::store::memberships::MembershipRow;
 use regalia_service::store::versions::VersionRow;
@@ -174,12 +174,9 @@ impl VersionFile {
 pub struct VersionLinkInput {
     /// The version.
     version: ID,
-    /// The organization's entity name, or its name if only one has it.
-    organization: String,
-    /// The registry's name, without the prefix.
-    registry: String,
-    /// The collection; made if it is missing. 1 to 128 characters without / : \.
-    collection: String,
+    /// Where to: `ORGANIZATION/wandb-registry-REGISTRY/COLLECTION`. Without the organization it is the version's own. The
+    /// collection is made if it is missing; its name has 1 to 128 characters without / : \.
+    target: String,
     /// Aliases to set in the collection, such as `production`; another version that has one loses it.
     #[graphql(default)]
     aliases: Vec<String>,
@@ -216,13 +213,11 @@ pub struct VersionMutation;
 impl VersionMutation {
     /// Publishes a version: links it into a registry's collection. Linking again adds the aliases and changes nothing else.
     async fn version_link(&self, context: &Context<'_>, input: VersionLinkInput) -> Result<VersionLinkPayload> {
-        let link = LinkRequest {
-            version: VersionId(ids::number(&["Version", "Artifact"], &input.version)?),
-            organization: input.organization,
-            registry: RegistryName::parse(&input.registry).parsed()?,
-            collection: RegistryCollectionName::parse(&input.collection).parsed()?,
-            aliases: input.aliases,
+        let TargetPath::Registry { organization, registry, collection } = TargetPath::parse(&input.target).parsed()? else {
+            return Err(not_a_registry(&input.target)).fail();
         };
+        let version = VersionId(ids::number(&["Version", "Artifact"], &input.version)?);
+        let link = LinkRequest { version, organization, registry, collection, aliases: input.aliases };
         let place = context.service()?.link(context.request()?, &link).await.fail()?;
         forget(context)?;
         Ok(VersionLinkPayload { link: Link(place) })

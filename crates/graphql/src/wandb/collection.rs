@@ -19,6 +19,7 @@ use crate::wandb::project::Project;
 
 /// W&B protocol: a collection of either kind.
 #[derive(Interface)]
+#[allow(clippy::duplicated_attributes)] // Two fields of one type.
 #[graphql(
     field(name = "id", ty = "ID", desc = "W&B protocol: opaque id."),
     field(name = "name", ty = "String", desc = "W&B protocol: name."),

@@ -404,11 +404,11 @@ impl PublishMutation {
             (None, None) => return refuse("Send the version to link as `artifactID` or `clientID`."),
         };
         let (ProjectKind::Registry, registry) = split_project(&input.project_name) else {
-            return Err(not_a_registry(&input.entity_name, &input.project_name)).fail();
+            return Err(not_a_registry(&format!("{}/{}", input.entity_name, input.project_name))).fail();
         };
         let link = Link {
             version,
-            organization: input.entity_name,
+            organization: Some(input.entity_name),
             registry: regalia_domain::names::RegistryName::parse(registry).parsed()?,
             aliases: aliases(input.aliases, &input.artifact_portfolio_name)?,
             collection: RegistryCollectionName::parse(&input.artifact_portfolio_name).parsed()?,

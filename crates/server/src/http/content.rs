@@ -8,7 +8,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use regalia_service::files::Content;
-use regalia_service::{Error, Service};
+use regalia_service::Service;
 
 use super::answer;
 
@@ -75,7 +75,7 @@ pub(super) async fn send(service: &Service, content: &Content, headers: &HeaderM
     };
     let body = match service.read(content, start..end).await {
         Ok(stream) => Body::from_stream(stream),
-        Err(error) => return answer::error(&Error::from(error)),
+        Err(error) => return answer::error(&error),
     };
     let mut response = (status, fixed, body).into_response();
     let mut set = |name: HeaderName, value: &str| {

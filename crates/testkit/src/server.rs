@@ -1,0 +1,184 @@
+//! A server in the test's own process, on a database and a directory of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use regalia_domain::names::{DisplayName, EntityName};
+use regalia_domain::roles::{OrganizationRole, TeamRole};
+use regalia_server::http::{self, App};
+use regalia_server::serve::SystemRandom;
+use regalia_service::blobs::Blobs;
+use regalia_service::signing::Signer;
+use regalia_service::store::{Address, Store, installation};
+use regalia_service::{Request, Service, Settings};
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use crate::{Client, SetClock, gates};
+
+/// A running server. Dropping it ends it and drops its database and files.
+pub struct Server {
+    /// Where it is.
+    pub url: String,
+    /// Its use-cases, for what a test can't say through a door.
+    pub service: Arc<Service>,
+    /// Its time.
+    pub clock: Arc<SetClock>,
+    /// A connection URL to its database, for looking at rows.
+    pub database_url: String,
+    database: String,
+    directory: PathBuf,
+    admin: Request,
+    task: tokio::task::JoinHandle<()>,
+}
+
+fn cluster() -> String {
+    std::env::var("DATABASE_URL").expect("DATABASE_URL names a PostgreSQL to make test databases on: run the tests with `make test`")
+}
+
+/// The same URL with another database.
+fn with_database(url: &str, database: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, String::new()), |(address, query)| (address, format!("?{query}")));
+    let (server, _) = address.rsplit_once('/').expect("DATABASE_URL ends in /DATABASE");
+    format!("{server}/{database}{query}")
+}
+
+async fn on_cluster(statement: String) {
+    let mut connection = PgConnection::connect(&cluster()).await.expect("the PostgreSQL of DATABASE_URL can be reached");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.expect("test databases can be made and dropped");
+    connection.close().await.expect("the connection closes");
+}
+
+impl Server {
+    /// Starts a server on a new database.
+    ///
+    /// # Panics
+    /// When it can't.
+    pub async fn start() -> Self {
+        gates::log();
+        let database = format!("regalia_test_{}", Uuid::new_v4().simple());
+        on_cluster(format!("create database {database} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")).await;
+        let database_url = with_database(&cluster(), &database);
+        let store = Store::connect(&Address::Url(database_url.clone()), 20).await.expect("the test database can be reached");
+        store.migrate().await.expect("the migrations run");
+        Self::on(database, database_url, store).await
+    }
+
+    async fn on(database: String, database_url: String, store: Store) -> Self {
+        let directory = std::env::temp_dir().join(&database);
+        std::fs::create_dir_all(&directory).expect("the temporary directory can be written to");
+        let mut tx = store.begin().await.expect("a transaction begins");
+        let keys = installation::signing_keys(&mut tx, [7; 32]).await.expect("there is a signing key");
+        regalia_service::store::commit(tx).await.expect("the signing key is kept");
+        let clock = Arc::new(SetClock::default());
+        let service = Arc::new(Service {
+            store,
+            blobs: Blobs::directory(&directory).expect("the directory holds blobs"),
+            clock: clock.clone(),
+            random: Arc::new(SystemRandom),
+            signer: Signer::new(keys),
+            settings: Settings { public_url: None, largest_file: 64 * 1024 * 1024 },
+        });
+        let (_, key) = service.first_start(|_| Ok(())).await.expect("the first start works").expect("the database is new");
+        gates::secret(key.reveal());
+        let caller = service.authenticate(key.reveal()).await.expect("the first key opens");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
+        let admin = Request { caller: Some(caller), id: Uuid::new_v4(), base_url: url.clone() };
+        let router = http::router(App::new(service.clone()));
+        let task = tokio::spawn(async move { axum_serve(listener, router).await });
+        Self { url, service, clock, database_url, database, directory, admin, task }
+    }
+
+    /// A client of the site administrator.
+    pub async fn admin(&self) -> Client {
+        self.client("admin").await
+    }
+
+    /// A client with a new key of a user.
+    pub async fn client(&self, user: &str) -> Client {
+        let (_, key) = self.service.create_key(&self.admin, &name(user), "test").await.expect("a key is made");
+        gates::secret(key.reveal());
+        Client::new(&self.url, Some(key.reveal()))
+    }
+
+    /// A client without a key.
+    #[must_use]
+    pub fn anonymous(&self) -> Client {
+        Client::new(&self.url, None)
+    }
+
+    /// Makes a user and a client of that user.
+    pub async fn user(&self, user: &str) -> Client {
+        self.service.create_user(&self.admin, &name(user), None, false).await.expect("a user is made");
+        self.client(user).await
+    }
+
+    /// Makes an organization; returns its entity name.
+    pub async fn organization(&self, display_name: &str, admin: &str) -> String {
+        let display_name = DisplayName::parse(display_name).expect("a display name");
+        self.service.create_organization(&self.admin, &display_name, &name(admin)).await.expect("an organization is made").name
+    }
+
+    /// Adds a user to an organization, or changes the role there.
+    pub async fn join(&self, organization: &str, user: &str, role: OrganizationRole) {
+        self.service.set_organization_member(&self.admin, organization, &name(user), role).await.expect("a member is set");
+    }
+
+    /// Makes a team.
+    pub async fn team(&self, organization: &str, team: &str, admin: &str) {
+        self.service.create_team(&self.admin, organization, &name(team), &name(admin)).await.expect("a team is made");
+    }
+
+    /// Adds a user to a team, or changes the role there.
+    pub async fn join_team(&self, team: &str, user: &str, role: TeamRole) {
+        self.service.set_team_member(&self.admin, &name(team), &name(user), role).await.expect("a team member is set");
+    }
+
+    /// Makes the usual people: alice is admin of the organization `acme` and of its team `alpha`, which is her default; bob is
+    /// a member of `acme` without a team; carol is nobody's.
+    pub async fn people(&self) -> (Client, Client, Client) {
+        let (alice, bob, carol) = (self.user("alice").await, self.user("bob").await, self.user("carol").await);
+        self.organization("acme", "alice").await;
+        self.team("acme", "alpha", "alice").await;
+        self.join("acme", "bob", OrganizationRole::Member).await;
+        self.service.set_default_entity(&self.admin, &name("alice"), &name("alpha")).await.expect("a default is set");
+        (alice, bob, carol)
+    }
+
+    /// Runs SQL on the server's database, for looking at rows and for what no door offers yet.
+    pub async fn sql(&self, statement: &str) {
+        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.expect("the statement runs");
+    }
+
+    /// A number from the server's database.
+    pub async fn number(&self, query: &str) -> i64 {
+        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned())).fetch_one(&mut connection).await.expect("the query gives a number")
+    }
+}
+
+fn name(text: &str) -> EntityName {
+    EntityName::parse(text).expect("an entity name")
+}
+
+async fn axum_serve(listener: tokio::net::TcpListener, router: axum::Router) {
+    axum::serve(listener, router).await.expect("the server serves");
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _ = std::fs::remove_dir_all(&self.directory);
+        let statement = format!("drop database if exists {} with (force)", self.database);
+        // A runtime of its own, because a drop can't wait in the test's.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime {
+                runtime.block_on(on_cluster(statement));
+            }
+        });
+        let _ = dropped.join();
+    }
+}

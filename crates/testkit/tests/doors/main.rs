@@ -1,0 +1,6 @@
+//! Both sides of the schema and the file doors against a real PostgreSQL, through HTTP, with the SDK's own requests. One
+//! binary; a file for each thing that is proved. What must not live here: rules that need no database (the domain crate's
+//! tests), the SDK itself (tests/sdk), crashes (tests/crash).
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on says why and ends.
+
+mod main_job;
