@@ -61,7 +61,8 @@ class Sdk:
         if not python.exists():
             raise RuntimeError(f"wandb {self.version} is not installed: tests/sdk/install.sh")
         self.scratch.mkdir(parents=True, exist_ok=True)
-        directory = Path(tempfile.mkdtemp(prefix=f"{script}-{account.name}-", dir=self.scratch))
+        # Short, because the SDK makes a Unix socket below it and waits 5 s when the socket's path is too long.
+        directory = Path(tempfile.mkdtemp(prefix="", dir=self.scratch))
         environment = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",

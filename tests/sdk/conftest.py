@@ -1,20 +1,47 @@
 """Fixtures: one server for the session, one tenant for each SDK version, and the gates over the whole session."""
 
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
 import pytest
 
 from client import VERSIONS, Sdk
-from server import Server
+from server import Server, working_in
+
+# So that the fixtures end what they started also when the whole suite is told to end.
+signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
 
 
 @pytest.fixture(scope="session")
-def server():
-    server = Server.start()
+def scratch(request):
+    """Where everything is that the session writes. Kept only when something failed: it is the evidence."""
+    directory = Path(tempfile.mkdtemp(prefix="regalia-sdk-"))
+    # A server started by root runs its PostgreSQL as another user, who must be able to reach the data directory.
+    directory.chmod(0o711)
+    yield directory
+    if request.session.testsfailed or not (directory / "gates-held").exists():
+        print(f"\nkept for inspection: {directory}", file=sys.stderr)
+    else:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def server(scratch):
+    server = Server.start(scratch / "server")
     yield server
     status = server.stop()
 
     # The gates: what must hold whatever the tests did.
     assert status == 0, f"the server ended with {status} on SIGTERM:\n{server.log()[-4000:]}"
-    assert not server.left_behind()
+    # An SDK's helper process may need a moment after its script has ended.
+    deadline = time.monotonic() + 10
+    while (left := working_in(scratch)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left
     leaked = server.leaked()
     assert not leaked, f"API keys in {server.directory / 'log'}"
     requests = server.requests()
@@ -22,8 +49,7 @@ def server():
     assert any(entry["status"] == 200 and entry["path"] == "/graphql" for entry in requests)
     failed = [entry for entry in requests if entry["status"] >= 500]
     assert not failed, f"the server answered 5xx: {failed[:10]}"
-    # Kept when a gate fails: the log is the evidence.
-    server.forget()
+    (scratch / "gates-held").touch()
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +59,8 @@ def carol(server):
 
 
 @pytest.fixture(scope="session")
-def sdks(server, tmp_path_factory):
+def sdks(server, scratch):
     """Version → SDK."""
-    scratch = tmp_path_factory.mktemp("sdk")
     return {version: Sdk(version, server, scratch / version) for version in VERSIONS}
 
 

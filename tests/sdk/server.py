@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -63,13 +62,12 @@ class Server:
     # ---- life ----
 
     @classmethod
-    def start(cls) -> "Server":
+    def start(cls, directory: Path) -> "Server":
+        """Starts a server that keeps everything, its log too, in a new `directory`."""
         binary = os.environ.get("REGALIA_BIN", str(TOP / "target/debug/regalia"))
         if not os.access(binary, os.X_OK):
             raise RuntimeError(f"{binary} is not there: cargo build (or set REGALIA_BIN)")
-        directory = Path(tempfile.mkdtemp(prefix="regalia-sdk-"))
-        # A server started by root runs its PostgreSQL as another user, who must be able to reach the data directory.
-        directory.chmod(0o711)
+        directory.mkdir()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = "127.0.0.1:%d" % probe.getsockname()[1]
@@ -122,28 +120,13 @@ class Server:
             if self.database:
                 drop_database(self.database)
 
-    def left_behind(self) -> list[str]:
-        """Processes that still work in the data directory."""
-        found = []
-        for link in glob.glob("/proc/[0-9]*/cwd"):
-            try:
-                where = os.readlink(link)
-            except OSError:
-                continue
-            if Path(where).is_relative_to(self.directory):
-                found.append(f"{link.split('/')[2]} in {where}")
-        return found
-
-    def forget(self) -> None:
-        shutil.rmtree(self.directory)
-
     # ---- what it says of itself ----
 
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
 
     def requests(self) -> list[dict]:
-    """The log's request lines."""
+        """The log's request lines."""
         lines = []
         for number, line in enumerate(self.log().splitlines(), 1):
             try:
@@ -221,6 +204,19 @@ class Server:
         self.admin("team", "create", team, "--org", org, "--admin", alice.name)
         self.admin("user", "set-default-entity", alice.name, team)
         return Tenant(org, entity, team, alice, bob)
+
+
+def working_in(directory: Path) -> list[str]:
+    """Processes whose working directory is in `directory`."""
+    found = []
+    for link in glob.glob("/proc/[0-9]*/cwd"):
+        try:
+            where = Path(os.readlink(link))
+            if where.is_relative_to(directory):
+                found.append(f"{Path(link).with_name('comm').read_text().strip()} in {where}")
+        except OSError:
+            continue
+    return found
 
 
 # ---- a database for one server, where the suite is given a PostgreSQL ----

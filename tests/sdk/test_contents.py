@@ -17,9 +17,9 @@ def write(path, data):
 
 
 @pytest.fixture(scope="session")
-def contents(tmp_path_factory):
+def contents(scratch):
     """One directory for each kind of content."""
-    top = tmp_path_factory.mktemp("contents")
+    top = scratch / "contents"
     write(top / "one" / "data.bin", os.urandom(100_000))
     for i in range(1000):
         write(top / "many" / f"part-{i:04}.txt", f"part {i}\n".encode())
@@ -58,11 +58,11 @@ def test_all_contents(version, sdks, tenants, contents):
 if FULL:
 
     @pytest.fixture(scope="session")
-    def two_gib(tmp_path_factory):
+    def two_gib(scratch):
         """A sparse file of 2 GiB, the size from which SDKs change their way of uploading and downloading."""
-        top = tmp_path_factory.mktemp("large")
+        top = scratch / "large"
         path = top / "large" / "model.bin"
-        path.parent.mkdir()
+        path.parent.mkdir(parents=True)
         # Marks all over it, so that a part in the wrong place changes the bytes.
         marks = random.Random(2)
         with path.open("wb") as file:

@@ -72,16 +72,16 @@ def test_made_registry_and_given_entity(sdk, tenant, server):
 
 def test_versions_and_aliases(sdk, tenant):
     """Rules 26 to 31: logged twice is one version; links are numbered on their own; a given alias moves."""
-    answer = sdk.run("versions", tenant.alice, tenant.entity, "model").answer
-    # Rule 26: only the newest is compared, so A, B, A makes a third.
-    assert [answer[step] for step in ("A", "A again", "B", "A after B")] == ["v0", "v0", "v1", "v2"]
-    # Linked: B, A, A', and B once more, which is the link that is there (rule 31).
-    assert answer["links"] == ["v0", "v1", "v2", "v0"]
-    assert answer["link sources"] == ["v1", "v0", "v2"]
-    assert answer["source aliases"] == {
-        "latest": "v2", "best": "v1", "tried": "v0", "v0": "v0", "v1": "v1", "v2": "v2",
-    }
-    assert answer["link aliases"] == {
-        "latest": "v2", "staging": "v2", "production": "v0", "v0": "v0", "v1": "v1", "v2": "v2",
-    }
-    assert answer["content"] == {"staging": "A", "production": "B"}
+    outcome = sdk.run("versions", tenant.alice, tenant.entity, "model")
+    assert outcome.answer == {
+        # Rule 26: only the newest is compared, so A, B, A makes a third.
+        "A": "v0", "A again": "v0", "B": "v1", "A after B": "v2",
+        # Linked: B, A, A', and B once more, which is the link that is there (rule 31).
+        "links": ["v0", "v1", "v2", "v0"],
+        "link sources": ["v1", "v0", "v2"],
+        "source aliases": {"latest": "v2", "best": "v1", "tried": "v0", "v0": "v0", "v1": "v1", "v2": "v2"},
+        "link aliases": {"latest": "v2", "staging": "v2", "production": "v0", "v0": "v0", "v1": "v1", "v2": "v2"},
+        "listed aliases": [["production"], [], ["latest", "staging"]],
+        # Whatever the number of the source, the bytes are those of the link.
+        "content": {"staging": "A", "production": "B", "v0": "B", "v1": "A", "v2": "A"},
+    }, outcome.evidence

@@ -144,8 +144,13 @@ impl Blobs {
     ///
     /// # Errors
     /// `Missing` when it isn't there.
-    pub async fn read(&self, key: &Key, range: std::ops::Range<u64>) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + 'static + use<>, Error> {
-        let options = GetOptions { range: (range.start < range.end).then_some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
+    pub async fn read(
+        &self,
+        key: &Key,
+        range: std::ops::Range<u64>,
+    ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + 'static + use<>, Error> {
+        let options =
+            GetOptions { range: (range.start < range.end).then_some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
         let path = key.path();
         let result = self.objects.get_opts(&path, options).await.map_err(|error| match error {
             object_store::Error::NotFound { .. } => Error::Missing(path.to_string()),

@@ -174,11 +174,21 @@ impl Right {
     }
 }
 
-/// Whether this role in the organization lets its holder create a registry there (rule 3).
-pub fn may_create_registry(role: OrganizationRole) -> bool {
-    match role {
-        OrganizationRole::Viewer => false,
-        OrganizationRole::Member | OrganizationRole::Admin => true,
+words! {
+    /// Who creates an organization's registries (rule 3).
+    RegistryCreation, "registry creation setting" {
+        /// Members and admins.
+        Members = "members",
+        /// Admins only.
+        Admins = "admins",
+    }
+}
+
+/// Whether a member of an organization may create registries there: never from a viewer's seat (rule 3).
+pub fn may_create_registry(role: OrganizationRole, setting: RegistryCreation) -> bool {
+    match setting {
+        RegistryCreation::Members => role >= OrganizationRole::Member,
+        RegistryCreation::Admins => role >= OrganizationRole::Admin,
     }
 }
 
@@ -232,9 +242,14 @@ mod tests {
 
     #[test]
     fn rule_3_a_viewer_seat_creates_no_registry() {
-        assert!(!may_create_registry(OrganizationRole::Viewer));
-        assert!(may_create_registry(OrganizationRole::Member));
-        assert!(may_create_registry(OrganizationRole::Admin));
+        for (role, by_members, by_admins) in [
+            (OrganizationRole::Viewer, false, false),
+            (OrganizationRole::Member, true, false),
+            (OrganizationRole::Admin, true, true),
+        ] {
+            assert_eq!(may_create_registry(role, RegistryCreation::Members), by_members);
+            assert_eq!(may_create_registry(role, RegistryCreation::Admins), by_admins);
+        }
     }
 
     #[test]

@@ -16,7 +16,9 @@ pub(crate) fn page(first: Option<i32>, after: Option<&str>) -> async_graphql::Re
         None | Some("") => String::new(),
         Some(cursor) => {
             OpaqueCursor::<String>::decode_cursor(cursor)
-                .map_err(|_| Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into()))
+                .map_err(|_| {
+                    Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())
+                })
                 .fail()?
                 .0
         }

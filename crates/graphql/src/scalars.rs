@@ -10,7 +10,9 @@ pub struct Int64(pub i64);
 impl ScalarType for Int64 {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::Number(number) => number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("not a whole number of 64 bits")),
+            Value::Number(number) => {
+                number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("not a whole number of 64 bits"))
+            }
             Value::String(text) => text.parse().map(Self).map_err(|_| InputValueError::custom("not a whole number of 64 bits")),
             _ => Err(InputValueError::expected_type(value)),
         }

@@ -26,6 +26,10 @@ pub struct Organization(NativeOrganization, crate::native::registry::Organizatio
 
 impl From<OrganizationRow> for Organization {
     fn from(row: OrganizationRow) -> Self {
-        Self(NativeOrganization(row.clone()), crate::native::registry::OrganizationRegistries(row.clone()), WandbOrganization(row))
+        Self(
+            NativeOrganization(row.clone()),
+            crate::native::registry::OrganizationRegistries(row.clone()),
+            WandbOrganization(row),
+        )
     }
 }

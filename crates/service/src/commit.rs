@@ -7,7 +7,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use regalia_domain::alias::LATEST;
 use regalia_domain::digest::{ManifestDigest, Sha256};
 use regalia_domain::ids::{BlobId, RunId, VersionId};
-use regalia_domain::manifest::{EntryContent, ManifestEntry, ManifestError, ManifestLimits, ParseFailure, SortedPathChecker, parse_manifest};
+use regalia_domain::manifest::{
+    EntryContent, ManifestEntry, ManifestError, ManifestLimits, ParseFailure, SortedPathChecker, parse_manifest,
+};
 use regalia_store::access::{Caller, Contribute, Granted};
 use regalia_store::manifests::{self, Totals};
 use regalia_store::{Tx, aliases, audit, blobs, collections, memberships, versions};
@@ -77,7 +79,8 @@ impl Service {
             )));
         }
         let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, file, summary.totals).await?;
-        let collection = collections::lock(&mut tx, &granted, &pending.collection_name).await?.ok_or(regalia_store::Error::NotFound)?;
+        let collection =
+            collections::lock(&mut tx, &granted, &pending.collection_name).await?.ok_or(regalia_store::Error::NotFound)?;
         if versions::lock_state(&mut tx, &collection, version).await?.as_deref() == Some("committed") {
             return Ok(());
         }
@@ -167,15 +170,15 @@ fn parse(reader: impl std::io::Read, entries: &mpsc::Sender<Vec<ManifestEntry>>,
     }
 }
 
-/// Writes the manifest as it will be served: what was parsed, and nothing else that the client sent.
+/// Writes a manifest as it is served: what was parsed, and nothing else that the client sent.
 #[derive(Default)]
-struct CleanManifest {
+pub(crate) struct CleanManifest {
     text: String,
     begun: bool,
 }
 
 impl CleanManifest {
-    fn entry(&mut self, entry: &ManifestEntry) {
+    pub(crate) fn entry(&mut self, entry: &ManifestEntry) {
         if self.begun {
             self.text.push(',');
         } else {
@@ -210,23 +213,32 @@ impl CleanManifest {
 
     fn begin(&mut self) {
         self.begun = true;
-        self.text.push_str(r#"{"version":1,"storagePolicy":"wandb-storage-policy-v1","storagePolicyConfig":{"storageLayout":"V2"},"contents":{"#);
+        self.text.push_str(
+            r#"{"version":1,"storagePolicy":"wandb-storage-policy-v1","storagePolicyConfig":{"storageLayout":"V2"},"contents":{"#,
+        );
     }
 
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if !self.begun {
             self.begin();
         }
         self.text.push_str("}}");
     }
 
-    fn take(&mut self) -> Bytes {
+    pub(crate) fn take(&mut self) -> Bytes {
         Bytes::from(std::mem::take(&mut self.text))
     }
 }
 
 /// Finds every file's blob, or says which file is missing (rules 27 and 39).
-async fn complete_files(tx: &mut Tx, caller: &Caller, granted: &Granted<Contribute>, version: VersionId, staging: Uuid, scope: i64) -> Result<()> {
+async fn complete_files(
+    tx: &mut Tx,
+    caller: &Caller,
+    granted: &Granted<Contribute>,
+    version: VersionId,
+    staging: Uuid,
+    scope: i64,
+) -> Result<()> {
     let missing = manifests::resolve(tx, caller, granted, version, staging, scope).await?;
     let Some(first) = missing.first() else { return Ok(()) };
     Err(match first.uploaded {
@@ -259,7 +271,13 @@ async fn summarize(tx: &mut Tx, staging: Uuid) -> Result<Summary> {
     while let Some(row) = rows.try_next().await? {
         paths.next(&row.path)?;
         digest.entry(&row.path, &row.digest);
-        for field in [Some(row.path.as_bytes()), Some(row.digest.as_bytes()), row.reference.as_deref().map(str::as_bytes), row.extra.as_deref().map(str::as_bytes), row.sha256.as_deref()] {
+        for field in [
+            Some(row.path.as_bytes()),
+            Some(row.digest.as_bytes()),
+            row.reference.as_deref().map(str::as_bytes),
+            row.extra.as_deref().map(str::as_bytes),
+            row.sha256.as_deref(),
+        ] {
             hash.update((field.map_or(u64::MAX, |bytes| bytes.len() as u64)).to_be_bytes());
             hash.update(field.unwrap_or_default());
         }

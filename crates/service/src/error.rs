@@ -39,7 +39,9 @@ impl Error {
     /// The answer to a request without a key.
     #[must_use]
     pub fn unauthenticated() -> Self {
-        Self::Unauthenticated("This needs an API key. Send it as `Authorization: Bearer <key>` or as the password of Basic authentication.".into())
+        Self::Unauthenticated(
+            "This needs an API key. Send it as `Authorization: Bearer <key>` or as the password of Basic authentication.".into(),
+        )
     }
 
     /// A store's "not found" and "not permitted" in words; everything else as it is.
@@ -87,9 +89,9 @@ impl From<store::Error> for Error {
             store::Error::NotFound => Self::NotFound("There is no such thing, or you may not see it.".into()),
             store::Error::Forbidden => Self::Forbidden("You do not have the right to do this.".into()),
             store::Error::Exists => Self::Conflict("It already exists.".into()),
-            store::Error::Invalid => {
-                Self::Invalid("The input holds something that can't be stored, such as a NUL character or an over-long text.".into())
-            }
+            store::Error::Invalid => Self::Invalid(
+                "The input holds something that can't be stored, such as a NUL character or an over-long text.".into(),
+            ),
             other if other.is_transient() => Self::Unavailable(Box::new(other)),
             other => Self::Internal(Box::new(other)),
         }

@@ -60,21 +60,41 @@ impl Service {
 
     /// A URL for one file of a version by way of a membership.
     #[must_use]
-    pub fn file_url(&self, request: &Request, caller: &Caller, membership: MembershipId, blob: BlobId, encoded_name: &str) -> String {
-        let signature = self.signer.sign(Purpose::Download, &file_target(membership, blob), caller.user, self.clock.now() + DOWNLOAD_LIFETIME);
+    pub fn file_url(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        membership: MembershipId,
+        blob: BlobId,
+        encoded_name: &str,
+    ) -> String {
+        let signature = self.signer.sign(
+            Purpose::Download,
+            &file_target(membership, blob),
+            caller.user,
+            self.clock.now() + DOWNLOAD_LIFETIME,
+        );
         format!("{}/storage/wandb_artifacts/{membership}/{blob}/{encoded_name}?{}", request.base_url, signature.query())
     }
 
     /// A URL for a version's manifest.
     #[must_use]
     pub fn manifest_url(&self, request: &Request, caller: &Caller, version: VersionId) -> String {
-        let signature = self.signer.sign(Purpose::Manifest, &version.to_string(), caller.user, self.clock.now() + DOWNLOAD_LIFETIME);
+        let signature =
+            self.signer.sign(Purpose::Manifest, &version.to_string(), caller.user, self.clock.now() + DOWNLOAD_LIFETIME);
         format!("{}/storage/manifests/{version}/wandb_manifest.json?{}", request.base_url, signature.query())
     }
 
     /// What an entry's URL is: of a file ours, of a reference the reference itself.
     #[must_use]
-    pub fn entry_url(&self, request: &Request, caller: &Caller, membership: MembershipId, entry: &EntryRow, encoded_name: &str) -> Option<String> {
+    pub fn entry_url(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        membership: MembershipId,
+        entry: &EntryRow,
+        encoded_name: &str,
+    ) -> Option<String> {
         match (&entry.reference, entry.blob_id) {
             (Some(reference), _) => Some(reference.clone()),
             (None, Some(blob)) => Some(self.file_url(request, caller, membership, BlobId(blob), encoded_name)),
@@ -111,7 +131,8 @@ impl Service {
         E: std::fmt::Display,
     {
         let caller = self.signed(Purpose::Upload, &id.to_string(), signature).await?;
-        let gone = || Error::Forbidden("You may no longer upload this file, or it was never announced. Ask for a new URL.".into());
+        let gone =
+            || Error::Forbidden("You may no longer upload this file, or it was never announced. Ask for a new URL.".into());
         let upload = {
             let mut connection = self.store.read().await?;
             uploads::find(&mut connection, &caller, id).await.map_err(|error| match error {
@@ -228,7 +249,11 @@ impl Service {
     ///
     /// # Errors
     /// The bytes are missing: the storage is broken.
-    pub async fn read(&self, content: &Content, range: std::ops::Range<u64>) -> Result<impl Stream<Item = Result<Bytes, regalia_blobs::Error>> + Send + 'static + use<>> {
+    pub async fn read(
+        &self,
+        content: &Content,
+        range: std::ops::Range<u64>,
+    ) -> Result<impl Stream<Item = Result<Bytes, regalia_blobs::Error>> + Send + 'static + use<>> {
         Ok(self.blobs.read(&content.key, range).await?)
     }
 }
@@ -248,8 +273,12 @@ fn gone(error: regalia_store::Error) -> Error {
 /// What a broken-off, over-long or unstorable body means.
 pub(crate) fn receive_error<E: std::fmt::Display>(error: ReceiveError<E>) -> Error {
     match error {
-        ReceiveError::Sender(cause) => Error::Invalid(format!("The body ended before it was complete ({cause}). Nothing was stored; send it again.")),
-        ReceiveError::TooLarge(limit) => Error::TooLarge(format!("The body is larger than the {limit} bytes that this server takes for one file.")),
+        ReceiveError::Sender(cause) => {
+            Error::Invalid(format!("The body ended before it was complete ({cause}). Nothing was stored; send it again."))
+        }
+        ReceiveError::TooLarge(limit) => {
+            Error::TooLarge(format!("The body is larger than the {limit} bytes that this server takes for one file."))
+        }
         ReceiveError::Storage(cause) => Error::Internal(Box::new(cause)),
     }
 }

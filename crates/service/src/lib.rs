@@ -15,6 +15,7 @@ pub mod registries;
 pub mod runs;
 pub mod signing;
 pub mod teams;
+pub mod upload_plan;
 pub mod versions;
 
 use std::sync::Arc;

@@ -62,7 +62,9 @@ impl Service {
         }
         let collection = match collections::lock(&mut tx, &granted, link.collection.as_str()).await? {
             Some(collection) => collection,
-            None => create_collection(&mut tx, request, &granted, ProjectKind::Registry, link.collection.as_str(), &type_name).await?,
+            None => {
+                create_collection(&mut tx, request, &granted, ProjectKind::Registry, link.collection.as_str(), &type_name).await?
+            }
         };
         same_type(&collection, &link.collection, &type_name)?;
         let membership = self.place(&mut tx, request, &registry, &collection, &version, names).await?;
@@ -110,7 +112,9 @@ async fn source(tx: &mut Tx, caller: &Caller, id: VersionId) -> Result<VersionRo
         return Err(Error::Conflict("This version is not committed yet. Finish logging it before you link it.".into()));
     }
     if !version.allows(Right::Download) {
-        return Err(Error::Forbidden("Linking needs the right to download the version. Ask for the viewer role where it is.".into()));
+        return Err(Error::Forbidden(
+            "Linking needs the right to download the version. Ask for the viewer role where it is.".into(),
+        ));
     }
     Ok(version)
 }

@@ -2,7 +2,7 @@
 
 use regalia_domain::ids::{OrganizationId, UserId};
 use regalia_domain::names::{DisplayName, EntityName, EntitySuffix, display_as_entity, fitted_entity_name};
-use regalia_domain::roles::OrganizationRole;
+use regalia_domain::roles::{OrganizationRole, RegistryCreation};
 use regalia_store::access::{self, AdministerOrganization, Caller, Granted};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::organizations::{self, MemberRow, OrganizationRow};
@@ -134,6 +134,33 @@ impl Service {
     ) -> Result<Vec<(i64, MemberRow)>> {
         let mut connection = self.store.read().await?;
         Ok(organizations::members(&mut connection, caller, organizations, &page.after, page.first).await?)
+    }
+
+    /// Changes who creates the organization's registries (rule 3).
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` unless the caller is an admin of the organization or of the site.
+    pub async fn set_registry_creation(
+        &self,
+        request: &Request,
+        organization: &str,
+        setting: RegistryCreation,
+    ) -> Result<OrganizationRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (row, granted) = administered(&mut tx, caller, organization).await?;
+        if row.registry_creation != setting.as_str() {
+            organizations::set_registry_creation(&mut tx, &granted, setting).await?;
+            let event = Event {
+                kind: Kind::OrganizationUpdated,
+                subject: subject(row.id),
+                before: Some(json!({ "registry_creation": row.registry_creation })),
+                after: Some(json!({ "registry_creation": setting.as_str() })),
+            };
+            audit::record(&mut tx, request.origin(), Some(row.id), &[event]).await?;
+        }
+        regalia_store::commit(tx).await?;
+        Ok(OrganizationRow { registry_creation: setting.as_str().to_owned(), ..row })
     }
 
     /// Adds a user whom the caller sees, or changes a member's role. A member who has the role already stays as he is.

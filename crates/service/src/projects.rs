@@ -29,7 +29,9 @@ impl Service {
         let found = access::project_by_name(&mut connection, caller, entity, kind, name).await;
         if kind == ProjectKind::Registry && matches!(found, Err(regalia_store::Error::NotFound)) {
             let owner = crate::organizations::named(&mut connection, caller, entity).await?;
-            return access::project_by_name(&mut connection, caller, &owner.name, kind, name).await.map_err(missing_project(entity, name));
+            return access::project_by_name(&mut connection, caller, &owner.name, kind, name)
+                .await
+                .map_err(missing_project(entity, name));
         }
         found.map_err(missing_project(entity, name))
     }
@@ -66,12 +68,21 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Invalid`.
-    pub async fn upsert_project(&self, request: &Request, entity: &EntityName, name: &ProjectName, description: Option<&str>) -> Result<(ProjectRow, bool)> {
+    pub async fn upsert_project(
+        &self,
+        request: &Request,
+        entity: &EntityName,
+        name: &ProjectName,
+        description: Option<&str>,
+    ) -> Result<(ProjectRow, bool)> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (project, inserted) = ensure_project(&mut tx, request, caller, entity, name, description).await?;
         let changes = description.is_some_and(|text| project.description.as_deref() != Some(text));
-        if !inserted && changes && let Some(text) = description {
+        if !inserted
+            && changes
+            && let Some(text) = description
+        {
             let granted = project.grant(caller).map_err(forbidden_project(&project))?;
             projects::describe(&mut tx, &granted, text).await?;
             let event = Event {
@@ -148,6 +159,9 @@ pub(crate) fn forbidden_project(project: &ProjectRow) -> impl FnOnce(regalia_sto
     };
     Error::named(
         "There is no such project, or you may not see it.",
-        format!("You don't have the right to do this in the {what} \"{}\" of {}. Ask one of its admins.", project.name, project.entity_name),
+        format!(
+            "You don't have the right to do this in the {what} \"{}\" of {}. Ask one of its admins.",
+            project.name, project.entity_name
+        ),
     )
 }

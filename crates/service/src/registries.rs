@@ -42,7 +42,13 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Invalid`; `Conflict` when the name or a twin of it is taken.
-    pub async fn create_registry(&self, request: &Request, organization: &str, name: &RegistryName, fields: &RegistryFields) -> Result<ProjectRow> {
+    pub async fn create_registry(
+        &self,
+        request: &Request,
+        organization: &str,
+        name: &RegistryName,
+        fields: &RegistryFields,
+    ) -> Result<ProjectRow> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let owner = organization_entity(&mut tx, caller, organization).await?;
@@ -76,7 +82,13 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Invalid`, `Conflict`.
-    pub async fn upsert_registry(&self, request: &Request, organization: &str, name: &RegistryName, fields: &RegistryFields) -> Result<(ProjectRow, bool)> {
+    pub async fn upsert_registry(
+        &self,
+        request: &Request,
+        organization: &str,
+        name: &RegistryName,
+        fields: &RegistryFields,
+    ) -> Result<(ProjectRow, bool)> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let owner = organization_entity(&mut tx, caller, organization).await?;
@@ -144,7 +156,13 @@ fn missing(error: regalia_store::Error) -> Error {
 }
 
 /// The registry of a link's target; a core registry is made when it is missing and the caller may (rule 11).
-pub(crate) async fn target(tx: &mut Tx, request: &Request, caller: &Caller, organization: &EntityRow, name: &RegistryName) -> Result<ProjectRow> {
+pub(crate) async fn target(
+    tx: &mut Tx,
+    request: &Request,
+    caller: &Caller,
+    organization: &EntityRow,
+    name: &RegistryName,
+) -> Result<ProjectRow> {
     if let Some(project) = find(tx, caller, organization, name).await? {
         return Ok(project);
     }
@@ -193,7 +211,13 @@ async fn create(
     Ok(id)
 }
 
-async fn update(tx: &mut Tx, request: &Request, registry: &Granted<Administer>, project: &ProjectRow, fields: &RegistryFields) -> Result<()> {
+async fn update(
+    tx: &mut Tx,
+    request: &Request,
+    registry: &Granted<Administer>,
+    project: &ProjectRow,
+    fields: &RegistryFields,
+) -> Result<()> {
     let rules = registries::lock(tx, registry).await?;
     let current = allowed(&rules)?;
     let in_use = parse_types(&rules.in_use)?;

@@ -80,7 +80,9 @@ impl Service {
             .await
             .map_err(missing_project(entity.as_str(), project.as_str()))?;
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        runs::heartbeat(&mut tx, &granted, name, summary, ended).await.map_err(Error::named(missing_run(name.as_str()).to_string(), ""))?;
+        runs::heartbeat(&mut tx, &granted, name, summary, ended)
+            .await
+            .map_err(Error::named(missing_run(name.as_str()).to_string(), ""))?;
         Ok(regalia_store::commit(tx).await?)
     }
 
@@ -130,7 +132,9 @@ impl Service {
         let mut tx = self.begin().await?;
         let used = versions::version(&mut tx, caller, version).await.map_err(missing_version)?;
         if !used.allows(Right::Download) {
-            return Err(Error::Forbidden("Your role shows you this version but doesn't let you use or download it. Ask for the viewer role.".into()));
+            return Err(Error::Forbidden(
+                "Your role shows you this version but doesn't let you use or download it. Ask for the viewer role.".into(),
+            ));
         }
         let project = access::project_by_name(&mut tx, caller, entity.as_str(), ProjectKind::Project, project.as_str())
             .await
@@ -159,7 +163,8 @@ fn check_json(what: &str, text: Option<&str>) -> Result<()> {
         return Err(Error::Invalid(format!("The run's {what} is longer than {LARGEST_RUN_JSON} bytes.")));
     }
     // The column keeps the text as it is; PostgreSQL's `json` refuses less than this, but nothing else.
-    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| Error::Invalid(format!("The run's {what} is not JSON: {error}.")))?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text)
+        .map_err(|error| Error::Invalid(format!("The run's {what} is not JSON: {error}.")))?;
     Ok(())
 }
 
@@ -168,7 +173,9 @@ pub(crate) fn missing_run(name: &str) -> Error {
 }
 
 pub(crate) fn missing_version(error: regalia_store::Error) -> Error {
-    Error::named("There is no such version, or you may not see it.", "You do not have the right to do this with this version.")(error)
+    Error::named("There is no such version, or you may not see it.", "You do not have the right to do this with this version.")(
+        error,
+    )
 }
 
 /// Metadata as the domain has it; absent is an empty object.

@@ -87,7 +87,8 @@ impl Signer {
     pub fn sign(&self, purpose: Purpose, target: &str, actor: UserId, expires: DateTime<Utc>) -> Signature {
         let expires = expires.timestamp();
         let key = self.keys.first();
-        let code = key.map(|key| hex::encode(mac(key, purpose, target, actor, expires).finalize().into_bytes())).unwrap_or_default();
+        let code =
+            key.map(|key| hex::encode(mac(key, purpose, target, actor, expires).finalize().into_bytes())).unwrap_or_default();
         Signature { actor, expires, key: key.map_or(0, |key| key.id), code }
     }
 
@@ -127,10 +128,19 @@ mod tests {
         assert_eq!(signer.verify(Purpose::Upload, "a", &good, now), Ok(()));
         assert_eq!(signer.verify(Purpose::Download, "a", &good, now), Err(Refused::Altered));
         assert_eq!(signer.verify(Purpose::Upload, "b", &good, now), Err(Refused::Altered));
-        assert_eq!(signer.verify(Purpose::Upload, "a", &Signature { actor: UserId(2), ..good.clone() }, now), Err(Refused::Altered));
-        assert_eq!(signer.verify(Purpose::Upload, "a", &Signature { expires: good.expires + 1, ..good.clone() }, now), Err(Refused::Altered));
+        assert_eq!(
+            signer.verify(Purpose::Upload, "a", &Signature { actor: UserId(2), ..good.clone() }, now),
+            Err(Refused::Altered)
+        );
+        assert_eq!(
+            signer.verify(Purpose::Upload, "a", &Signature { expires: good.expires + 1, ..good.clone() }, now),
+            Err(Refused::Altered)
+        );
         assert_eq!(signer.verify(Purpose::Upload, "a", &Signature { key: 1, ..good.clone() }, now), Err(Refused::Altered));
-        assert_eq!(signer.verify(Purpose::Upload, "a", &Signature { code: "zz".into(), ..good.clone() }, now), Err(Refused::Altered));
+        assert_eq!(
+            signer.verify(Purpose::Upload, "a", &Signature { code: "zz".into(), ..good.clone() }, now),
+            Err(Refused::Altered)
+        );
         let later = now + UPLOAD_LIFETIME + TimeDelta::seconds(1);
         assert_eq!(signer.verify(Purpose::Upload, "a", &good, later), Err(Refused::Expired));
     }

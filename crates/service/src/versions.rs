@@ -98,7 +98,9 @@ impl Service {
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
         let run = match &new.run {
             None => None,
-            Some(name) => Some(runs::by_name(&mut tx, project.id, name.as_str()).await?.ok_or_else(|| missing_run(name.as_str()))?.id),
+            Some(name) => {
+                Some(runs::by_name(&mut tx, project.id, name.as_str()).await?.ok_or_else(|| missing_run(name.as_str()))?.id)
+            }
         };
         let collection = source_collection(&mut tx, request, &granted, &new.collection, &new.type_name).await?;
         let newest = versions::newest(&mut tx, &collection).await?;
@@ -145,16 +147,25 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Conflict`.
-    pub async fn announce_manifest(&self, request: &Request, version: VersionId, md5: Option<Md5>) -> Result<(i64, Option<UploadTarget>)> {
+    pub async fn announce_manifest(
+        &self,
+        request: &Request,
+        version: VersionId,
+        md5: Option<Md5>,
+    ) -> Result<(i64, Option<UploadTarget>)> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (project, granted) = writable(&mut tx, caller, version).await?;
         let upload = md5.map(|md5| NewUpload { id: self.random_uuid(), name: "wandb_manifest.json".into(), md5: Some(md5) });
         if let Some(upload) = &upload {
             let owner = uploads::Owner::Manifest(version);
-            uploads::announce(&mut tx, &granted, owner, project.scope(), std::slice::from_ref(upload)).await.map_err(not_pending)?;
+            uploads::announce(&mut tx, &granted, owner, project.scope(), std::slice::from_ref(upload))
+                .await
+                .map_err(not_pending)?;
         }
-        let draft = manifests::announce(&mut tx, &granted, version, upload.as_ref().map(|upload| upload.id)).await.map_err(not_pending)?;
+        let draft = manifests::announce(&mut tx, &granted, version, upload.as_ref().map(|upload| upload.id))
+            .await
+            .map_err(not_pending)?;
         regalia_store::commit(tx).await?;
         Ok((draft, upload.map(|upload| self.upload_target(request, caller, upload.id))))
     }
@@ -164,7 +175,13 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Conflict`.
-    pub async fn announce_files(&self, request: &Request, version: VersionId, manifest: Option<i64>, files: &[NewFile]) -> Result<Vec<Announced>> {
+    pub async fn announce_files(
+        &self,
+        request: &Request,
+        version: VersionId,
+        manifest: Option<i64>,
+        files: &[NewFile],
+    ) -> Result<Vec<Announced>> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (project, granted) = writable(&mut tx, caller, version).await?;
@@ -182,7 +199,9 @@ impl Service {
         let found = |file: &NewUpload| file.md5.and_then(|md5| stored.get(&(file.name.clone(), md5.0.to_vec())).copied());
         let missing: Vec<NewUpload> = new.iter().filter(|file| found(file).is_none()).cloned().collect();
         if !missing.is_empty() {
-            uploads::announce(&mut tx, &granted, uploads::Owner::File(version), project.scope(), &missing).await.map_err(not_pending)?;
+            uploads::announce(&mut tx, &granted, uploads::Owner::File(version), project.scope(), &missing)
+                .await
+                .map_err(not_pending)?;
         }
         regalia_store::commit(tx).await?;
         Ok(new
@@ -368,9 +387,9 @@ pub(crate) async fn create_collection(
         audit::record(tx, request.origin(), project.organization(), &[event]).await?;
         return Ok(made);
     }
-    collections::lock(tx, project, name)
-        .await?
-        .ok_or_else(|| Error::Conflict(format!("The collection \"{name}\" was changed by somebody else at the same moment. Please try again.")))
+    collections::lock(tx, project, name).await?.ok_or_else(|| {
+        Error::Conflict(format!("The collection \"{name}\" was changed by somebody else at the same moment. Please try again."))
+    })
 }
 
 /// A version's project and the right to write there.
@@ -398,7 +417,9 @@ pub(crate) fn alias_event(collection: &Locked, version: VersionId, moved: &alias
 
 fn not_pending(error: regalia_store::Error) -> Error {
     match error {
-        regalia_store::Error::NotFound => Error::Conflict("This version is committed: its files can't change any more. Log a new version.".into()),
+        regalia_store::Error::NotFound => {
+            Error::Conflict("This version is committed: its files can't change any more. Log a new version.".into())
+        }
         other => other.into(),
     }
 }
@@ -411,6 +432,8 @@ pub fn may_download(project: &ProjectRow) -> Result<()> {
     if project.allows(Right::Download) {
         Ok(())
     } else {
-        Err(Error::Forbidden("Your role shows you this version but doesn't let you use or download it. Ask for the viewer role.".into()))
+        Err(Error::Forbidden(
+            "Your role shows you this version but doesn't let you use or download it. Ask for the viewer role.".into(),
+        ))
     }
 }

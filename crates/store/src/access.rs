@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::{OrganizationId, ProjectId, TeamId, UserId};
-use regalia_domain::roles::Right;
+use regalia_domain::roles::{Right, may_create_registry};
 
 use crate::{Connection, Error, Result};
 
@@ -371,9 +371,10 @@ impl EntityRow {
         let (true, Some(organization)) = (self.kind == "organization", self.organization_id) else {
             return Err(Error::NotFound);
         };
-        let role = self.organization_role.as_deref();
-        let members_may = self.registry_creation.as_deref() == Some("members");
-        if role == Some("admin") || (role == Some("member") && members_may) {
+        // Both columns have check constraints of exactly the domain's words.
+        let role = self.organization_role.as_deref().and_then(|role| role.parse().ok());
+        let setting = self.registry_creation.as_deref().and_then(|setting| setting.parse().ok());
+        if role.zip(setting).is_some_and(|(role, setting)| may_create_registry(role, setting)) {
             Ok(Granted::mint(OrganizationId(organization), caller.user, Some(OrganizationId(organization))))
         } else {
             Err(Error::Forbidden)

@@ -11,9 +11,10 @@ use crate::{Connection, Result, Tx};
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn find(connection: &mut Connection, scope: i64, sha256: Sha256) -> Result<Option<BlobId>> {
-    let id = sqlx::query_scalar!("-- blobs::find\nselect id from blobs where scope_id = $1 and sha256 = $2", scope, &sha256.0[..])
-        .fetch_optional(connection)
-        .await?;
+    let id =
+        sqlx::query_scalar!("-- blobs::find\nselect id from blobs where scope_id = $1 and sha256 = $2", scope, &sha256.0[..])
+            .fetch_optional(connection)
+            .await?;
     Ok(id.map(BlobId))
 }
 

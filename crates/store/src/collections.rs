@@ -55,7 +55,9 @@ macro_rules! select_collection {
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn by_name(connection: &mut Connection, project: ProjectId, name: &str) -> Result<Option<CollectionRow>> {
-    Ok(select_collection!("by_name", "where c.project_id = $1 and c.name = $2", project.0, name).fetch_optional(connection).await?)
+    Ok(select_collection!("by_name", "where c.project_id = $1 and c.name = $2", project.0, name)
+        .fetch_optional(connection)
+        .await?)
 }
 
 /// Collections by number, in any order. The caller of this checks their projects.
@@ -71,9 +73,15 @@ pub async fn collections(connection: &mut Connection, ids: &[i64]) -> Result<Vec
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn of_project(connection: &mut Connection, project: ProjectId, after: &str, limit: i64) -> Result<Vec<CollectionRow>> {
-    Ok(select_collection!("of_project", "where c.project_id = $1 and c.name > $2 order by c.name limit $3", project.0, after, limit)
-        .fetch_all(connection)
-        .await?)
+    Ok(select_collection!(
+        "of_project",
+        "where c.project_id = $1 and c.name > $2 order by c.name limit $3",
+        project.0,
+        after,
+        limit
+    )
+    .fetch_all(connection)
+    .await?)
 }
 
 /// The first collections of several projects by name, at most `limit` each.

@@ -17,7 +17,9 @@ pub struct SigningKey {
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn signing_keys(tx: &mut Tx, random: [u8; 32]) -> Result<Vec<SigningKey>> {
-    sqlx::query!("-- installation::signing_keys_lock\nlock table signing_keys in share row exclusive mode").execute(&mut **tx).await?;
+    sqlx::query!("-- installation::signing_keys_lock\nlock table signing_keys in share row exclusive mode")
+        .execute(&mut **tx)
+        .await?;
     sqlx::query!(
         "-- installation::signing_keys_first
         insert into signing_keys (secret) select $1 where not exists (select 1 from signing_keys)",

@@ -71,7 +71,9 @@ impl From<sqlx::Error> for Error {
             // Something that the row depends on was deleted at the same moment.
             Some(database) if database.is_foreign_key_violation() => Self::NotFound,
             // Class 22: data that PostgreSQL can't represent. Class 54: beyond a limit such as an index entry's size.
-            Some(database) if database.code().is_some_and(|code| code.starts_with("22") || code.starts_with("54")) => Self::Invalid,
+            Some(database) if database.code().is_some_and(|code| code.starts_with("22") || code.starts_with("54")) => {
+                Self::Invalid
+            }
             _ => Self::Database(error),
         }
     }
@@ -82,7 +84,9 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)) => true,
+            Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)) => {
+                true
+            }
             // 40: serialization and deadlock; 53: out of resources; 57: shutting down, starting, statement time limit; 08: connection.
             Self::Database(sqlx::Error::Database(error)) => {
                 error.code().is_some_and(|code| ["40", "53", "57", "08"].iter().any(|class| code.starts_with(class)))
@@ -133,9 +137,11 @@ impl Store {
                 PgConnectOptions::new_without_pgpass().socket(directory).port(*port).username(user).database(database)
             }
         };
-        let options = options
-            .application_name("regalia")
-            .options([("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "120s"), ("jit", "off")]);
+        let options = options.application_name("regalia").options([
+            ("statement_timeout", "60s"),
+            ("idle_in_transaction_session_timeout", "120s"),
+            ("jit", "off"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(10))
@@ -157,15 +163,16 @@ impl Store {
     /// # Errors
     /// PostgreSQL can't be reached.
     pub async fn missing_migrations(&self) -> Result<usize> {
-        let applied: Vec<i64> = match sqlx::query_scalar("-- lib::missing_migrations\nselect version from _sqlx_migrations where success")
-            .fetch_all(&self.pool)
-            .await
-        {
-            Ok(versions) => versions,
-            // 42P01: the table isn't there before the first migration.
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
+        let applied: Vec<i64> =
+            match sqlx::query_scalar("-- lib::missing_migrations\nselect version from _sqlx_migrations where success")
+                .fetch_all(&self.pool)
+                .await
+            {
+                Ok(versions) => versions,
+                // 42P01: the table isn't there before the first migration.
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
+                Err(error) => return Err(error.into()),
+            };
         Ok(MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version)).count())
     }
 

@@ -123,7 +123,9 @@ pub async fn stage<E: From<Error>>(
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn unstage(connection: &mut Connection, staging: Uuid) -> Result<()> {
-    sqlx::query!("-- manifests::unstage\ndelete from manifest_staging where staging_id = $1", staging).execute(connection).await?;
+    sqlx::query!("-- manifests::unstage\ndelete from manifest_staging where staging_id = $1", staging)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -154,7 +156,14 @@ pub struct Unresolved {
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn resolve(tx: &mut Tx, caller: &Caller, project: &Granted<Contribute>, version: VersionId, staging: Uuid, scope: i64) -> Result<Vec<Unresolved>> {
+pub async fn resolve(
+    tx: &mut Tx,
+    caller: &Caller,
+    project: &Granted<Contribute>,
+    version: VersionId,
+    staging: Uuid,
+    scope: i64,
+) -> Result<Vec<Unresolved>> {
     sqlx::query!(
         "-- manifests::resolve_uploads
         update manifest_staging s set blob_id = found.blob_id
@@ -259,7 +268,15 @@ pub struct Totals {
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn keep(tx: &mut Tx, _: &Granted<Contribute>, staging: Uuid, scope: i64, hash: Sha256, file: BlobId, totals: Totals) -> Result<ManifestId> {
+pub async fn keep(
+    tx: &mut Tx,
+    _: &Granted<Contribute>,
+    staging: Uuid,
+    scope: i64,
+    hash: Sha256,
+    file: BlobId,
+    totals: Totals,
+) -> Result<ManifestId> {
     let made = sqlx::query_scalar!(
         "-- manifests::keep
         insert into manifests (scope_id, content_hash, file_blob_id, entry_count, total_size) values ($1, $2, $3, $4, $5)
@@ -314,7 +331,13 @@ pub struct EntryRow {
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn entries(connection: &mut Connection, manifest: ManifestId, names: Option<&[String]>, after: &str, limit: i64) -> Result<Vec<EntryRow>> {
+pub async fn entries(
+    connection: &mut Connection,
+    manifest: ManifestId,
+    names: Option<&[String]>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<EntryRow>> {
     Ok(sqlx::query_as!(
         EntryRow,
         "-- manifests::entries
@@ -363,7 +386,12 @@ pub struct ContentRow {
 ///
 /// # Errors
 /// `NotFound`: absent, invisible, or not the right to download.
-pub async fn content_by_membership(connection: &mut Connection, caller: &Caller, membership: MembershipId, blob: BlobId) -> Result<ContentRow> {
+pub async fn content_by_membership(
+    connection: &mut Connection,
+    caller: &Caller,
+    membership: MembershipId,
+    blob: BlobId,
+) -> Result<ContentRow> {
     sqlx::query_as!(
         ContentRow,
         "-- manifests::content_by_membership

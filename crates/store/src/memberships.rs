@@ -43,7 +43,12 @@ macro_rules! select_membership {
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn resolve(connection: &mut Connection, project: ProjectId, collection: &str, alias: &AliasRef) -> Result<Option<MembershipRow>> {
+pub async fn resolve(
+    connection: &mut Connection,
+    project: ProjectId,
+    collection: &str,
+    alias: &AliasRef,
+) -> Result<Option<MembershipRow>> {
     let (name, index) = match alias {
         AliasRef::Name(name) => (Some(name.as_str()), None),
         // An index beyond the column's range is of no version.
@@ -82,7 +87,12 @@ pub async fn of_versions(connection: &mut Connection, versions: &[i64]) -> Resul
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn of_collection(connection: &mut Connection, collection: CollectionId, before: i32, limit: i64) -> Result<Vec<MembershipRow>> {
+pub async fn of_collection(
+    connection: &mut Connection,
+    collection: CollectionId,
+    before: i32,
+    limit: i64,
+) -> Result<Vec<MembershipRow>> {
     Ok(select_membership!(
         "of_collection",
         "where m.collection_id = $1 and m.index < $2 order by m.index desc limit $3",

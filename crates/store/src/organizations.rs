@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::{OrganizationId, UserId};
 use regalia_domain::names::{DisplayName, EntityName};
-use regalia_domain::roles::OrganizationRole;
+use regalia_domain::roles::{OrganizationRole, RegistryCreation};
 
 use crate::access::{AdministerOrganization, Caller, Granted, ManageSite};
 use crate::{Connection, Error, Result, Tx, entities};
@@ -17,6 +17,8 @@ pub struct OrganizationRow {
     pub name: String,
     /// What people call it.
     pub display_name: String,
+    /// Who creates its registries: `members` or `admins` (rule 3).
+    pub registry_creation: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -26,7 +28,8 @@ macro_rules! select_organization {
         sqlx::query_as!(
             OrganizationRow,
             "-- organizations::" + $name + "
-            select o.id, e.name, o.display_name, e.created_at from organizations o join entities e on e.id = o.id
+            select o.id, e.name, o.display_name, o.registry_creation, e.created_at
+            from organizations o join entities e on e.id = o.id
             " + $rest,
             $($argument),+
         )
@@ -90,7 +93,7 @@ pub async fn visible(connection: &mut Connection, caller: &Caller, after: &str, 
 pub async fn of_users(connection: &mut Connection, caller: &Caller, users: &[i64]) -> Result<Vec<(i64, OrganizationRow)>> {
     let rows = sqlx::query!(
         "-- organizations::of_users
-        select m.user_id, o.id, e.name, o.display_name, e.created_at
+        select m.user_id, o.id, e.name, o.display_name, o.registry_creation, e.created_at
         from organization_members m join organizations o on o.id = m.organization_id join entities e on e.id = o.id
         where m.user_id = any($1)
             and ($3 or exists (select 1 from organization_members mine where mine.organization_id = o.id and mine.user_id = $2))
@@ -108,6 +111,7 @@ pub async fn of_users(connection: &mut Connection, caller: &Caller, users: &[i64
                 id: OrganizationId(row.id),
                 name: row.name,
                 display_name: row.display_name,
+                registry_creation: row.registry_creation,
                 created_at: row.created_at,
             };
             (row.user_id, organization)
@@ -134,6 +138,25 @@ pub async fn create(
     .execute(&mut **tx)
     .await?;
     Ok(OrganizationId(id))
+}
+
+/// Changes who creates the organization's registries.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn set_registry_creation(
+    tx: &mut Tx,
+    organization: &Granted<AdministerOrganization>,
+    setting: RegistryCreation,
+) -> Result<()> {
+    let done = sqlx::query!(
+        "-- organizations::set_registry_creation\nupdate organizations set registry_creation = $2 where id = $1",
+        organization.target().0,
+        setting.as_str()
+    )
+    .execute(&mut **tx)
+    .await?;
+    crate::one("organizations::set_registry_creation", &done)
 }
 
 /// Makes a user the first admin of an organization that was just created.

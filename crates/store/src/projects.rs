@@ -11,7 +11,12 @@ use crate::{Connection, Result, Tx, one};
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn create(tx: &mut Tx, entity: &Granted<CreateProject>, name: &ProjectName, description: Option<&str>) -> Result<Option<ProjectId>> {
+pub async fn create(
+    tx: &mut Tx,
+    entity: &Granted<CreateProject>,
+    name: &ProjectName,
+    description: Option<&str>,
+) -> Result<Option<ProjectId>> {
     let id = sqlx::query_scalar!(
         "-- projects::create
         insert into projects (kind, entity_id, name, name_key, description, created_by) values ('project', $1, $2, $3, $4, $5)

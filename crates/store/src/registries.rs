@@ -81,13 +81,10 @@ pub struct Rules {
 
 macro_rules! lock {
     ($name:literal, $mode:literal, $id:expr, $tx:expr) => {
-        sqlx::query!(
-            "-- registries::" + $name + "\nselect allow_all_types, visibility from projects where id = $1 " + $mode,
-            $id
-        )
-        .fetch_optional(&mut **$tx)
-        .await?
-        .ok_or(Error::NotFound)?
+        sqlx::query!("-- registries::" + $name + "\nselect allow_all_types, visibility from projects where id = $1 " + $mode, $id)
+            .fetch_optional(&mut **$tx)
+            .await?
+            .ok_or(Error::NotFound)?
     };
 }
 
@@ -185,6 +182,11 @@ pub async fn members(connection: &mut Connection, registry: ProjectId) -> Result
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| MemberRow { user_id: row.user_id.map(UserId), team_id: row.team_id.map(TeamId), name: row.name, role: row.role })
+        .map(|row| MemberRow {
+            user_id: row.user_id.map(UserId),
+            team_id: row.team_id.map(TeamId),
+            name: row.name,
+            role: row.role,
+        })
         .collect())
 }

@@ -169,7 +169,13 @@ pub async fn upsert(tx: &mut Tx, project: &Granted<Contribute>, name: &RunName, 
 ///
 /// # Errors
 /// `NotFound` when the project has no such run.
-pub async fn heartbeat(tx: &mut Tx, project: &Granted<Contribute>, name: &RunName, summary: Option<&str>, ended: Option<i32>) -> Result<()> {
+pub async fn heartbeat(
+    tx: &mut Tx,
+    project: &Granted<Contribute>,
+    name: &RunName,
+    summary: Option<&str>,
+    ended: Option<i32>,
+) -> Result<()> {
     let done = sqlx::query!(
         "-- runs::heartbeat
         update runs set heartbeat_at = now(), summary = coalesce($3::text::json, summary),

@@ -82,7 +82,12 @@ pub struct StoredRow {
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn stored(tx: &mut Tx, project: &Granted<Contribute>, collection: CollectionId, files: &[NewUpload]) -> Result<Vec<StoredRow>> {
+pub async fn stored(
+    tx: &mut Tx,
+    project: &Granted<Contribute>,
+    collection: CollectionId,
+    files: &[NewUpload],
+) -> Result<Vec<StoredRow>> {
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let md5s: Vec<Option<Vec<u8>>> = files.iter().map(|file| file.md5.map(|md5| md5.0.to_vec())).collect();
     Ok(sqlx::query_as!(

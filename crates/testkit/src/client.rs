@@ -106,7 +106,8 @@ impl Client {
         let status = response.status().as_u16();
         let text = response.text().await.expect("the answer is text");
         gates::answer("/graphql", status, &text);
-        let body: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("/graphql answered no JSON ({error}): {text}"));
+        let body: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("/graphql answered no JSON ({error}): {text}"));
         Answer {
             status,
             data: body["data"].clone(),

@@ -21,7 +21,8 @@ pub(crate) fn secret(text: &str) {
 pub(crate) fn answer(what: &str, status: u16, body: &str) {
     assert!(status < 500, "{what} answered {status}: {body}");
     // Fragments of our own statements, of the driver's errors and of this machine's file system.
-    for leak in ["select ", "insert into", "-- ", "violates", "sqlx", "postgres", "/crates/", "/files/blobs", "panicked", "src/"] {
+    for leak in ["select ", "insert into", "-- ", "violates", "sqlx", "postgres", "/crates/", "/files/blobs", "panicked", "src/"]
+    {
         assert!(!body.contains(leak), "{what} shows {leak:?} to a client: {body}");
     }
 }
@@ -52,7 +53,10 @@ impl Write for Guarded {
 pub(crate) fn log() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let lines = tracing_subscriber::fmt::layer().json().with_writer(|| Guarded).with_filter(EnvFilter::new("debug,hyper=info,h2=info"));
+        let lines = tracing_subscriber::fmt::layer()
+            .json()
+            .with_writer(|| Guarded)
+            .with_filter(EnvFilter::new("debug,hyper=info,h2=info"));
         tracing_subscriber::registry().with(Counter).with(lines).init();
     });
 }

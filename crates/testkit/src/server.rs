@@ -33,7 +33,8 @@ pub struct Server {
 }
 
 fn cluster() -> String {
-    std::env::var("DATABASE_URL").expect("DATABASE_URL names a PostgreSQL to make test databases on: run the tests with `make test`")
+    std::env::var("DATABASE_URL")
+        .expect("DATABASE_URL names a PostgreSQL to make test databases on: run the tests with `make test`")
 }
 
 /// The same URL with another database.
@@ -155,7 +156,10 @@ impl Server {
     /// A number from the server's database.
     pub async fn number(&self, query: &str) -> i64 {
         let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
-        sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned())).fetch_one(&mut connection).await.expect("the query gives a number")
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()))
+            .fetch_one(&mut connection)
+            .await
+            .expect("the query gives a number")
     }
 }
 

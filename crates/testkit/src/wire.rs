@@ -56,8 +56,10 @@ impl VersionSpec {
     /// The manifest's JSON, as the SDK writes it.
     #[must_use]
     pub fn manifest(&self) -> Vec<u8> {
-        let files = self.files.iter().map(|(path, bytes)| (path.clone(), json!({ "digest": md5_base64(bytes), "size": bytes.len() })));
-        let references = self.references.iter().map(|(path, uri)| (path.clone(), json!({ "digest": uri, "size": 3, "ref": uri })));
+        let files =
+            self.files.iter().map(|(path, bytes)| (path.clone(), json!({ "digest": md5_base64(bytes), "size": bytes.len() })));
+        let references =
+            self.references.iter().map(|(path, uri)| (path.clone(), json!({ "digest": uri, "size": 3, "ref": uri })));
         let contents: serde_json::Map<String, Value> = files.chain(references).collect();
         let manifest = json!({
             "version": 1, "storagePolicy": "wandb-storage-policy-v1", "storagePolicyConfig": { "storageLayout": "V2" }, "contents": contents,
@@ -95,14 +97,16 @@ const MANIFEST: &str = "mutation CreateArtifactManifest($input: CreateArtifactMa
     artifactManifest { id file { id uploadUrl uploadHeaders } } } }";
 const FILES: &str = "mutation CreateArtifactFiles($input: CreateArtifactFilesInput!) { createArtifactFiles(input: $input) { files { edges { node { \
     name storagePath uploadUrl uploadHeaders uploadMultipartUrls { uploadID } artifact { id } } } } } }";
-const COMMIT: &str = "mutation CommitArtifact($artifactID: ID!) { commitArtifact(input: {artifactID: $artifactID}) { artifact { id digest } } }";
+const COMMIT: &str =
+    "mutation CommitArtifact($artifactID: ID!) { commitArtifact(input: {artifactID: $artifactID}) { artifact { id digest } } }";
 const LINK: &str = "mutation LinkArtifact($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex artifactMembership { id \
     versionIndex aliases { id alias } artifactCollection { __typename name project { name } } artifact { id versionIndex artifactSequence { name project { name } } } } } }";
 
 impl Client {
     /// `createArtifact`.
     pub async fn create_version(&self, spec: &VersionSpec, client_id: &str) -> Answer {
-        let aliases: Vec<Value> = spec.aliases.iter().map(|alias| json!({ "artifactCollectionName": spec.name, "alias": alias })).collect();
+        let aliases: Vec<Value> =
+            spec.aliases.iter().map(|alias| json!({ "artifactCollectionName": spec.name, "alias": alias })).collect();
         let input = json!({
             "entityName": spec.entity, "projectName": spec.project, "artifactTypeName": spec.type_name, "artifactCollectionName": spec.name,
             "digest": spec.digest(), "digestAlgorithm": "MANIFEST_MD5", "aliases": aliases, "enableDigestDeduplication": true,
@@ -122,7 +126,8 @@ impl Client {
 
     /// `createArtifactFiles`.
     pub async fn announce_files(&self, id: &str, files: &[(String, Vec<u8>)]) -> Answer {
-        let files: Vec<Value> = files.iter().map(|(path, bytes)| json!({ "artifactID": id, "name": path, "md5": md5_base64(bytes) })).collect();
+        let files: Vec<Value> =
+            files.iter().map(|(path, bytes)| json!({ "artifactID": id, "name": path, "md5": md5_base64(bytes) })).collect();
         self.graphql(FILES, json!({ "input": { "artifactFiles": files, "storageLayout": "V2" } })).await
     }
 
@@ -133,7 +138,8 @@ impl Client {
 
     /// `linkArtifact`.
     pub async fn link(&self, id: &str, organization: &str, registry: &str, collection: &str, aliases: &[&str]) -> Answer {
-        let aliases: Vec<Value> = aliases.iter().map(|alias| json!({ "artifactCollectionName": collection, "alias": alias })).collect();
+        let aliases: Vec<Value> =
+            aliases.iter().map(|alias| json!({ "artifactCollectionName": collection, "alias": alias })).collect();
         let input = json!({
             "artifactID": id, "entityName": organization, "projectName": format!("wandb-registry-{registry}"),
             "artifactPortfolioName": collection, "aliases": aliases,
@@ -173,7 +179,10 @@ impl Client {
         self.upload(&announced, &spec.files).await;
         let manifest = spec.manifest();
         let announced = self.announce_manifest(spec, &id, Some(&manifest)).await.ok();
-        let url = announced["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"].as_str().expect("an upload URL").to_owned();
+        let url = announced["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"]
+            .as_str()
+            .expect("an upload URL")
+            .to_owned();
         assert_eq!(self.put(&url, manifest).await, 200, "upload of the manifest");
         Published { id, state }
     }

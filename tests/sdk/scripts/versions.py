@@ -46,9 +46,11 @@ answer["link aliases"] = {
     alias: api.artifact(f"{TARGET}:{alias}").version
     for alias in ("latest", "staging", "production", "v0", "v1", "v2")
 }
-answer["link sources"] = [api.artifact(f"{TARGET}:v{i}").source_version for i in range(3)]
+links = [api.artifact(f"{TARGET}:v{i}") for i in range(3)]
+answer["link sources"] = [link.source_version for link in links]
+answer["listed aliases"] = [sorted(link.aliases) for link in links]
 answer["content"] = {}
-for alias in ("staging", "production"):
-    with open(f"{api.artifact(f'{TARGET}:{alias}').download()}/weights.txt") as f:
+for alias in ("staging", "production", "v0", "v1", "v2"):
+    with open(f"{api.artifact(f'{TARGET}:{alias}').download(root=alias)}/weights.txt") as f:
         answer["content"][alias] = f.read()
 print(json.dumps(answer))

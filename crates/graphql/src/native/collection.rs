@@ -63,7 +63,11 @@ impl Collection {
     }
 
     /// A link by an alias, such as `production`, or by `vN`; null when there is none.
-    async fn link(&self, context: &Context<'_>, #[graphql(desc = "An alias, or `v` and an index.")] alias: String) -> Result<Option<Link>> {
+    async fn link(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "An alias, or `v` and an index.")] alias: String,
+    ) -> Result<Option<Link>> {
         let name = format!("{}:{alias}", self.0.name);
         Ok(context.service()?.resolve(self.0.project_id, &name).await.or_null()?.map(Link))
     }
@@ -80,7 +84,9 @@ impl Collection {
             context.row(NewestOf { collection: self.0.id.0, first: page.first + 1 }).await?.unwrap_or_default()
         } else {
             let before = page.after.parse().map_err(|_| {
-                regalia_service::Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())
+                regalia_service::Error::Invalid(
+                    "`after` is not a cursor of this list. Use the `endCursor` of the page before.".into(),
+                )
             });
             context.service()?.memberships(self.0.id, before.fail()?, page.first + 1).await.fail()?
         };

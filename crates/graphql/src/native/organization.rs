@@ -26,6 +26,16 @@ pub enum OrganizationRole {
     Admin,
 }
 
+/// Who creates an organization's registries.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "regalia_domain::roles::RegistryCreation")]
+pub enum RegistryCreation {
+    /// Its members and admins.
+    Members,
+    /// Its admins only.
+    Admins,
+}
+
 /// Regalia's own fields of an organization.
 #[derive(Debug, Clone)]
 pub struct NativeOrganization(pub OrganizationRow);
@@ -45,6 +55,12 @@ impl NativeOrganization {
     /// Name that is unique among users, teams and organizations. Use it in paths: `entityName/wandb-registry-…`.
     async fn entity_name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Who creates its registries.
+    async fn registry_creation(&self) -> Result<RegistryCreation> {
+        let setting: regalia_domain::roles::RegistryCreation = self.0.registry_creation.parse().parsed()?;
+        Ok(setting.into())
     }
 
     /// When it was made.
@@ -193,6 +209,22 @@ pub struct OrganizationMemberRemovePayload {
     organization: Organization,
 }
 
+/// What to change in an organization.
+#[derive(InputObject)]
+pub struct OrganizationUpdateInput {
+    /// Entity name of the organization, or its name if only one has it.
+    organization: String,
+    /// Who creates its registries.
+    registry_creation: RegistryCreation,
+}
+
+/// The changed organization.
+#[derive(SimpleObject)]
+pub struct OrganizationUpdatePayload {
+    /// The organization.
+    organization: Organization,
+}
+
 /// Makes and deletes organizations and changes their members.
 #[derive(Default)]
 pub struct OrganizationMutation;
@@ -210,6 +242,18 @@ impl OrganizationMutation {
         let row = ctx.service()?.create_organization(ctx.request()?, &display_name, &admin).await.fail()?;
         loaders::forget(ctx)?;
         Ok(OrganizationCreatePayload { organization: row.into() })
+    }
+
+    /// Changes an organization's settings. For its admins and site administrators.
+    async fn organization_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization and what to change.")] input: OrganizationUpdateInput,
+    ) -> Result<OrganizationUpdatePayload> {
+        let setting = input.registry_creation.into();
+        let row = ctx.service()?.set_registry_creation(ctx.request()?, &input.organization, setting).await.fail()?;
+        loaders::forget(ctx)?;
+        Ok(OrganizationUpdatePayload { organization: row.into() })
     }
 
     /// Deletes an organization. For its admins and site administrators. Refused while it owns teams, registries or files.

@@ -140,7 +140,11 @@ pub struct OrganizationRegistries(pub OrganizationRow);
 #[Object]
 impl OrganizationRegistries {
     /// A registry by name; null when there is none or you may not see it.
-    async fn registry(&self, context: &Context<'_>, #[graphql(desc = "Its name, without the prefix.")] name: String) -> Result<Option<Registry>> {
+    async fn registry(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Its name, without the prefix.")] name: String,
+    ) -> Result<Option<Registry>> {
         let (service, caller) = (context.service()?, context.caller()?);
         Ok(service.project(caller, &self.0.name, ProjectKind::Registry, &name).await.or_null()?.map(Registry))
     }
@@ -233,8 +237,12 @@ impl RegistryMutation {
     async fn registry_create(&self, context: &Context<'_>, input: RegistryCreateInput) -> Result<RegistryCreatePayload> {
         let name = RegistryName::parse(&input.name).parsed()?;
         let types = input.types.map(|types| types.iter().map(|name| listed_type(name)).collect()).transpose().parsed()?;
-        let fields =
-            RegistryFields { description: input.description, visibility: Some(input.visibility.into()), allow_all_types: None, types };
+        let fields = RegistryFields {
+            description: input.description,
+            visibility: Some(input.visibility.into()),
+            allow_all_types: None,
+            types,
+        };
         let row = context.service()?.create_registry(context.request()?, &input.organization, &name, &fields).await.fail()?;
         forget(context)?;
         Ok(RegistryCreatePayload { registry: Registry(row) })

@@ -2,14 +2,17 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
+use regalia_domain::digest::Md5;
 use regalia_domain::ids::{ManifestId, VersionId};
-use regalia_domain::paths::TargetPath;
+use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, SourceCollectionName};
+use regalia_domain::paths::{EntryPath, TargetPath};
 use regalia_service::Error;
 use regalia_service::links::{Link as LinkRequest, not_a_registry};
 use regalia_service::store::manifests::EntryRow;
 use regalia_service::store::memberships::MembershipRow;
 use regalia_service::store::versions::VersionRow;
-use regalia_service::versions::may_download;
+use regalia_service::upload_plan::PlannedFile;
+use regalia_service::versions::{NewVersion, may_download};
 
 use super::collection::Link;
 use super::user::Paged;
@@ -64,6 +67,11 @@ impl Version {
     /// Number of files, references included.
     async fn file_count(&self) -> Int64 {
         Int64(self.row.entry_count)
+    }
+
+    /// Whether it is committed: until then it has no index and stands in no list.
+    async fn committed(&self) -> bool {
+        self.row.state == "committed"
     }
 
     /// When it was logged.
@@ -169,6 +177,71 @@ impl VersionFile {
     }
 }
 
+/// A file of a version to be.
+#[derive(Debug, InputObject)]
+pub struct VersionFileInput {
+    /// Path in the version: relative, with `/`, and no part `.` or `..`.
+    path: String,
+    /// MD5 of its bytes in hexadecimal, as `md5sum` prints it.
+    md5: String,
+    /// Length in bytes.
+    size: Int64,
+}
+
+/// A version to begin.
+#[derive(Debug, InputObject)]
+pub struct VersionBeginInput {
+    /// The team or user whose project it is.
+    entity: String,
+    /// The project; made if it is missing.
+    project: String,
+    /// The collection; made if it is missing. Letters, digits and `_ . -`.
+    collection: String,
+    /// Artifact type, such as `model` or `dataset`; of a collection that is there its own.
+    type_name: String,
+    /// Its files, at most 5000.
+    files: Vec<VersionFileInput>,
+    /// Free text.
+    description: Option<String>,
+    /// JSON object.
+    metadata: Option<JsonString>,
+    /// Aliases to set when it is committed; another version of the collection that has one loses it.
+    #[graphql(default)]
+    aliases: Vec<String>,
+}
+
+/// A file to send.
+#[derive(Debug, SimpleObject)]
+pub struct VersionUpload {
+    /// Path in the version.
+    path: String,
+    /// PUT the bytes here, without a key: `curl -T FILE URL`. Good for a day.
+    url: String,
+}
+
+/// What is left to do for a version.
+#[derive(Debug, SimpleObject)]
+pub struct VersionBeginPayload {
+    /// The version: to be committed, or the collection's newest when that is the same.
+    version: Version,
+    /// Files to send before the commit; none that the collection holds already.
+    uploads: Vec<VersionUpload>,
+}
+
+/// A version to commit.
+#[derive(Debug, InputObject)]
+pub struct VersionCommitInput {
+    /// The version.
+    version: ID,
+}
+
+/// The committed version.
+#[derive(Debug, SimpleObject)]
+pub struct VersionCommitPayload {
+    /// The version.
+    version: Version,
+}
+
 /// What to link where.
 #[derive(Debug, InputObject)]
 pub struct VersionLinkInput {
@@ -211,6 +284,49 @@ pub struct VersionMutation;
 /// Writes to versions.
 #[Object]
 impl VersionMutation {
+    /// Begins a version of some files. Send their bytes to the URLs of the answer, then commit.
+    async fn version_begin(&self, context: &Context<'_>, input: VersionBeginInput) -> Result<VersionBeginPayload> {
+        let mut files = Vec::with_capacity(input.files.len());
+        for file in input.files {
+            let path = EntryPath::parse(&file.path).parsed()?;
+            let md5 = Md5::from_hex(&file.md5)
+                .map_err(|error| Error::Invalid(format!("`md5` of \"{}\": {error}", path.as_str())))
+                .fail()?;
+            files.push(PlannedFile { path, md5, size: file.size.0 });
+        }
+        let new = NewVersion {
+            entity: EntityName::parse(&input.entity).parsed()?,
+            project: ProjectName::parse(&input.project).parsed()?,
+            collection: SourceCollectionName::parse(&input.collection).parsed()?,
+            type_name: ArtifactTypeName::parse(&input.type_name).parsed()?,
+            run: None,
+            digest: Md5::of(b""),
+            description: input.description,
+            metadata: input.metadata.map(|json| json.0),
+            aliases: input.aliases,
+            ttl_seconds: -1,
+            history_step: None,
+            client_id: None,
+            deduplicate: true,
+        };
+        let service = context.service()?;
+        let plan = service.plan_version(context.request()?, new, files).await.fail()?;
+        forget(context)?;
+        let row = service.version(context.caller()?, plan.version).await.fail()?;
+        let uploads = plan.uploads.into_iter().map(|(path, target)| VersionUpload { path, url: target.url }).collect();
+        Ok(VersionBeginPayload { version: Version { row, place: None }, uploads })
+    }
+
+    /// Commits a version: it gets its index and its aliases and never changes again. Committing again changes nothing.
+    async fn version_commit(&self, context: &Context<'_>, input: VersionCommitInput) -> Result<VersionCommitPayload> {
+        let id = VersionId(ids::number(&["Version", "Artifact"], &input.version)?);
+        let service = context.service()?;
+        service.commit_version(context.request()?, id).await.fail()?;
+        forget(context)?;
+        let row = service.version(context.caller()?, id).await.fail()?;
+        Ok(VersionCommitPayload { version: Version { row, place: None } })
+    }
+
     /// Publishes a version: links it into a registry's collection. Linking again adds the aliases and changes nothing else.
     async fn version_link(&self, context: &Context<'_>, input: VersionLinkInput) -> Result<VersionLinkPayload> {
         let TargetPath::Registry { organization, registry, collection } = TargetPath::parse(&input.target).parsed()? else {

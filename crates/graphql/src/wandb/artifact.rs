@@ -8,8 +8,9 @@ use regalia_service::store::versions::VersionRow;
 
 use crate::context::Reach as _;
 use crate::ids;
-use crate::loaders::{AliasesOf, CollectionKey, ProjectKey};
+use crate::loaders::{AliasesOf, CollectionKey, PlacesOf, ProjectKey};
 use crate::scalars::{Int64, JsonString};
+use crate::wandb::client::Client;
 use crate::wandb::collection::{ArtifactAlias, ArtifactSequence};
 use crate::wandb::file::File;
 
@@ -125,7 +126,14 @@ impl Artifact {
         for alias in context.row(AliasesOf(self.0.id.0)).await?.unwrap_or_default() {
             let Some(collection) = context.row(CollectionKey(alias.collection_id.0)).await? else { continue };
             if context.row(ProjectKey(collection.project_id.0)).await?.is_some() {
-                visible.push(ArtifactAlias(alias));
+                visible.push(ArtifactAlias::Chosen(alias));
+            }
+        }
+        if context.data::<Client>()?.index_in_aliases {
+            for place in context.row(PlacesOf(self.0.id.0)).await?.unwrap_or_default() {
+                if context.row(ProjectKey(place.project_id.0)).await?.is_some() {
+                    visible.push(ArtifactAlias::Index(place));
+                }
             }
         }
         Ok(visible)

@@ -14,6 +14,7 @@ use crate::ids;
 use crate::loaders::{AliasesOf, CollectionKey, NewestOf, ProjectKey, VersionKey};
 use crate::paging;
 use crate::wandb::artifact::{Artifact, TypeOfVersion};
+use crate::wandb::client::Client;
 use crate::wandb::file::{FileConnection, entry_page};
 use crate::wandb::project::Project;
 
@@ -58,7 +59,11 @@ async fn project(context: &Context<'_>, row: &CollectionRow) -> async_graphql::R
     Ok(context.row(ProjectKey(row.project_id.0)).await?.map(Project))
 }
 
-async fn place(context: &Context<'_>, row: &CollectionRow, alias: &str) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+async fn place(
+    context: &Context<'_>,
+    row: &CollectionRow,
+    alias: &str,
+) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
     let name = format!("{}:{alias}", row.name);
     Ok(context.service()?.resolve(row.project_id, &name).await.or_null()?.map(ArtifactCollectionMembership))
 }
@@ -102,7 +107,11 @@ impl ArtifactSequence {
     }
 
     /// W&B protocol: a place by alias or `vN`.
-    async fn artifact_membership(&self, context: &Context<'_>, alias_name: String) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+    async fn artifact_membership(
+        &self,
+        context: &Context<'_>,
+        alias_name: String,
+    ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
         place(context, &self.0, &alias_name).await
     }
 
@@ -153,7 +162,11 @@ impl ArtifactPortfolio {
     }
 
     /// W&B protocol: a place by alias or `vN`.
-    async fn artifact_membership(&self, context: &Context<'_>, alias_name: String) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+    async fn artifact_membership(
+        &self,
+        context: &Context<'_>,
+        alias_name: String,
+    ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
         place(context, &self.0, &alias_name).await
     }
 }
@@ -182,7 +195,9 @@ impl ArtifactCollectionMembership {
     /// W&B protocol: aliases of this collection that point here.
     async fn aliases(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactAlias>> {
         let aliases = context.row(AliasesOf(self.0.version_id.0)).await?.unwrap_or_default();
-        Ok(aliases.into_iter().filter(|alias| alias.collection_id == self.0.collection_id).map(ArtifactAlias).collect())
+        let own = aliases.into_iter().filter(|alias| alias.collection_id == self.0.collection_id).map(ArtifactAlias::Chosen);
+        let index = context.data::<Client>()?.index_in_aliases.then(|| ArtifactAlias::Index(self.0.clone()));
+        Ok(own.chain(index).collect())
     }
 
     /// W&B protocol: the collection.
@@ -208,7 +223,8 @@ impl ArtifactCollectionMembership {
         may_download(&project).fail()?;
         let version = context.row(VersionKey(self.0.version_id.0)).await?;
         let manifest = version.as_ref().and_then(|version| version.manifest_id);
-        let (version, manifest) = version.zip(manifest).ok_or(regalia_service::Error::from(regalia_service::store::Error::NotFound)).fail()?;
+        let (version, manifest) =
+            version.zip(manifest).ok_or(regalia_service::Error::from(regalia_service::store::Error::NotFound)).fail()?;
         let page = entry_page(first, after.as_deref())?;
         let service = context.service()?;
         let rows = service.entries(ManifestId(manifest), names.as_deref(), &paging::probe(&page)).await.fail()?;
@@ -217,23 +233,38 @@ impl ArtifactCollectionMembership {
 }
 
 /// W&B protocol: an alias of today.
-pub struct ArtifactAlias(pub AliasRow);
+pub enum ArtifactAlias {
+    /// One that somebody set, or `latest`.
+    Chosen(AliasRow),
+    /// `vN`, for clients that read the index there: see [`Client`].
+    Index(MembershipRow),
+}
 
 /// W&B protocol: an alias of today.
 #[Object]
 impl ArtifactAlias {
     /// W&B protocol: opaque id.
     async fn id(&self) -> ID {
-        ids::id("ArtifactAlias", self.0.id.0)
+        match self {
+            Self::Chosen(row) => ids::id("ArtifactAlias", row.id.0),
+            Self::Index(place) => ids::id("ArtifactCollectionMembership", place.id.0),
+        }
     }
 
     /// W&B protocol: name.
-    async fn alias(&self) -> &str {
-        &self.0.alias
+    async fn alias(&self) -> String {
+        match self {
+            Self::Chosen(row) => row.alias.clone(),
+            Self::Index(place) => format!("v{}", place.index),
+        }
     }
 
     /// W&B protocol: the collection that it belongs to.
     async fn artifact_collection(&self, context: &Context<'_>) -> async_graphql::Result<Option<ArtifactCollection>> {
-        Ok(context.row(CollectionKey(self.0.collection_id.0)).await?.map(ArtifactCollection::from))
+        let collection = match self {
+            Self::Chosen(row) => row.collection_id,
+            Self::Index(place) => place.collection_id,
+        };
+        Ok(context.row(CollectionKey(collection.0)).await?.map(ArtifactCollection::from))
     }
 }

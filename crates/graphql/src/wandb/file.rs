@@ -77,7 +77,9 @@ impl File {
     async fn direct_url(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
         let (service, request, caller) = (context.service()?, context.request()?, context.caller()?);
         Ok(match &self.0 {
-            Kind::Entry { membership, entry, .. } => service.entry_url(request, caller, *membership, entry, &encode_path(&entry.path)),
+            Kind::Entry { membership, entry, .. } => {
+                service.entry_url(request, caller, *membership, entry, &encode_path(&entry.path))
+            }
             Kind::Manifest(version) => Some(service.manifest_url(request, caller, *version)),
             Kind::Announced { .. } => None,
         })
@@ -99,7 +101,9 @@ impl File {
     /// W&B protocol: where it is stored, in words of the protocol; null for a reference.
     async fn storage_path(&self) -> Option<String> {
         match &self.0 {
-            Kind::Entry { membership, entry, .. } => entry.blob_id.map(|blob| format!("wandb_artifacts/{membership}/{}", BlobId(blob))),
+            Kind::Entry { membership, entry, .. } => {
+                entry.blob_id.map(|blob| format!("wandb_artifacts/{membership}/{}", BlobId(blob)))
+            }
             Kind::Manifest(_) => None,
             Kind::Announced { target, .. } => target.as_ref().map(|target| format!("wandb_artifacts/{}", target.id)),
         }
@@ -223,7 +227,9 @@ impl FileConnection {
         let committed_at = version.updated_at;
         let files = rows
             .into_iter()
-            .map(|entry| (OpaqueCursor(entry.path.clone()).encode_cursor(), File(Kind::Entry { membership, entry, committed_at })))
+            .map(|entry| {
+                (OpaqueCursor(entry.path.clone()).encode_cursor(), File(Kind::Entry { membership, entry, committed_at }))
+            })
             .collect();
         Self { files, more, before: !page.after.is_empty(), counted: Some((manifest, version.entry_count, names)) }
     }

@@ -16,6 +16,7 @@
 //! What must not live here: rules, and anything of the native side.
 
 pub mod artifact;
+pub mod client;
 pub mod collection;
 pub mod entity;
 pub mod file;
@@ -24,8 +25,8 @@ pub mod publish;
 pub mod run;
 pub mod server_info;
 
-use async_graphql::{MergedObject, Object};
 use async_graphql::{Context, ID};
+use async_graphql::{MergedObject, Object};
 use regalia_domain::ids::VersionId;
 use regalia_service::store::access::ProjectKind;
 
@@ -53,7 +54,12 @@ impl WandbQuery {
     }
 
     /// W&B protocol: a project or registry; null when absent or invisible.
-    async fn project(&self, context: &Context<'_>, entity_name: Option<String>, name: Option<String>) -> async_graphql::Result<Option<project::Project>> {
+    async fn project(
+        &self,
+        context: &Context<'_>,
+        entity_name: Option<String>,
+        name: Option<String>,
+    ) -> async_graphql::Result<Option<project::Project>> {
         let entity = named_or_default(context, entity_name).await?;
         project::find(context, &entity, name.as_deref().unwrap_or_default()).await
     }
@@ -66,7 +72,11 @@ impl WandbQuery {
 
     /// W&B protocol: the version that the caller's own client named so; null when there is none.
     #[graphql(name = "clientIDMapping")]
-    async fn client_id_mapping(&self, context: &Context<'_>, #[graphql(name = "clientID")] client_id: ID) -> async_graphql::Result<Option<artifact::ClientIdMapping>> {
+    async fn client_id_mapping(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "clientID")] client_id: ID,
+    ) -> async_graphql::Result<Option<artifact::ClientIdMapping>> {
         let found = context.service()?.version_by_client_id(context.caller()?, &client_id).await.or_null()?;
         Ok(found.map(|version| artifact::ClientIdMapping { server_id: ids::id("Artifact", version.0) }))
     }

@@ -99,13 +99,21 @@ impl Project {
     }
 
     /// W&B protocol: types on a registry's list, and while all are allowed those in use (rule 5); a project's types in use.
-    async fn artifact_types(&self, context: &Context<'_>, include_all: Option<bool>) -> async_graphql::Result<ArtifactTypeConnection> {
+    async fn artifact_types(
+        &self,
+        context: &Context<'_>,
+        include_all: Option<bool>,
+    ) -> async_graphql::Result<ArtifactTypeConnection> {
         // The SDK always asks for all; the list is the same without.
         let _ = include_all;
         let rows = context.row(TypesOf(self.0.id.0)).await?.unwrap_or_default();
         let listed = |row: &TypeRow| self.0.kind == ProjectKind::Project || self.0.allow_all_types || row.listed;
         Ok(ArtifactTypeConnection {
-            edges: rows.into_iter().filter(listed).map(|row| ArtifactTypeEdge { node: ArtifactType { row, project: self.0.clone() } }).collect(),
+            edges: rows
+                .into_iter()
+                .filter(listed)
+                .map(|row| ArtifactTypeEdge { node: ArtifactType { row, project: self.0.clone() } })
+                .collect(),
         })
     }
 
@@ -128,21 +136,25 @@ impl Project {
     }
 
     /// W&B protocol: a collection by name.
-    async fn artifact_collection(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<ArtifactCollection>> {
+    async fn artifact_collection(
+        &self,
+        context: &Context<'_>,
+        name: String,
+    ) -> async_graphql::Result<Option<ArtifactCollection>> {
         Ok(context.service()?.collection(self.0.id, &name).await.or_null()?.map(ArtifactCollection::from))
     }
 
     /// W&B protocol: a version's place by `collection:alias`.
-    async fn artifact_collection_membership(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+    async fn artifact_collection_membership(
+        &self,
+        context: &Context<'_>,
+        name: String,
+    ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
         Ok(self.membership(context, &name).await?.map(ArtifactCollectionMembership))
     }
 
     /// W&B protocol: a run by the client's id.
-    async fn run(
-        &self,
-        context: &Context<'_>,
-        name: String,
-    ) -> async_graphql::Result<Option<Run>> {
+    async fn run(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<Run>> {
         Ok(context.service()?.run(self.0.id, &name).await.or_null()?.map(Run))
     }
 }
@@ -182,7 +194,11 @@ impl ArtifactType {
     }
 
     /// W&B protocol: a collection of this type by name.
-    async fn artifact_collection(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<ArtifactCollection>> {
+    async fn artifact_collection(
+        &self,
+        context: &Context<'_>,
+        name: String,
+    ) -> async_graphql::Result<Option<ArtifactCollection>> {
         let found = context.service()?.collection(self.project.id, &name).await.or_null()?;
         Ok(found.filter(|row| row.type_id == self.row.id).map(ArtifactCollection::from))
     }
@@ -273,15 +289,20 @@ impl ProjectMutation {
                 .map(|types| types.iter().map(|item| listed_type(&item.name)).collect())
                 .transpose()
                 .parsed()?;
-            let fields =
-                RegistryFields { description: input.description, visibility, allow_all_types: input.allow_all_artifact_types_in_registry, types };
+            let fields = RegistryFields {
+                description: input.description,
+                visibility,
+                allow_all_types: input.allow_all_artifact_types_in_registry,
+                types,
+            };
             let (project, inserted) = context.service()?.upsert_registry(request, &entity, &name, &fields).await.fail()?;
             forget(context)?;
             return Ok(UpsertModelPayload { inserted, project: Project(project) });
         }
         let name = ProjectName::parse(&full).parsed()?;
         let entity = EntityName::parse(&entity).parsed()?;
-        let (project, inserted) = context.service()?.upsert_project(request, &entity, &name, input.description.as_deref()).await.fail()?;
+        let (project, inserted) =
+            context.service()?.upsert_project(request, &entity, &name, input.description.as_deref()).await.fail()?;
         forget(context)?;
         Ok(UpsertModelPayload { inserted, project: Project(project) })
     }

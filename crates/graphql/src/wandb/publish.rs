@@ -274,7 +274,9 @@ fn version(id: &ID) -> async_graphql::Result<VersionId> {
 /// The aliases of a request that is about one collection.
 fn aliases(given: Option<Vec<ArtifactAliasInput>>, collection: &str) -> async_graphql::Result<Vec<String>> {
     let given = given.unwrap_or_default();
-    if let Some(other) = given.iter().filter_map(|alias| alias.artifact_collection_name.as_deref()).find(|name| *name != collection) {
+    if let Some(other) =
+        given.iter().filter_map(|alias| alias.artifact_collection_name.as_deref()).find(|name| *name != collection)
+    {
         return refuse(format!("An alias for the collection \"{other}\" was sent with a request about \"{collection}\"."));
     }
     Ok(given.into_iter().map(|alias| alias.alias).collect())
@@ -328,7 +330,11 @@ pub struct PublishMutation;
 #[Object]
 impl PublishMutation {
     /// W&B protocol: begins a version, or returns the newest when it is the same (rule 26).
-    async fn create_artifact(&self, context: &Context<'_>, input: CreateArtifactInput) -> async_graphql::Result<CreateArtifactPayload> {
+    async fn create_artifact(
+        &self,
+        context: &Context<'_>,
+        input: CreateArtifactInput,
+    ) -> async_graphql::Result<CreateArtifactPayload> {
         let logged = context.service()?.log_version(context.request()?, &input.parse()?).await.fail()?;
         forget(context)?;
         Ok(CreateArtifactPayload { artifact: load(context, logged.version).await? })
@@ -345,14 +351,22 @@ impl PublishMutation {
         }
         let version = version(&input.artifact_id)?;
         let digest = Some(input.digest).filter(|digest| !digest.is_empty());
-        let md5 = digest.map(|digest| Md5::from_base64(&digest)).transpose().map_err(|error| Error::Invalid(format!("`digest`: {error}"))).fail()?;
+        let md5 = digest
+            .map(|digest| Md5::from_base64(&digest))
+            .transpose()
+            .map_err(|error| Error::Invalid(format!("`digest`: {error}")))
+            .fail()?;
         let (id, target) = context.service()?.announce_manifest(context.request()?, version, md5).await.fail()?;
         let file = File::announced(input.name, target, Some(version));
         Ok(CreateArtifactManifestPayload { artifact_manifest: ArtifactManifest { id: ids::id("ArtifactManifest", id), file } })
     }
 
     /// W&B protocol: announces files.
-    async fn create_artifact_files(&self, context: &Context<'_>, input: CreateArtifactFilesInput) -> async_graphql::Result<CreateArtifactFilesPayload> {
+    async fn create_artifact_files(
+        &self,
+        context: &Context<'_>,
+        input: CreateArtifactFilesInput,
+    ) -> async_graphql::Result<CreateArtifactFilesPayload> {
         if input.storage_layout != ArtifactStorageLayout::V2 {
             return refuse("Only the storage layout V2 is served.");
         }
@@ -364,14 +378,17 @@ impl PublishMutation {
         };
         let artifact = version(&first.artifact_id)?;
         let manifest = first.artifact_manifest_id.clone();
-        if input.artifact_files.iter().any(|file| file.artifact_id != first.artifact_id || file.artifact_manifest_id != manifest) {
+        if input.artifact_files.iter().any(|file| file.artifact_id != first.artifact_id || file.artifact_manifest_id != manifest)
+        {
             return refuse("All files of one request belong to one version.");
         }
         let manifest = manifest.map(|id| ids::number(&["ArtifactManifest"], &id)).transpose()?;
         let mut files = Vec::with_capacity(input.artifact_files.len());
         for file in &input.artifact_files {
             let path = EntryPath::parse(&file.name).parsed()?;
-            let md5 = Md5::from_base64(&file.md5).map_err(|error| Error::Invalid(format!("`md5` of \"{}\": {error}", path.as_str()))).fail()?;
+            let md5 = Md5::from_base64(&file.md5)
+                .map_err(|error| Error::Invalid(format!("`md5` of \"{}\": {error}", path.as_str())))
+                .fail()?;
             files.push(NewFile { path, md5 });
         }
         let announced = context.service()?.announce_files(context.request()?, artifact, manifest, &files).await.fail()?;
@@ -388,7 +405,11 @@ impl PublishMutation {
     }
 
     /// W&B protocol: commits a version; again changes nothing.
-    async fn commit_artifact(&self, context: &Context<'_>, input: CommitArtifactInput) -> async_graphql::Result<CommitArtifactPayload> {
+    async fn commit_artifact(
+        &self,
+        context: &Context<'_>,
+        input: CommitArtifactInput,
+    ) -> async_graphql::Result<CommitArtifactPayload> {
         let version = version(&input.artifact_id)?;
         context.service()?.commit_version(context.request()?, version).await.fail()?;
         forget(context)?;
@@ -415,6 +436,9 @@ impl PublishMutation {
         };
         let place = service.link(request, &link).await.fail()?;
         forget(context)?;
-        Ok(LinkArtifactPayload { version_index: Some(place.index), artifact_membership: Some(ArtifactCollectionMembership(place)) })
+        Ok(LinkArtifactPayload {
+            version_index: Some(place.index),
+            artifact_membership: Some(ArtifactCollectionMembership(place)),
+        })
     }
 }

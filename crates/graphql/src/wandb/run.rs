@@ -229,7 +229,10 @@ impl RunMutation {
             return Err(regalia_service::Error::Invalid("Regalia has no sweeps; start the run without one.".into())).fail();
         }
         let Some(name) = input.name else {
-            return Err(regalia_service::Error::Invalid("A run is found by its `name`; changing one by its id alone is not possible yet.".into())).fail();
+            return Err(regalia_service::Error::Invalid(
+                "A run is found by its `name`; changing one by its id alone is not possible yet.".into(),
+            ))
+            .fail();
         };
         let entity = named_or_default(context, input.entity_name).await?;
         let project = input.model_name.filter(|name| !name.is_empty()).unwrap_or_else(|| UNNAMED_PROJECT.to_owned());
@@ -248,16 +251,23 @@ impl RunMutation {
             summary: input.summary_metrics.map(|json| json.0),
             tags: input.tags,
         };
-        let (run, _, inserted) = context.service()?.upsert_run(context.request()?, &entity, &project, &name, &fields).await.fail()?;
+        let (run, _, inserted) =
+            context.service()?.upsert_run(context.request()?, &entity, &project, &name, &fields).await.fail()?;
         forget(context)?;
         Ok(UpsertBucketPayload { bucket: Run(run), inserted })
     }
 
     /// W&B protocol: announces files of a run.
-    async fn create_run_files(&self, context: &Context<'_>, input: CreateRunFilesInput) -> async_graphql::Result<CreateRunFilesPayload> {
+    async fn create_run_files(
+        &self,
+        context: &Context<'_>,
+        input: CreateRunFilesInput,
+    ) -> async_graphql::Result<CreateRunFilesPayload> {
         let (entity, project, run) = place(&input.entity_name, &input.project_name, &input.run_name)?;
-        let (run, targets) = context.service()?.announce_run_files(context.request()?, &entity, &project, &run, &input.files).await.fail()?;
-        let files = input.files.into_iter().zip(targets).map(|(name, target)| File::announced(name, Some(target), None)).collect();
+        let (run, targets) =
+            context.service()?.announce_run_files(context.request()?, &entity, &project, &run, &input.files).await.fail()?;
+        let files =
+            input.files.into_iter().zip(targets).map(|(name, target)| File::announced(name, Some(target), None)).collect();
         Ok(CreateRunFilesPayload { run_id: ids::id("Run", run.0), upload_headers: Vec::new(), files })
     }
 

@@ -44,7 +44,8 @@ pub(super) async fn authenticate(service: &Service, request: &Request, credentia
         Credentials::None => return Err(Error::unauthenticated()),
         Credentials::Unreadable => {
             return Err(Error::Unauthenticated(
-                "The Authorization header can't be read. Send `Bearer <key>`, or Basic authentication with the key as password.".into(),
+                "The Authorization header can't be read. Send `Bearer <key>`, or Basic authentication with the key as password."
+                    .into(),
             ));
         }
         Credentials::Key(key) => service.authenticate(key).await?,

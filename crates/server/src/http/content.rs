@@ -2,13 +2,13 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use regalia_service::files::Content;
 use regalia_service::Service;
+use regalia_service::files::Content;
 
 use super::answer;
 
@@ -23,7 +23,9 @@ enum Wanted {
 /// Reads a `Range` header: one range of bytes. Several ranges, or another unit, mean the whole file, as RFC 9110 lets a
 /// server choose.
 fn wanted(range: Option<&str>, size: u64) -> Wanted {
-    let Some(spec) = range.and_then(|range| range.strip_prefix("bytes=")).filter(|spec| !spec.contains(',')) else { return Wanted::Whole };
+    let Some(spec) = range.and_then(|range| range.strip_prefix("bytes=")).filter(|spec| !spec.contains(',')) else {
+        return Wanted::Whole;
+    };
     let Some((first, last)) = spec.trim().split_once('-') else { return Wanted::Whole };
     let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().unwrap_or(u64::MAX));
     match (first, last) {
@@ -65,8 +67,11 @@ pub(super) async fn send(service: &Service, content: &Content, headers: &HeaderM
         Wanted::Whole => (StatusCode::OK, 0, content.size),
         Wanted::Part(start, end) => (StatusCode::PARTIAL_CONTENT, start, end),
         Wanted::Outside => {
-            let mut response =
-                answer::refuse(StatusCode::RANGE_NOT_SATISFIABLE, "INVALID", &format!("The file has {} bytes; the range is outside.", content.size));
+            let mut response = answer::refuse(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "INVALID",
+                &format!("The file has {} bytes; the range is outside.", content.size),
+            );
             if let Ok(value) = HeaderValue::from_str(&format!("bytes */{}", content.size)) {
                 response.headers_mut().insert(CONTENT_RANGE, value);
             }

@@ -22,8 +22,13 @@ pub(super) async fn home() -> Redirect {
 }
 
 pub(super) async fn page(headers: HeaderMap) -> Response {
-    serve("index.html", &headers)
-        .unwrap_or_else(|| answer::refuse(StatusCode::NOT_FOUND, "NOT_FOUND", "This program was built without GraphiQL. Run `make web` and build again."))
+    serve("index.html", &headers).unwrap_or_else(|| {
+        answer::refuse(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            "This program was built without GraphiQL. Run `make web` and build again.",
+        )
+    })
 }
 
 pub(super) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {

@@ -6,7 +6,8 @@ use async_graphql::{Name, Response as GraphqlResponse};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::StatusCode;
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use regalia_graphql::{limits, loaders, native, wandb};
@@ -22,6 +23,7 @@ pub(super) async fn graphql(
     State(app): State<App>,
     Extension(request): Extension<Request>,
     Extension(credentials): Extension<Credentials>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
     let body = match read(body, limits::BODY_BYTES).await {
@@ -33,7 +35,10 @@ pub(super) async fn graphql(
         Err(error) => return answer::error(&error),
     };
     match parse(&body) {
-        Ok((graphql, door)) => execute(&app, request, graphql, door).await,
+        Ok((graphql, door)) => {
+            let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            execute(&app, request, graphql.data(wandb::client::Client::of(user_agent)), door).await
+        }
         Err(sentence) => answer::refuse(StatusCode::BAD_REQUEST, "INVALID", &sentence),
     }
 }
@@ -47,7 +52,8 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let mut length = 0_usize;
     while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|cause| Error::Invalid(format!("The request's body ended before it was complete ({cause}).")))?;
+        let piece =
+            piece.map_err(|cause| Error::Invalid(format!("The request's body ended before it was complete ({cause}).")))?;
         length += piece.len();
         if length <= limit {
             bytes.extend_from_slice(&piece);
@@ -76,12 +82,14 @@ enum Door {
 }
 
 fn parse(body: &[u8]) -> Result<(async_graphql::Request, Door), String> {
-    let mut graphql: async_graphql::Request = serde_json::from_slice(body)
-        .map_err(|error| format!("The body is not a GraphQL request in JSON, such as {{\"query\": \"{{ viewer {{ name }} }}\"}}: {error}."))?;
+    let mut graphql: async_graphql::Request = serde_json::from_slice(body).map_err(|error| {
+        format!("The body is not a GraphQL request in JSON, such as {{\"query\": \"{{ viewer {{ name }} }}\"}}: {error}.")
+    })?;
     // Clients send "" for an operation without a name.
     graphql.operation_name = graphql.operation_name.filter(|name| !name.is_empty());
     limits::check_text(&graphql.query)?;
-    let document = async_graphql::parser::parse_query(&graphql.query).map_err(|error| format!("The query can't be parsed: {error}."))?;
+    let document =
+        async_graphql::parser::parse_query(&graphql.query).map_err(|error| format!("The query can't be parsed: {error}."))?;
     let name = graphql.operation_name.as_deref();
     let operation = operation(&document, name).ok_or_else(|| match name {
         Some(name) => format!("The query has no operation named \"{name}\"."),
@@ -95,7 +103,11 @@ fn parse(body: &[u8]) -> Result<(async_graphql::Request, Door), String> {
 
 fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
     match name {
-        Some(name) => document.operations.iter().find(|(found, _)| found.is_some_and(|found| found.as_str() == name)).map(|(_, operation)| &operation.node),
+        Some(name) => document
+            .operations
+            .iter()
+            .find(|(found, _)| found.is_some_and(|found| found.as_str() == name))
+            .map(|(_, operation)| &operation.node),
         None => {
             let mut operations = document.operations.iter();
             let (_, first) = operations.next()?;
@@ -123,7 +135,9 @@ fn root_fields<'d>(document: &'d ExecutableDocument, set: &'d SelectionSet, name
                 let Field { name, .. } = &field.node;
                 names.push(&name.node);
             }
-            Selection::InlineFragment(fragment) if depth > 0 => root_fields(document, &fragment.node.selection_set.node, names, depth - 1),
+            Selection::InlineFragment(fragment) if depth > 0 => {
+                root_fields(document, &fragment.node.selection_set.node, names, depth - 1)
+            }
             Selection::FragmentSpread(spread) if depth > 0 => {
                 if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
                     root_fields(document, &fragment.node.selection_set.node, names, depth - 1);
@@ -147,12 +161,14 @@ async fn execute(app: &App, request: Request, mut graphql: async_graphql::Reques
 /// Rule 45: what failed before execution is 4xx for everybody; then the W&B protocol's operations take their status from
 /// their first error, and ours are 200.
 fn status(response: &GraphqlResponse, door: Door) -> StatusCode {
-    let codes: Vec<String> = response.errors.iter().filter_map(|error| {
-        match error.extensions.as_ref()?.get("code")? {
+    let codes: Vec<String> = response
+        .errors
+        .iter()
+        .filter_map(|error| match error.extensions.as_ref()?.get("code")? {
             async_graphql::Value::String(code) => Some(code.clone()),
             _ => None,
-        }
-    }).collect();
+        })
+        .collect();
     match (response.errors.is_empty(), codes.first(), door) {
         (true, _, _) => StatusCode::OK,
         // The engine's own errors have no code: the document or a variable doesn't fit the schema.

@@ -51,10 +51,17 @@ pub(super) async fn file_stream(
     }
 }
 
-async fn stream(service: &Service, request: &Request, credentials: &Credentials, [entity, project, run]: [&str; 3], body: Body) -> Result<(), Error> {
+async fn stream(
+    service: &Service,
+    request: &Request,
+    credentials: &Credentials,
+    [entity, project, run]: [&str; 3],
+    body: Body,
+) -> Result<(), Error> {
     let body = graphql::read(body, MOST_BYTES).await?;
     let request = auth::authenticate(service, request, credentials).await?;
-    let stream: Stream = serde_json::from_slice(&body).map_err(|error| Error::Invalid(format!("The body is not a file stream in JSON: {error}.")))?;
+    let stream: Stream = serde_json::from_slice(&body)
+        .map_err(|error| Error::Invalid(format!("The body is not a file stream in JSON: {error}.")))?;
     let summary = stream.files.and_then(|files| files.summary).and_then(|lines| lines.content.into_iter().next_back());
     let ended = (stream.complete == Some(true)).then_some(stream.exitcode.unwrap_or(0));
     let (entity, project, run) = (EntityName::parse(entity)?, ProjectName::parse(project)?, RunName::parse(run)?);

@@ -78,7 +78,11 @@ async fn receive(
     let signature = signature.ok_or_else(|| answer::error(&unsigned()))?;
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     match length {
-        None => Err(answer::refuse(StatusCode::LENGTH_REQUIRED, "INVALID", "An upload needs a Content-Length, so that it has an end.")),
+        None => Err(answer::refuse(
+            StatusCode::LENGTH_REQUIRED,
+            "INVALID",
+            "An upload needs a Content-Length, so that it has an end.",
+        )),
         Some(length) if length > service.settings.largest_file => {
             let sentence = format!("The file has {length} bytes; this server takes at most {}.", service.settings.largest_file);
             Err(answer::refuse(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", &sentence))
@@ -138,9 +142,13 @@ pub(super) async fn artifacts_v2(
 async fn by_path(service: &Service, request: &Request, credentials: &Credentials, path: &str) -> Result<Content, Error> {
     let request = auth::authenticate(service, request, credentials).await?;
     let form = "The address is not /artifactsV2/REGION/ENTITY/PROJECT/COLLECTION/ARTIFACT/BIRTH/MD5/NAME.";
-    let decode = |segment: &str| percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| Error::Invalid(form.into()));
+    let decode = |segment: &str| {
+        percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| Error::Invalid(form.into()))
+    };
     let segments: Vec<String> = path.trim_start_matches("/artifactsV2/").splitn(8, '/').map(decode).collect::<Result<_, _>>()?;
-    let [_, entity, project, collection, artifact, _, md5, name] = segments.as_slice() else { return Err(Error::Invalid(form.into())) };
+    let [_, entity, project, collection, artifact, _, md5, name] = segments.as_slice() else {
+        return Err(Error::Invalid(form.into()));
+    };
     let version = VersionId(decode_id(&["Artifact"], artifact)?);
     let md5 = Md5::from_hex(md5).map_err(|error| Error::Invalid(error.to_string()))?;
     let named = !project.is_empty() && !collection.is_empty();

@@ -18,7 +18,10 @@ async fn a_colleague_pulls_what_was_linked() {
     let linked = alice.link(&version.id, "acme", "model", "Example ML Task", &["staging"]).await.ok();
     assert_eq!(linked["linkArtifact"]["versionIndex"], 0);
 
-    let pulled = bob.graphql(PULL, json!({ "entity": "acme", "project": "wandb-registry-model", "name": "Example ML Task:staging" })).await.ok();
+    let pulled = bob
+        .graphql(PULL, json!({ "entity": "acme", "project": "wandb-registry-model", "name": "Example ML Task:staging" }))
+        .await
+        .ok();
     let place = &pulled["project"]["artifactCollectionMembership"];
     assert_eq!(place["artifact"]["digest"], spec.digest());
     // Rule 22: bob has no right on the team.

@@ -1,0 +1,41 @@
+# What everybody runs. `make run` starts the product, `make test` passes all its tests; what they need, they install (on
+# Debian, as root) or name in one line.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run build web test test-full check sqlx schema
+
+help:
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+run: web ## build and start the server on http://127.0.0.1:8080
+	@scripts/need.sh postgres compiler
+	cargo build --release --locked -p regalia-server
+	exec target/release/regalia serve
+
+build: web ## build the server (target/release/regalia)
+	@scripts/need.sh compiler
+	cargo build --release --locked -p regalia-server
+
+web: web/dist/graphiql/index.html ## build GraphiQL from its npm package
+
+web/dist/graphiql/index.html: web/package.json web/package-lock.json web/build.mjs $(wildcard web/graphiql/*)
+	@scripts/need.sh node
+	cd web && npm ci --no-audit --no-fund && npm run build
+	@touch $@
+
+test: ## all tests, the newest SDK on all contents, the others on one file
+	scripts/test.sh
+
+test-full: ## everything: all SDKs on all contents, 2 GiB files, 20 kills of each kind, races of 200 rounds, the figures
+	REGALIA_TEST_FULL=1 scripts/test.sh
+
+check: ## format, clippy, generated files
+	scripts/check.sh
+
+sqlx: ## rewrite .sqlx from the statements, on a PostgreSQL of its own
+	scripts/with-postgres.sh scripts/sqlx.sh .sqlx
+
+schema: ## rewrite schema.graphql
+	cargo run --quiet --locked -p regalia-server -- schema >schema.graphql.new
+	mv schema.graphql.new schema.graphql
