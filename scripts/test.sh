@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 full=${REGALIA_TEST_FULL:-}
 if [ -n "$full" ]; then
-    export REGALIA_TEST_ROUNDS=${REGALIA_TEST_ROUNDS:-200} REGALIA_TEST_KILLS=${REGALIA_TEST_KILLS:-20}
+    export REGALIA_TEST_ROUNDS=${REGALIA_TEST_ROUNDS:-20} REGALIA_TEST_KILLS=${REGALIA_TEST_KILLS:-20}
 fi
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT

@@ -1,11 +1,11 @@
 //! Limits of the GraphQL door, checked before anything is executed. They leave room above what the SDKs really send.
 
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
+use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
 /// Deepest nesting of fields. The deepest SDK document has 12 levels.
 pub const DEPTH: usize = 24;
 
-/// Most fields of one operation, fragments and aliases counted where they are used.
+/// Most fields of one document, fragments and aliases counted where they are used.
 pub const FIELDS: usize = 1000;
 
 /// Most directives on one field.
@@ -49,17 +49,21 @@ pub fn check_text(query: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks a parsed document before it is validated: how many fields its operation asks for, with fragments counted where
-/// they are used. Counting stops at the limit, so a document that multiplies itself costs no more.
+/// Checks a parsed document before it is validated: how many fields its operations ask for, all of them together, because
+/// validation walks through each, and with fragments counted where they are used. Counting stops at the limit, so a document
+/// that multiplies itself costs no more.
 ///
 /// # Errors
 /// A sentence for the client.
-pub fn check_document(document: &ExecutableDocument, operation: &OperationDefinition) -> Result<(), String> {
+pub fn check_document(document: &ExecutableDocument) -> Result<(), String> {
     let mut left = FIELDS;
-    if count(document, &operation.selection_set.node, &mut left, DEPTH * 2) {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    // Fragments that no operation uses are walked through too.
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    if operations.chain(fragments).all(|set| count(document, set, &mut left, DEPTH * 2)) {
         Ok(())
     } else {
-        Err(format!("The operation asks for more than {FIELDS} fields or nests too deep. Ask for less in one request."))
+        Err(format!("The document asks for more than {FIELDS} fields or nests too deep. Ask for less in one request."))
     }
 }
 

@@ -21,6 +21,9 @@ use crate::postgres::{ManagedPostgres, Options};
 /// How long requests that are under way may take after the signal to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long connections may take to be given back.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// Why the server didn't start, or stopped. Each sentence says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -85,7 +88,8 @@ pub struct Database {
 impl Database {
     /// Closes the connections, then stops the managed PostgreSQL.
     pub async fn close(self) {
-        self.store.close().await;
+        // When PostgreSQL has died there is nothing left to give back, and requests still wait for it.
+        let _ = tokio::time::timeout(CLOSING, self.store.close()).await;
         if let Some(postgres) = self.postgres {
             let stopped = tokio::task::spawn_blocking(move || postgres.stop()).await;
             if let Ok(Err(error)) = stopped {
@@ -254,13 +258,14 @@ async fn first_start(config: &Config, service: &Service, url: &str) -> Result<()
          \n\
          Try it in Python (pip install wandb):\n\
          \n\
-         \x20   import os\n\
-         \x20   os.environ[\"WANDB_BASE_URL\"] = \"{url}\"\n\
-         \x20   os.environ[\"WANDB_API_KEY\"] = \"{key}\"\n\
-         \x20   import wandb\n\
-         \x20   with wandb.init(project=\"hello\") as run:\n\
-         \x20       open(\"my_model.txt\", \"w\").write(\"a model\")\n\
-         \x20       run.log_artifact(\"my_model.txt\", \"my-model\", type=\"model\").wait()\n\
+         import os\n\
+         os.environ[\"WANDB_BASE_URL\"] = \"{url}\"\n\
+         os.environ[\"WANDB_API_KEY\"] = \"{key}\"\n\
+         import wandb\n\
+         run = wandb.init(project=\"hello\")\n\
+         open(\"my_model.txt\", \"w\").write(\"a model\")\n\
+         run.log_artifact(\"my_model.txt\", \"my-model\", type=\"model\").wait()\n\
+         run.finish()\n\
          \n\
          GraphiQL: {url}/graphiql",
         file = file.display(),

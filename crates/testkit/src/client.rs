@@ -1,5 +1,6 @@
 //! A client of the HTTP doors whose every answer passes the gates.
 
+use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -23,8 +24,38 @@ pub struct Answer {
     pub data: Value,
     /// `errors`; empty when absent.
     pub errors: Vec<Value>,
+    /// The request, as it stands in the log and in audit events.
+    pub request: Uuid,
     /// The SQL statements that it took, each by its first line.
     pub statements: Vec<String>,
+}
+
+/// An answer of any other route.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The SQL statements that it took, each by its first line.
+    pub statements: Vec<String>,
+}
+
+impl Reply {
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The first error's sentence.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body["errors"][0]["message"].as_str().unwrap_or_default().to_owned()
+    }
 }
 
 impl Answer {
@@ -72,6 +103,12 @@ impl Client {
         Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
+    /// The same client at another server.
+    #[must_use]
+    pub fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
+    }
+
     /// The key.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -112,8 +149,27 @@ impl Client {
             status,
             data: body["data"].clone(),
             errors: body["errors"].as_array().cloned().unwrap_or_default(),
+            request: id,
             statements: statements::of(&id.to_string()),
         }
+    }
+
+    /// Sends any request to a path of the server or a whole URL, with the key only where `request` puts it.
+    ///
+    /// # Panics
+    /// When a gate stops the answer.
+    pub async fn request(&self, method: &str, url: &str, request: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Reply {
+        let id = Uuid::new_v4();
+        let method = method.parse().expect("a method");
+        let url = if url.starts_with('/') { format!("{}{url}", self.url) } else { url.to_owned() };
+        let begun = self.http.request(method, &url).header("x-request-id", id.to_string());
+        let response = request(begun).send().await.expect("the server answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await.expect("the body is whole").to_vec();
+        if status >= 400 {
+            gates::answer(url.split('?').next().unwrap_or(&url), status, &String::from_utf8_lossy(&body));
+        }
+        Reply { status, headers, body, statements: statements::of(&id.to_string()) }
     }
 
     /// PUTs bytes to a URL that the server gave out, without a key; returns the status.

@@ -14,7 +14,7 @@ mod server;
 mod statements;
 mod wire;
 
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, Reply};
 pub use clock::SetClock;
-pub use server::Server;
+pub use server::{Server, Twin};
 pub use wire::{Published, VersionSpec, md5_base64, md5_hex};

@@ -1,6 +1,7 @@
 //! A server in the test's own process, on a database and a directory of its own.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use regalia_domain::names::{DisplayName, EntityName};
@@ -11,6 +12,7 @@ use regalia_service::blobs::Blobs;
 use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store, installation};
 use regalia_service::{Request, Service, Settings};
+use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -26,10 +28,27 @@ pub struct Server {
     pub clock: Arc<SetClock>,
     /// A connection URL to its database, for looking at rows.
     pub database_url: String,
+    /// Where it keeps files.
+    pub directory: PathBuf,
     database: String,
-    directory: PathBuf,
     admin: Request,
-    task: tokio::task::JoinHandle<()>,
+    running: Running,
+}
+
+/// Another server on the same database and files, as a second machine would run it. Dropping it ends it.
+pub struct Twin {
+    /// Where it is.
+    pub url: String,
+    _running: Running,
+}
+
+/// A server's task; ends with it.
+struct Running(tokio::task::JoinHandle<()>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 fn cluster() -> String {
@@ -68,27 +87,24 @@ impl Server {
     async fn on(database: String, database_url: String, store: Store) -> Self {
         let directory = std::env::temp_dir().join(&database);
         std::fs::create_dir_all(&directory).expect("the temporary directory can be written to");
-        let mut tx = store.begin().await.expect("a transaction begins");
-        let keys = installation::signing_keys(&mut tx, [7; 32]).await.expect("there is a signing key");
-        regalia_service::store::commit(tx).await.expect("the signing key is kept");
         let clock = Arc::new(SetClock::default());
-        let service = Arc::new(Service {
-            store,
-            blobs: Blobs::directory(&directory).expect("the directory holds blobs"),
-            clock: clock.clone(),
-            random: Arc::new(SystemRandom),
-            signer: Signer::new(keys),
-            settings: Settings { public_url: None, largest_file: 64 * 1024 * 1024 },
-        });
+        let service = service(store, &directory, clock.clone()).await;
         let (_, key) = service.first_start(|_| Ok(())).await.expect("the first start works").expect("the database is new");
         gates::secret(key.reveal());
         let caller = service.authenticate(key.reveal()).await.expect("the first key opens");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
+        let (url, running) = serve(service.clone()).await;
         let admin = Request { caller: Some(caller), id: Uuid::new_v4(), base_url: url.clone() };
-        let router = http::router(App::new(service.clone()));
-        let task = tokio::spawn(async move { axum_serve(listener, router).await });
-        Self { url, service, clock, database_url, database, directory, admin, task }
+        Self { url, service, clock, database_url, database, directory, admin, running }
+    }
+
+    /// Starts another server on the same database and files. It shares nothing else with this one but the clock.
+    ///
+    /// # Panics
+    /// When it can't.
+    pub async fn twin(&self) -> Twin {
+        let store = Store::connect(&Address::Url(self.database_url.clone()), 20).await.expect("the test database can be reached");
+        let (url, running) = serve(service(store, &self.directory, self.clock.clone()).await).await;
+        Twin { url, _running: running }
     }
 
     /// A client of the site administrator.
@@ -153,6 +169,54 @@ impl Server {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.expect("the statement runs");
     }
 
+    /// Runs SQL that the database may refuse; the error is its SQLSTATE.
+    ///
+    /// # Errors
+    /// As PostgreSQL says.
+    pub async fn attempt(&self, statement: &str) -> Result<(), String> {
+        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await;
+        let refused = done.err().map(|error| {
+            let code = error.as_database_error().and_then(|database| database.code()).map(std::borrow::Cow::into_owned);
+            code.unwrap_or_else(|| error.to_string())
+        });
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// The rows of a query on the server's database, each a JSON object.
+    pub async fn rows(&self, query: &str) -> Vec<Value> {
+        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        let query = format!("select to_jsonb(row) from ({query}) row");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&mut connection).await.expect("the query gives rows")
+    }
+
+    /// The files of stored bytes, by name, and those that are on their way.
+    #[must_use]
+    pub fn objects(&self) -> (Vec<String>, Vec<String>) {
+        (files_below(&self.directory.join("blobs")), files_below(&self.directory.join("staging")))
+    }
+
+    /// What every table holds, but for the times at which keys were used: equal before and after something that changed
+    /// nothing. A value begins with the number of rows.
+    pub async fn everything(&self) -> BTreeMap<String, String> {
+        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .expect("the tables can be listed");
+        assert!(tables.len() > 20, "these are not all tables: {tables:?}");
+        let row = "(to_jsonb(t) - 'last_used_at')::text";
+        let each = tables.iter().map(|table| {
+            format!("select '{table}', count(*) || ' rows, ' || coalesce(md5(string_agg({row}, ',' order by {row})), '') from {table} t")
+        });
+        let all = each.collect::<Vec<_>>().join(" union all ");
+        let rows: Vec<(String, String)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(all)).fetch_all(&mut connection).await.expect("the tables can be read");
+        rows.into_iter().collect()
+    }
+
     /// A number from the server's database.
     pub async fn number(&self, query: &str) -> i64 {
         let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
@@ -163,8 +227,45 @@ impl Server {
     }
 }
 
+/// The use-cases on a database and a directory.
+async fn service(store: Store, directory: &Path, clock: Arc<SetClock>) -> Arc<Service> {
+    let mut tx = store.begin().await.expect("a transaction begins");
+    let keys = installation::signing_keys(&mut tx, [7; 32]).await.expect("there is a signing key");
+    regalia_service::store::commit(tx).await.expect("the signing key is kept");
+    Arc::new(Service {
+        store,
+        blobs: Blobs::directory(directory).expect("the directory holds blobs"),
+        clock,
+        random: Arc::new(SystemRandom),
+        signer: Signer::new(keys),
+        settings: Settings { public_url: None, largest_file: 64 * 1024 * 1024 },
+    })
+}
+
+async fn serve(service: Arc<Service>) -> (String, Running) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
+    let router = http::router(App::new(service));
+    (url, Running(tokio::spawn(axum_serve(listener, router))))
+}
+
 fn name(text: &str) -> EntityName {
     EntityName::parse(text).expect("an entity name")
+}
+
+fn files_below(directory: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut names = Vec::new();
+    for entry in entries {
+        let path = entry.expect("the directory can be read").path();
+        if path.is_dir() {
+            names.extend(files_below(&path));
+        } else {
+            names.push(path.file_name().expect("a file has a name").to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    names
 }
 
 async fn axum_serve(listener: tokio::net::TcpListener, router: axum::Router) {
@@ -173,7 +274,7 @@ async fn axum_serve(listener: tokio::net::TcpListener, router: axum::Router) {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.task.abort();
+        self.running.0.abort();
         let _ = std::fs::remove_dir_all(&self.directory);
         let statement = format!("drop database if exists {} with (force)", self.database);
         // A runtime of its own, because a drop can't wait in the test's.

@@ -136,6 +136,17 @@ impl Client {
         self.graphql(COMMIT, json!({ "artifactID": id })).await
     }
 
+    /// Makes a registry by our own side of the schema, `visibility` being `ORGANIZATION` or `RESTRICTED`; returns its id.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn make_registry(&self, organization: &str, name: &str, visibility: &str) -> String {
+        const MAKE: &str = "mutation($input: RegistryCreateInput!) { registryCreate(input: $input) { registry { id } } }";
+        let input = json!({ "organization": organization, "name": name, "visibility": visibility });
+        let made = self.graphql(MAKE, json!({ "input": input })).await.ok();
+        made["registryCreate"]["registry"]["id"].as_str().expect("an id").to_owned()
+    }
+
     /// `linkArtifact`.
     pub async fn link(&self, id: &str, organization: &str, registry: &str, collection: &str, aliases: &[&str]) -> Answer {
         let aliases: Vec<Value> =

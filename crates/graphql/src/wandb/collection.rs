@@ -64,6 +64,10 @@ async fn place(
     row: &CollectionRow,
     alias: &str,
 ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+    // The source collection of a link may be in a project that the caller doesn't see (rule 22).
+    if context.row(ProjectKey(row.project_id.0)).await?.is_none() {
+        return Ok(None);
+    }
     let name = format!("{}:{alias}", row.name);
     Ok(context.service()?.resolve(row.project_id, &name).await.or_null()?.map(ArtifactCollectionMembership))
 }

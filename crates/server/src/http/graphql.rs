@@ -95,7 +95,7 @@ fn parse(body: &[u8]) -> Result<(async_graphql::Request, Door), String> {
         Some(name) => format!("The query has no operation named \"{name}\"."),
         None => "The query has several operations; say which one in `operationName`.".to_owned(),
     })?;
-    limits::check_document(&document, operation)?;
+    limits::check_document(&document)?;
     let door = door(&document, operation);
     graphql.set_parsed_query(document);
     Ok((graphql, door))

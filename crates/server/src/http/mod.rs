@@ -105,7 +105,7 @@ fn base_url(app: &App, http: &HttpRequest) -> String {
     format!("http://{host}")
 }
 
-/// A body as a stream that gives up when nothing comes for a while.
+/// A body as a stream that gives up when nothing comes for a while. It may be asked again after its end.
 fn body_stream(body: axum::body::Body) -> impl Stream<Item = Result<Bytes, String>> {
     futures_util::stream::unfold(Some(body.into_data_stream()), |state| async {
         let mut stream = state?;
@@ -116,4 +116,5 @@ fn body_stream(body: axum::body::Body) -> impl Stream<Item = Result<Bytes, Strin
             Err(_) => Some((Err(format!("nothing came for {} seconds", BODY_SILENCE.as_secs())), None)),
         }
     })
+    .fuse()
 }

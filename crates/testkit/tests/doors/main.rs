@@ -3,4 +3,7 @@
 //! tests), the SDK itself (tests/sdk), crashes (tests/crash).
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on says why and ends.
 
+mod documents;
+mod access;
 mod main_job;
+mod schema;

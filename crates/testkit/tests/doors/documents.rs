@@ -1,0 +1,371 @@
+//! GraphQL documents of both sides: what the SDK sends for the main job, in all the fields that the server offers, and what a
+//! person asks in GraphiQL. `schema` executes every one of them and counts the fields; `statements` counts their SQL.
+//! What must not live here: what is expected of an answer.
+
+use regalia_domain::ids::encode_id;
+use regalia_testkit::{Client, Server, VersionSpec, md5_base64, md5_hex};
+use serde_json::{Value, json};
+
+// W&B protocol ----------------------------------------------------------------------------------------------------
+
+const ARTIFACT: &str = "fragment Artifact on Artifact { id artifactSequence { __typename id name description createdAt updatedAt \
+    project { id name entityName } defaultArtifactType { name } latestArtifact { id versionIndex } \
+    artifactMembership(aliasName: \"latest\") { id } } \
+    versionIndex artifactType { name } description metadata ttlDurationSeconds ttlIsInherited tags { id name } historyStep state size \
+    digest commitHash fileCount createdAt updatedAt aliases { id alias artifactCollection { __typename name project { name } } } \
+    currentManifest { id file { id name directUrl } } }";
+
+const FILE: &str = "fragment File on File { id name displayName directUrl url sizeBytes storagePath mimetype updatedAt digest md5 uploadUrl \
+    uploadHeaders uploadMultipartUrls { uploadID uploadUrlParts { partNumber uploadUrl } } artifact { id } }";
+
+const MEMBERSHIP: &str = "fragment Membership on ArtifactCollectionMembership { id versionIndex createdAt aliases { id alias } \
+    artifactCollection { __typename id name description createdAt updatedAt project { id name } defaultArtifactType { name } \
+    artifactMembership(aliasName: \"v0\") { id } ... on ArtifactPortfolio { id name description createdAt updatedAt project { id name } \
+    defaultArtifactType { name } artifactMembership(aliasName: \"latest\") { versionIndex } } } artifact { ...Artifact } }";
+
+const REGISTRY: &str = "fragment Registry on Project { id internalId name entityName entity { id name entityType isTeam organization { name } } \
+    description createdAt updatedAt access allowAllArtifactTypes: allowAllArtifactTypesInRegistry readOnly \
+    artifactTypes(includeAll: true) { edges { node { id name createdAt } } } }";
+
+const RUN: &str = "fragment Run on Run { id name displayName description notes config summaryMetrics tags state stopped sweepName \
+    historyLineCount createdAt heartbeatAt project { id name entity { id name } } }";
+
+/// Who the caller is.
+pub const VIEWER: &str = "query Viewer { viewer { id name username email admin flags entity deletedAt \
+    apiKeys { edges { node { id name description } } } teams { edges { node { name } } } } }";
+
+/// Where the caller's runs go that name no entity.
+pub const DEFAULT_ENTITY: &str = "query GetDefaultEntity { viewer { id entity } }";
+
+/// What the server can do.
+pub const SERVER_FEATURES: &str = "query ServerFeaturesQuery { serverInfo { features { name isEnabled } } }";
+
+/// What older clients ask besides.
+pub const SERVER_VERSIONS: &str = "query ServerInfo { serverInfo { cliVersionInfo latestLocalVersionInfo { outOfDate latestVersionString \
+    versionOnThisInstanceString } } }";
+
+/// An organization and its entity.
+pub const FETCH_ORGANIZATION: &str =
+    "query FetchOrganization($org: String!) { organization(name: $org) { id name orgEntity { __typename id name entityType } } }";
+
+/// An id of another service; may fail freely.
+pub const CORE_WEAVE: &str = "query OrganizationCoreWeaveOrganizationID($entityName: String!) { entity(name: $entityName) { organization { \
+    coreWeaveOrganizationId } } }";
+
+/// The organizations behind an entity.
+pub const FETCH_ORG_INFO: &str = "query FetchOrgInfoFromEntity($entity: String!) { entity(name: $entity) { organization { name orgEntity { name } } \
+    user { organizations { name orgEntity { name } } } } }";
+
+/// `api.artifact_collection`'s and older clients' ways to a version.
+pub const ARTIFACT_TYPE: &str = "query ArtifactType($entityName: String!, $projectName: String!, $name: String!) { project(name: $projectName, \
+    entityName: $entityName) { artifact(name: $name, enableTracking: false) { id artifactType { name } } } }";
+
+/// A version by id.
+pub fn artifact_by_id() -> String {
+    ["query ArtifactByID($id: ID!) { artifact(id: $id) { ...Artifact } } ", ARTIFACT].concat()
+}
+
+/// A version's manifest.
+pub const FETCH_MANIFEST: &str = "query FetchArtifactManifest($id: ID!) { artifact(id: $id) { currentManifest { id file { directUrl } } } }";
+
+/// A registry, or null.
+pub fn fetch_registry() -> String {
+    ["query FetchRegistry($entity: String!, $name: String!) { entity(name: $entity) { project(name: $name) { ...Registry } } } ", REGISTRY].concat()
+}
+
+/// A registry or project made or changed.
+pub fn upsert_registry() -> String {
+    ["mutation UpsertRegistry($input: UpsertModelInput!) { upsertModel(input: $input) { inserted project { ...Registry } } } ", REGISTRY].concat()
+}
+
+/// A run begun or updated.
+pub fn upsert_bucket() -> String {
+    ["mutation UpsertBucket($input: UpsertBucketInput!) { upsertBucket(input: $input) { bucket { ...Run } inserted } } ", RUN].concat()
+}
+
+/// A place by `collection:alias`.
+pub fn membership_by_name() -> String {
+    let text = "query ArtifactMembershipByName($entity: String!, $project: String!, $name: String!) { project(name: $project, \
+        entityName: $entity) { artifactCollectionMembership(name: $name) { ...Membership } } } ";
+    [text, MEMBERSHIP, " ", ARTIFACT].concat()
+}
+
+/// A version used by a run.
+pub const USE_ARTIFACT: &str =
+    "mutation UseArtifact($input: UseArtifactInput!) { useArtifact(input: $input) { artifact { id digest description state createdAt metadata } } }";
+
+/// URLs of a version's files.
+pub const FILE_URLS: &str = "query GetArtifactMembershipFileUrls($entity: String!, $project: String!, $collection: String!, $alias: String!, \
+    $after: String, $perPage: Int) { project(name: $project, entityName: $entity) { artifactCollection(name: $collection) { \
+    artifactMembership(aliasName: $alias) { files(after: $after, first: $perPage) { edges { cursor node { name directUrl } } \
+    pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } } } } }";
+
+/// Some files of a version, with all that there is to say.
+pub fn membership_files() -> String {
+    let text = "query ArtifactMembershipFiles($entity: String!, $project: String!, $collection: String!, $alias: String!, $names: [String!]) { \
+        project(name: $project, entityName: $entity) { artifactType(name: \"model\") { id name createdAt artifact(name: \"none:latest\") { id } \
+        artifactCollection(name: $collection) { artifactMembership(aliasName: $alias) { \
+        files(first: 50, names: $names) { totalCount edges { node { ...File } } } } } } } } ";
+    [text, FILE].concat()
+}
+
+/// Files of a run.
+pub fn create_run_files() -> String {
+    let text =
+        "mutation CreateRunFiles($input: CreateRunFilesInput!) { createRunFiles(input: $input) { runID uploadHeaders files { ...File } } } ";
+    [text, FILE].concat()
+}
+
+// Regalia's own ---------------------------------------------------------------------------------------------------
+
+/// All that a person can ask, at once.
+const EVERYTHING: &str = r#"
+query Everything($organization: String!, $registry: String!, $collection: String!, $alias: String!, $user: String!, $team: String!, $version: ID!) {
+  viewer { ...Person apiKeys(first: 10) { edges { cursor node { ...Key } } nodes { id } pageInfo { ...Page } } }
+  user(name: $user) { ...Person organizations { ...Place } teams(first: 10) { edges { cursor node { name } } nodes { ...Group } pageInfo { ...Page } } }
+  users(query: "a", first: 10) { edges { cursor node { name } } nodes { ...Person } pageInfo { ...Page } }
+  organizations(first: 10) { edges { cursor node { name } } nodes { ...Place } pageInfo { ...Page } }
+  organization(name: $organization) {
+    ...Place
+    members(first: 10) { edges { cursor node { role } } nodes { role user { name } } pageInfo { ...Page } }
+    teams(first: 10) { edges { cursor node { name } } nodes { ...Group } pageInfo { ...Page } }
+    registry(name: $registry) { id }
+    registries(first: 10) { edges { cursor node { name } } nodes { ...Home } pageInfo { ...Page } }
+  }
+  team(name: $team) { ...Group }
+  teams(first: 10) { nodes { ...Group } }
+  registry(organization: $organization, name: $registry) {
+    ...Home
+    organization { name }
+    collection(name: $collection) { ...Line link(alias: $alias) { ...Pointer } }
+    collections(first: 10) {
+      edges { cursor node { name } }
+      nodes { ...Line latest { index } links(first: 10) { edges { cursor node { index } } nodes { ...Pointer version { ...Content } } pageInfo { ...Page } } }
+      pageInfo { ...Page }
+    }
+  }
+  version(id: $version) { ...Content }
+}
+fragment Page on PageInfo { startCursor endCursor hasNextPage hasPreviousPage }
+fragment Person on User { id name email siteAdmin serviceAccount defaultEntity createdAt }
+fragment Key on ApiKey { id name description createdAt lastUsedAt }
+fragment Place on Organization { id name entityName registryCreation createdAt }
+fragment Group on Team { id name createdAt organization { name } members(first: 10) { edges { cursor node { role } } nodes { role user { name } } pageInfo { ...Page } } }
+fragment Home on Registry { id name fullName description visibility allowsAllTypes types yourRole createdAt updatedAt }
+fragment Line on Collection { id name typeName description createdAt updatedAt registry { name } }
+fragment Pointer on Link { id index aliases createdAt collection { name } }
+fragment Content on Version {
+  id committed typeName digest description metadata size fileCount createdAt source links { ...Pointer }
+  files(first: 10) { edges { cursor node { path } } nodes { path size digest reference downloadUrl } pageInfo { ...Page } }
+}
+"#;
+
+/// A mutation of our own: its field, the part of the payload to select.
+pub const NATIVE_MUTATIONS: [(&str, &str); 20] = [
+    ("userCreate", "user { name }"),
+    ("userDelete", "name"),
+    ("userSetDefaultEntity", "user { defaultEntity }"),
+    ("apiKeyCreate", "apiKey { id name description createdAt lastUsedAt } secret"),
+    ("apiKeyImport", "apiKey { id }"),
+    ("apiKeyRevoke", "id"),
+    ("organizationCreate", "organization { name entityName }"),
+    ("organizationUpdate", "organization { entityName registryCreation }"),
+    ("organizationDelete", "entityName"),
+    ("organizationMemberSet", "organization { entityName }"),
+    ("organizationMemberRemove", "organization { entityName }"),
+    ("teamCreate", "team { name organization { entityName } }"),
+    ("teamDelete", "name"),
+    ("teamMemberSet", "team { name }"),
+    ("teamMemberRemove", "team { name }"),
+    ("registryCreate", "registry { id name fullName description visibility allowsAllTypes types yourRole organization { entityName } }"),
+    ("registryUpdate", "registry { id name fullName description visibility allowsAllTypes types yourRole organization { entityName } }"),
+    ("versionBegin", "version { id committed } uploads { path url }"),
+    ("versionCommit", "version { id committed source }"),
+    ("versionLink", "link { id index aliases collection { name registry { name organization { entityName } } } version { id } }"),
+];
+
+/// The document of a mutation of our own, with `$input`.
+///
+/// # Panics
+/// When it isn't in [`NATIVE_MUTATIONS`].
+pub fn native_mutation(field: &str) -> String {
+    let (_, payload) = NATIVE_MUTATIONS.iter().find(|(name, _)| *name == field).expect("a mutation of our own");
+    let (first, rest) = field.split_at(1);
+    format!("mutation($input: {}{rest}Input!) {{ {field}(input: $input) {{ {payload} }} }}", first.to_uppercase())
+}
+
+// All of them, on a server where they mean something --------------------------------------------------------------
+
+/// A server with something of everything.
+pub struct World {
+    /// The server.
+    pub server: Server,
+    /// Its site administrator.
+    pub admin: Client,
+    /// Admin of `acme` and of its team `alpha`.
+    pub alice: Client,
+    /// The version of a file and a reference that is linked as `Example ML Task:staging` into the registry `model`.
+    pub linked: String,
+    /// A version that was begun.
+    pub begun: String,
+    /// A version that only lacks its commit.
+    pub ready: String,
+}
+
+/// The version that [`World::begun`] is.
+fn begun() -> VersionSpec {
+    VersionSpec::model("alpha", "begun", b"begun")
+}
+
+/// Makes a [`World`].
+pub async fn world() -> World {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let mut spec = VersionSpec::model("alpha", "net", b"weights");
+    spec.references.push(("elsewhere".into(), "s3://bucket/elsewhere".into()));
+    let linked = alice.log(&spec).await.id;
+    alice.link(&linked, "acme", "model", "Example ML Task", &["staging"]).await.expect_ok();
+    let created = alice.create_version(&begun(), "documents").await.ok();
+    let begun = created["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    let ready = alice.begin(&VersionSpec::model("alpha", "ready", b"ready")).await.id;
+    World { admin: server.admin().await, server, alice, linked, begun, ready }
+}
+
+/// A document with who sends it and with which variables.
+pub struct Document<'w> {
+    /// Who.
+    pub client: &'w Client,
+    /// The text.
+    pub text: String,
+    /// The variables.
+    pub variables: Value,
+}
+
+impl World {
+    /// Every document, in an order in which each of them succeeds.
+    pub async fn documents(&self) -> Vec<Document<'_>> {
+        let mut documents: Vec<Document<'_>> = Vec::new();
+        let alice = |text: String, variables: Value| Document { client: &self.alice, text, variables };
+        let registry = json!({ "entity": "acme", "name": "wandb-registry-model" });
+        let source = json!({ "entityName": "alpha", "projectName": "demo", "name": "net:latest" });
+        let place = json!({ "entity": "acme", "project": "wandb-registry-model", "name": "Example ML Task:staging" });
+        let files = json!({ "entity": "acme", "project": "wandb-registry-model", "collection": "Example ML Task", "alias": "v0" });
+        let run = json!({ "entityName": "alpha", "modelName": "demo", "name": "run1", "config": "{}" });
+        let run_files = json!({ "entityName": "alpha", "projectName": "demo", "runName": "run1", "files": ["config.yaml"] });
+        let used = json!({ "artifactID": self.linked, "entityName": "alpha", "projectName": "demo", "runName": "run1" });
+        documents.extend([
+            alice(VIEWER.into(), json!({})),
+            alice(DEFAULT_ENTITY.into(), json!({})),
+            alice(SERVER_FEATURES.into(), json!({})),
+            alice(SERVER_VERSIONS.into(), json!({})),
+            alice(FETCH_ORGANIZATION.into(), json!({ "org": "acme" })),
+            alice(CORE_WEAVE.into(), json!({ "entityName": "alpha" })),
+            alice(FETCH_ORG_INFO.into(), json!({ "entity": "alpha" })),
+            alice(FETCH_ORG_INFO.into(), json!({ "entity": "alice" })),
+            alice(ARTIFACT_TYPE.into(), source),
+            alice(artifact_by_id(), json!({ "id": self.linked })),
+            alice(FETCH_MANIFEST.into(), json!({ "id": self.linked })),
+            alice(fetch_registry(), registry),
+            alice(upsert_registry(), json!({ "input": { "entityName": "acme", "name": "wandb-registry-more" } })),
+            alice(upsert_bucket(), json!({ "input": run })),
+            alice(membership_by_name(), place),
+            alice(FILE_URLS.into(), files.clone()),
+            alice(membership_files(), files),
+            alice(create_run_files(), json!({ "input": run_files })),
+            alice(USE_ARTIFACT.into(), json!({ "input": used })),
+            alice("query($id: ID!) { clientIDMapping(clientID: $id) { serverID } }".into(), json!({ "id": "documents" })),
+            alice("{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { id } } }".into(), json!({})),
+        ]);
+        documents.extend(self.publishing());
+        let everything = json!({
+            "organization": "acme", "registry": "model", "collection": "Example ML Task", "alias": "staging", "user": "bob", "team": "alpha",
+            "version": self.linked,
+        });
+        documents.push(alice(EVERYTHING.into(), everything));
+        for (field, client, input) in self.own_mutations().await {
+            documents.push(Document { client, text: native_mutation(field), variables: json!({ "input": input }) });
+        }
+        documents
+    }
+
+    /// The W&B protocol's way from a version's beginning to its link.
+    fn publishing(&self) -> Vec<Document<'_>> {
+        let spec = begun();
+        let create = json!({
+            "entityName": "alpha", "projectName": "demo", "artifactTypeName": "model", "artifactCollectionName": "another",
+            "digest": spec.digest(), "digestAlgorithm": "MANIFEST_MD5", "enableDigestDeduplication": true,
+        });
+        let manifest = json!({
+            "artifactID": self.begun, "name": "wandb_manifest.json", "digest": md5_base64(&spec.manifest()), "entityName": "alpha",
+            "projectName": "demo", "runName": "", "type": "FULL",
+        });
+        let (path, bytes) = &spec.files[0];
+        let file = json!({ "artifactID": self.begun, "name": path, "md5": md5_base64(bytes) });
+        let link = json!({
+            "artifactID": self.linked, "artifactPortfolioName": "Another", "entityName": "acme", "projectName": "wandb-registry-model",
+        });
+        [
+            ("mutation CreateArtifact($input: CreateArtifactInput!) { createArtifact(input: $input) { artifact { ...Artifact } } } ", ARTIFACT, create),
+            (
+                "mutation CreateArtifactManifest($input: CreateArtifactManifestInput!) { createArtifactManifest(input: $input) { \
+                 artifactManifest { id file { ...File } } } } ",
+                FILE,
+                manifest,
+            ),
+            (
+                "mutation CreateArtifactFiles($input: CreateArtifactFilesInput!) { createArtifactFiles(input: $input) { files { totalCount \
+                 edges { cursor node { ...File } } pageInfo { hasNextPage } } } } ",
+                FILE,
+                json!({ "artifactFiles": [file], "storageLayout": "V2" }),
+            ),
+            (
+                "mutation CommitArtifact($input: CommitArtifactInput!) { commitArtifact(input: $input) { artifact { ...Artifact } } } ",
+                ARTIFACT,
+                json!({ "artifactID": self.ready }),
+            ),
+            (
+                "mutation LinkArtifact($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex artifactMembership { id \
+                 artifact { ...Artifact } } } } ",
+                ARTIFACT,
+                link,
+            ),
+        ]
+        .into_iter()
+        .map(|(text, fragment, input)| Document { client: &self.alice, text: [text, fragment].concat(), variables: json!({ "input": input }) })
+        .collect()
+    }
+
+    /// Each mutation of our own once, in an order in which it succeeds.
+    async fn own_mutations(&self) -> Vec<(&'static str, &Client, Value)> {
+        let registry = self.server.number("select id from projects where kind = 'registry' and name = 'model'").await;
+        let registry = encode_id("Registry", registry);
+        let viewer = self.admin.graphql("{ viewer { apiKeys { nodes { id } } } }", json!({})).await.ok();
+        let key = &viewer["viewer"]["apiKeys"]["nodes"][0]["id"];
+        let (admin, alice) = (&self.admin, &self.alice);
+        let file = json!({ "path": "a.txt", "md5": md5_hex(b"a"), "size": 1 });
+        let begin = json!({ "entity": "alpha", "project": "demo", "collection": "own", "typeName": "model", "files": [file] });
+        vec![
+            ("userCreate", admin, json!({ "name": "dave", "email": "dave@example.com" })),
+            ("apiKeyCreate", alice, json!({ "name": "laptop" })),
+            ("apiKeyImport", alice, json!({ "secret": "old-0123456789abcdef0123456789abcdef01234567" })),
+            // The first start's key: nobody here uses it.
+            ("apiKeyRevoke", admin, json!({ "id": key })),
+            ("organizationCreate", admin, json!({ "displayName": "Dave & Co", "admin": "dave" })),
+            ("organizationUpdate", alice, json!({ "organization": "acme", "registryCreation": "ADMINS" })),
+            ("organizationMemberSet", alice, json!({ "organization": "acme", "user": "bob", "role": "ADMIN" })),
+            ("teamCreate", alice, json!({ "organization": "acme", "name": "beta", "admin": "bob" })),
+            ("teamMemberSet", alice, json!({ "team": "beta", "user": "alice", "role": "MEMBER" })),
+            ("userSetDefaultEntity", alice, json!({ "user": "alice", "entity": "beta" })),
+            ("teamMemberRemove", alice, json!({ "team": "beta", "user": "alice" })),
+            ("teamDelete", alice, json!({ "team": "beta" })),
+            ("organizationMemberRemove", alice, json!({ "organization": "acme", "user": "bob" })),
+            ("organizationDelete", admin, json!({ "organization": "Dave & Co" })),
+            ("userDelete", admin, json!({ "name": "dave" })),
+            ("registryCreate", alice, json!({ "organization": "acme", "name": "Reviewed", "types": ["model"] })),
+            ("registryUpdate", alice, json!({ "id": registry, "description": "The models." })),
+            ("versionBegin", alice, begin),
+            ("versionCommit", alice, json!({ "version": self.linked })),
+            ("versionLink", alice, json!({ "version": self.linked, "target": "acme/wandb-registry-Reviewed/Net", "aliases": ["production"] })),
+        ]
+    }
+}

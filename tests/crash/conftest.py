@@ -1,0 +1,52 @@
+"""Fixtures: a directory and a server for each test, ended and cleared away whatever happens."""
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from processes import Server, working_in
+
+# So that the fixtures end what they started also when the whole suite is told to end.
+signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+
+
+@pytest.fixture
+def scratch(request):
+    """An empty directory, kept only when the test failed: it is the evidence."""
+    directory = Path(tempfile.mkdtemp(prefix="regalia-crash-"))
+    failed_before = request.session.testsfailed
+    yield directory
+    if request.session.testsfailed > failed_before or not (directory / "gates-held").exists():
+        print(f"\nkept for inspection: {directory}", file=sys.stderr)
+    else:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+def server(scratch):
+    """A server that manages its own PostgreSQL."""
+    server = Server(scratch)
+    try:
+        server.start()
+        yield server
+        if server.running():
+            status = server.terminate()
+            assert status == 0, f"the server ended with {status} on SIGTERM:\n{server.log()[-4000:]}"
+        assert not working_in(scratch)
+    finally:
+        server.clear()
+
+    # The gates over everything that was logged: a panic is no JSON, and a client may be told "try again" but never of a bug.
+    failed = []
+    for line in server.log().splitlines():
+        entry = json.loads(line)
+        if entry["message"] == "request" and entry["status"] >= 500 and entry["status"] != 503:
+            failed.append(entry)
+    assert not failed, f"the server answered 5xx: {failed[:10]}"
+    assert server.admin_key not in server.log()
+    (scratch / "gates-held").touch()

@@ -1,0 +1,66 @@
+"""Tries what Regalia can't do yet: ORG_ENTITY_NAME REGISTRY TEAM. Prints, for each attempt, how it ended and after how many seconds."""
+
+import datetime
+import json
+import sys
+import time
+
+import wandb
+
+ORG_ENTITY_NAME, REGISTRY, TEAM = sys.argv[1:4]
+attempts = {}
+
+
+def attempt(name, action):
+    began = time.monotonic()
+    try:
+        action()
+        ended = "accepted"
+    except Exception as e:
+        ended = f"{type(e).__name__}: {e}"
+    attempts[name] = {"ended": ended, "seconds": time.monotonic() - began}
+
+
+def new(name, **options):
+    with open("weights.txt", "w") as f:
+        f.write(name)
+    artifact = wandb.Artifact(name, type="model", **options)
+    artifact.add_file("weights.txt")
+    return artifact
+
+
+def log_with_ttl():
+    artifact = new("with-ttl")
+    artifact.ttl = datetime.timedelta(days=1)
+    run.log_artifact(artifact).wait()
+
+
+def change(field, value):
+    setattr(model, field, value)
+    model.save()
+
+
+api = wandb.Api()
+run = wandb.init(entity=TEAM, project="later")
+model = run.log_artifact(new("model")).wait()
+run.link_artifact(model, target_path=f"{ORG_ENTITY_NAME}/wandb-registry-{REGISTRY}/Later")
+link = api.artifact(f"{ORG_ENTITY_NAME}/wandb-registry-{REGISTRY}/Later:v0")
+attempt("tags", lambda: run.log_artifact(new("with-tags"), tags=["blue"]).wait())
+attempt("ttl", log_with_ttl)
+attempt("incremental", lambda: run.log_artifact(new("more", incremental=True)).wait())
+attempt("distributed", lambda: run.upsert_artifact(new("shared"), distributed_id="us"))
+attempt("project link", lambda: run.link_artifact(model, target_path=f"{TEAM}/later/portfolio"))
+attempt("registries", lambda: list(api.registries(organization=ORG_ENTITY_NAME)))
+attempt("collections", lambda: list(api.registry(REGISTRY, organization=ORG_ENTITY_NAME).collections()))
+attempt("versions", lambda: list(api.registry(REGISTRY, organization=ORG_ENTITY_NAME).versions()))
+attempt("artifacts", lambda: list(api.artifacts("model", f"{TEAM}/later/model")))
+attempt("unlink", lambda: link.unlink())
+attempt("delete", lambda: model.delete(delete_aliases=True))
+attempt("description", lambda: change("description", "changed"))
+attempt("aliases", lambda: change("aliases", ["changed"]))
+attempt("delete registry", lambda: api.registry(REGISTRY, organization=ORG_ENTITY_NAME).delete())
+attempt("create team", lambda: api.create_team("another"))
+attempt("runs", lambda: list(api.runs(f"{TEAM}/later")))
+run.finish()
+attempt("resume", lambda: wandb.init(entity=TEAM, project="later", id=run.id, resume="must").finish())
+print(json.dumps(attempts))
