@@ -255,8 +255,8 @@ create table runs (
     git_commit text,
     program text,
     repo text,
-    config json not null default '{}',
-    summary json not null default '{}',
+    config text not null default '{}',
+    summary text not null default '{}',
     tags text[] not null default '{}',
     exit_code integer,
     created_by bigint references users (id) on delete set null,
@@ -279,8 +279,8 @@ comment on column runs.host is 'The machine, as the client names it.';
 comment on column runs.git_commit is 'The commit of the code, as the client names it.';
 comment on column runs.program is 'The program, as the client names it.';
 comment on column runs.repo is 'The repository, as the client names it.';
-comment on column runs.config is 'Configuration, kept as given.';
-comment on column runs.summary is 'Summary values, kept as given.';
+comment on column runs.config is 'Configuration: JSON as the client wrote it, which may hold Python''s NaN and Infinity.';
+comment on column runs.summary is 'Summary values: JSON as the client wrote it, which may hold Python''s NaN and Infinity.';
 comment on column runs.tags is 'The run''s tags.';
 comment on column runs.exit_code is 'Exit code, once it has ended.';
 comment on column runs.created_by is 'Who started it.';

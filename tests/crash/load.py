@@ -105,27 +105,23 @@ class Load:
             thread.start()
 
     def work(self, worker: int, rng: random.Random) -> None:
-        client = Watched(self.url, self.key, self)
-        try:
+        with Watched(self.url, self.key, self) as client:
             while not self.stopping.is_set():
                 publication = self.ledger.new(rng, worker)
                 try:
                     insist(self.ledger, publication.publish, client)
+                    if rng.random() < 0.3:
+                        alias = f"worker-{worker}"
+                        insist(self.ledger, lambda client: self.read_back(client, publication, alias), client)
                 except Broken:
+                    # One whose reading alone was broken off has nothing to repeat, and repeating nothing is harmless.
                     with self.ledger.lock:
                         self.ledger.interrupted.append(publication)
                     return
-                if rng.random() < 0.3:
-                    alias = f"worker-{worker}"
-                    insist(self.ledger, lambda client: self.read_back(client, publication, alias), client)
-        except Broken:
-            # While reading, which has nothing to repeat.
-            pass
-        except (AssertionError, Refused) as error:
-            with self.ledger.lock:
-                self.ledger.failures.append(f"worker {worker}: {error!r}")
-        finally:
-            client.close()
+                except BaseException as error:
+                    with self.ledger.lock:
+                        self.ledger.failures.append(f"worker {worker}: {error!r}")
+                    return
 
     def read_back(self, client: Client, publication: Publication, alias: str) -> None:
         """Who has published something finds it at once."""

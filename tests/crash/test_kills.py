@@ -70,9 +70,8 @@ def test_kill(server, kill):
     ledger = Ledger()
     verifier = Verifier(server.url, keys, ledger)
     for number in range(ROUNDS):
-        client = Client(server.url, keys["alice"])
-        parked = park(ledger, client, rng, number)
-        client.close()
+        with Client(server.url, keys["alice"]) as client:
+            parked = park(ledger, client, rng, number)
         begun = len(ledger.publications)
         load = Load(server.url, keys["alice"], ledger, rng)
         try:
@@ -91,14 +90,13 @@ def test_kill(server, kill):
         verifier.check()
 
         # The same clients go on with the request that was interrupted, by the URLs and ids that they have.
-        client = Client(server.url, keys["alice"])
-        for publication in parked:
-            # Acknowledged, but its sender may not know: the same bytes again are fine until the commit (rule 40).
-            content = publication.spec.files["a.bin"]
-            client.put(publication.upload_urls["a.bin"], content.size, content.pieces())
-        for publication in [*parked, *ledger.interrupted]:
-            insist(ledger, publication.publish, client)
-        client.close()
+        with Client(server.url, keys["alice"]) as client:
+            for publication in parked:
+                # Acknowledged, but its sender may not know: the same bytes again are fine until the commit (rule 40).
+                content = publication.spec.files["a.bin"]
+                client.put(publication.upload_urls["a.bin"], content.size, content.pieces())
+            for publication in [*parked, *ledger.interrupted]:
+                insist(ledger, publication.publish, client)
         interrupted = [f"{p.spec.collection}{'' if p.commit_asked else ' (before its commit)'}" for p in ledger.interrupted]
         ledger.interrupted.clear()
         verifier.check(everything=number == ROUNDS - 1)

@@ -53,16 +53,12 @@ class Verifier:
         if everything:
             self.read.clear()
         assert not self.ledger.failures, self.ledger.failures
-        alice, bob = Client(self.url, self.keys["alice"]), Client(self.url, self.keys["bob"])
-        try:
+        with Client(self.url, self.keys["alice"]) as alice, Client(self.url, self.keys["bob"]) as bob:
             self.check_sources(alice)
             self.check_registry(bob)
             self.check_pending(alice, bob)
             for url, digest, size in self.ledger.urls:
                 assert sha256(alice.get(url)) == (digest, size), f"an old download URL gives other bytes: {url}"
-        finally:
-            alice.close()
-            bob.close()
 
     # ---- source collections ----
 

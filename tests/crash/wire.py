@@ -55,6 +55,12 @@ class Client:
     def close(self) -> None:
         self.connection.close()
 
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
     def send(self, method: str, target: str, body=None, headers: dict | None = None) -> http.client.HTTPResponse:
         """Sends a request; the answer's head is there when this returns."""
         try:
@@ -199,6 +205,8 @@ class Publication:
     link_to: tuple[str, str, str] | None = None
     """Organization, registry and registry collection."""
     link_aliases: tuple[str, ...] = ()
+    sent: list[str] | None = None
+    """Paths to be sent; all by default. One path for each content is enough."""
     id: str | None = None
     upload_urls: dict[str, str | None] = field(default_factory=dict)
     """By path; none for what the collection holds already."""
@@ -224,14 +232,16 @@ class Publication:
             self.id = made["id"]
         if not self.upload_urls:
             self.announce_manifest(client, "")
-            files = [{"artifactID": self.id, "name": path, "md5": content.md5} for path, content in spec.files.items()]
+            sent = self.sent or list(spec.files)
+            files = [{"artifactID": self.id, "name": path, "md5": spec.files[path].md5} for path in sent]
             answer = client.graphql(FILES, {"input": {"artifactFiles": files, "storageLayout": "V2"}})["createArtifactFiles"]
             nodes = [edge["node"] for edge in answer["files"]["edges"]]
-            assert [node["name"] for node in nodes] == list(spec.files)
+            assert [node["name"] for node in nodes] == sent
             self.upload_urls = {node["name"]: node["uploadUrl"] for node in nodes}
-        for path, content in list(spec.files.items())[:only]:
+        for path, url in list(self.upload_urls.items())[:only]:
             if path not in self.uploaded:
-                if url := self.upload_urls[path]:
+                if url:
+                    content = spec.files[path]
                     client.put(url, content.size, content.pieces())
                 self.uploaded.add(path)
         if only is not None:

@@ -57,6 +57,18 @@ class Sdk:
 
     def run(self, script: str, account: Account, *arguments: str, timeout: float = 180) -> Outcome:
         """Runs `scripts/<script>.py` as `account`, in a new directory. Ending in time is part of every scenario."""
+        return self._run(
+            f"{script}.py {' '.join(arguments)} as {account.name}",
+            [HERE / "scripts" / f"{script}.py", *arguments],
+            {"WANDB_BASE_URL": self.server.url, "WANDB_API_KEY": account.key},
+            timeout=timeout,
+        )
+
+    def paste(self, lines: str, timeout: float = 180) -> Outcome:
+        """Pastes `lines` into Python's own prompt, where nothing is set, and leaves the prompt."""
+        return self._run("pasted lines", ["-i", "-q"], {}, lines, timeout)
+
+    def _run(self, what: str, arguments: list, environment: dict[str, str], stdin: str = "", timeout: float = 180) -> Outcome:
         python = SDK_DIR / self.version / "bin/python"
         if not python.exists():
             raise RuntimeError(f"wandb {self.version} is not installed: tests/sdk/install.sh")
@@ -68,9 +80,8 @@ class Sdk:
             "LANG": "C.UTF-8",
             "HOME": str(directory / "home"),
             "TMPDIR": str(directory / "tmp"),
-            "WANDB_BASE_URL": self.server.url,
-            "WANDB_API_KEY": account.key,
             "WANDB_ERROR_REPORTING": "false",
+            **environment,
         }
         for kind in ("DIR", "CACHE_DIR", "DATA_DIR", "CONFIG_DIR"):
             environment[f"WANDB_{kind}"] = str(directory / kind.lower())
@@ -80,20 +91,18 @@ class Sdk:
         log_before = len(self.server.log())
         began = time.monotonic()
         process = subprocess.Popen(
-            [python, HERE / "scripts" / f"{script}.py", *arguments],
-            cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, start_new_session=True,
+            [python, *arguments], cwd=work, env=environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )
         try:
-            stdout, stderr = process.communicate(timeout=timeout)
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
             stderr += f"\n(killed after {timeout:.0f} s)"
         seconds = time.monotonic() - began
         evidence = (
-            f"wandb {self.version}, {script}.py {' '.join(arguments)} as {account.name}: "
-            f"exit {process.returncode} after {seconds:.1f} s in {directory}\n"
+            f"wandb {self.version}, {what}: exit {process.returncode} after {seconds:.1f} s in {directory}\n"
             f"--- stdout\n{stdout[-4000:]}\n--- stderr\n{stderr[-6000:]}\n"
             f"--- server log\n{self.server.log()[log_before:][-6000:]}"
         )

@@ -83,9 +83,8 @@ class Server:
         server = cls(f"http://{address}", directory, process, database)
         try:
             server._await_ready()
-            printed = (directory / "stdout").read_text()
-            first = re.search(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", printed)
-            assert first, f"the first start printed no API key:\n{printed}"
+            first = re.search(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", server.printed())
+            assert first, f"the first start printed no API key:\n{server.printed()}"
             server.keys.append(first[0])
         except BaseException:
             server.stop()
@@ -121,6 +120,10 @@ class Server:
                 drop_database(self.database)
 
     # ---- what it says of itself ----
+
+    def printed(self) -> str:
+        """What it wrote for the person who started it."""
+        return (self.directory / "stdout").read_text()
 
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
@@ -158,7 +161,7 @@ class Server:
     # ---- what a person asks it in GraphiQL ----
 
     def graphql(self, account: Account, query: str, **variables):
-        """The `data` of a query of our own schema."""
+        """The `data` of a query."""
         request = urllib.request.Request(
             f"{self.url}/graphql",
             json.dumps({"query": query, "variables": variables}).encode(),

@@ -24,7 +24,7 @@ def contents(scratch):
     for i in range(1000):
         write(top / "many" / f"part-{i:04}.txt", f"part {i}\n".encode())
     write(top / "empty" / "nothing.txt", b"")
-    for name in ("with space.txt", "größe ñ.txt", "模型 重み.bin", "e\u0301 decomposed", "🐘.txt", "100% & #1?+;=.txt", "'\"`$.txt"):
+    for name in ("with space.txt", "größe ñ.txt", "模型 重み.bin", "e\u0301 decomposed", "🐘.txt", "100% & #1?+;=.txt", "# 1?.txt", "'\"`$.txt"):
         write(top / "names" / name, name.encode())
     write(top / "nested" / "a" / "b" / "c" / "deep.txt", b"deep")
     write(top / "nested" / "a" / "b" / "other file.txt", b"other")
@@ -53,6 +53,20 @@ def test_all_contents(version, sdks, tenants, contents):
     published = sdk.run("publish_contents", tenant.alice, tenant.entity, "dataset", str(contents)).answer
     assert sorted(published) == sorted(path.name for path in contents.iterdir())
     check(sdk, tenant, contents, published, sorted(published))
+
+
+@pytest.mark.parametrize("version", VERSIONS if FULL else [NEWEST])
+def test_ways_to_download(version, sdks, tenants, contents):
+    """Rules 37, 41: whole, in ranges, a part, entry by entry with the key; each the same bytes."""
+    sdk, tenant = sdks[version], tenants(version)
+    source = contents / "names"
+    sdk.run("publish_contents", tenant.alice, tenant.entity, "dataset", str(contents), "names").answer
+    outcome = sdk.run("consume_ways", tenant.bob, tenant.entity, "dataset", "names", "g")
+    got = {way: tree(outcome.directory / directory) for way, directory in outcome.answer.items()}
+    whole = tree(source)
+    assert got["whole"] == got["ranges"] == whole
+    assert got["part"] == {name: digest for name, digest in whole.items() if name.startswith("g")} != {}
+    assert got["entries"] == {name: digest for name, digest in whole.items() if "%" not in name}
 
 
 if FULL:

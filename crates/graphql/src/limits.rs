@@ -1,6 +1,8 @@
 //! Limits of the GraphQL door, checked before anything is executed. They leave room above what the SDKs really send.
 
-use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use std::collections::HashSet;
+
+use async_graphql::parser::types::{BaseType, ExecutableDocument, Selection, SelectionSet, TypeSystemDefinition};
 
 /// Deepest nesting of fields. The deepest SDK document has 12 levels.
 pub const DEPTH: usize = 24;
@@ -65,6 +67,38 @@ pub fn check_document(document: &ExecutableDocument) -> Result<(), String> {
     } else {
         Err(format!("The document asks for more than {FIELDS} fields or nests too deep. Ask for less in one request."))
     }
+}
+
+/// The names of the schema's types, for [`check_variables`].
+#[must_use]
+pub fn type_names(schema: &str) -> HashSet<String> {
+    let built_in = ["Int", "Float", "String", "Boolean", "ID"].map(str::to_owned);
+    let parsed = async_graphql::parser::parse_schema(schema);
+    let declared = parsed.into_iter().flat_map(|document| document.definitions).filter_map(|definition| match definition {
+        TypeSystemDefinition::Type(definition) => Some(definition.node.name.node.to_string()),
+        TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
+    });
+    declared.chain(built_in).collect()
+}
+
+/// Checks that every variable's type is one of the schema's: the engine takes it for granted in lists.
+///
+/// # Errors
+/// A sentence for the client.
+pub fn check_variables(document: &ExecutableDocument, types: &HashSet<String>) -> Result<(), String> {
+    let variables = document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+    for variable in variables {
+        let mut base = &variable.node.var_type.node.base;
+        while let BaseType::List(item) = base {
+            base = &item.base;
+        }
+        if let BaseType::Named(name) = base
+            && !types.contains(name.as_str())
+        {
+            return Err(format!("Unknown type \"{name}\" of the variable \"${}\".", variable.node.name.node));
+        }
+    }
+    Ok(())
 }
 
 fn count(document: &ExecutableDocument, set: &SelectionSet, left: &mut usize, depth: usize) -> bool {

@@ -73,7 +73,9 @@ impl Service {
         summary: Option<&str>,
         ended: Option<i32>,
     ) -> Result<()> {
-        check_json("summary", summary)?;
+        // A summary that can't be kept doesn't cost the run its end.
+        let checked = check_json("summary", summary);
+        let summary = summary.filter(|_| checked.is_ok());
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let project = access::project_by_name(&mut tx, caller, entity.as_str(), ProjectKind::Project, project.as_str())
@@ -83,7 +85,8 @@ impl Service {
         runs::heartbeat(&mut tx, &granted, name, summary, ended)
             .await
             .map_err(Error::named(missing_run(name.as_str()).to_string(), ""))?;
-        Ok(regalia_store::commit(tx).await?)
+        regalia_store::commit(tx).await?;
+        checked
     }
 
     /// Announces files of a run and gives each an upload URL, in the order asked for.
@@ -157,15 +160,53 @@ impl Service {
     }
 }
 
+/// A run's configuration and summary are JSON as Python writes it: with `NaN`, `Infinity` and `-Infinity` for numbers that
+/// JSON doesn't have, because a diverged training must not fail for them. The text is kept as it came.
 fn check_json(what: &str, text: Option<&str>) -> Result<()> {
     let Some(text) = text else { return Ok(()) };
     if text.len() > LARGEST_RUN_JSON {
         return Err(Error::Invalid(format!("The run's {what} is longer than {LARGEST_RUN_JSON} bytes.")));
     }
-    // The column keeps the text as it is; PostgreSQL's `json` refuses less than this, but nothing else.
-    serde_json::from_str::<serde::de::IgnoredAny>(text)
-        .map_err(|error| Error::Invalid(format!("The run's {what} is not JSON: {error}.")))?;
-    Ok(())
+    let plain = serde_json::from_str::<serde::de::IgnoredAny>(text);
+    let Err(error) = plain else { return Ok(()) };
+    match serde_json::from_str::<serde::de::IgnoredAny>(&without_python_numbers(text)) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Invalid(format!("The run's {what} is not JSON: {error}."))),
+    }
+}
+
+/// The text with Python's three literals replaced by zeros, outside strings.
+fn without_python_numbers(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        if next == '"' {
+            let end = string_end(rest);
+            plain.push_str(&rest[..end]);
+            rest = &rest[end..];
+        } else if let Some(after) = ["NaN", "-Infinity", "Infinity"].iter().find_map(|literal| rest.strip_prefix(literal)) {
+            plain.push('0');
+            rest = after;
+        } else {
+            plain.push(next);
+            rest = &rest[next.len_utf8()..];
+        }
+    }
+    plain
+}
+
+/// Where the string that a text begins with ends.
+fn string_end(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 pub(crate) fn missing_run(name: &str) -> Error {
@@ -181,4 +222,20 @@ pub(crate) fn missing_version(error: regalia_store::Error) -> Error {
 /// Metadata as the domain has it; absent is an empty object.
 pub(crate) fn metadata(text: Option<&str>) -> Result<Metadata> {
     Ok(text.map_or_else(|| Ok(Metadata::empty()), Metadata::parse)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule 47: a run's configuration and summary are kept, also those of a diverged training.
+    #[test]
+    fn rule_47_python_numbers_are_json_here() {
+        for text in [r#"{"a":1}"#, r#"{"a":NaN}"#, r#"{"a":[Infinity,-Infinity],"NaN":"\"Infinity"}"#, r#"{"ä":"NaN"}"#] {
+            assert!(check_json("config", Some(text)).is_ok(), "{text}");
+        }
+        for text in ["", "{", r#"{"a":nan}"#, r#"{"a":"#, r#"{"a":NaN"#, "NaNNaN", r#"{"a":"\"#] {
+            assert!(check_json("config", Some(text)).is_err(), "{text}");
+        }
+    }
 }

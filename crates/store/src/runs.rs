@@ -43,8 +43,8 @@ macro_rules! select_run {
         sqlx::query_as!(
             RunRow,
             "-- runs::" + $name + "
-            select id, project_id, name, display_name, state, description, notes, config::text as \"config!\",
-                summary::text as \"summary!\", tags, created_by, created_at, heartbeat_at
+            select id, project_id, name, display_name, state, description, notes, config,
+                summary, tags, created_by, created_at, heartbeat_at
             from runs " + $rest,
             $($argument),+
         )
@@ -106,7 +106,7 @@ pub async fn upsert(tx: &mut Tx, project: &Granted<Contribute>, name: &RunName, 
         update runs set display_name = coalesce($3, display_name), description = coalesce($4, description), notes = coalesce($5, notes),
             group_name = coalesce($6, group_name), job_type = coalesce($7, job_type), host = coalesce($8, host),
             git_commit = coalesce($9, git_commit), program = coalesce($10, program), repo = coalesce($11, repo),
-            config = coalesce($12::text::json, config), summary = coalesce($13::text::json, summary), tags = coalesce($14, tags),
+            config = coalesce($12, config), summary = coalesce($13, summary), tags = coalesce($14, tags),
             updated_at = now(), heartbeat_at = now()
         where project_id = $1 and name = $2 returning id",
         project.target().0,
@@ -140,7 +140,7 @@ pub async fn upsert(tx: &mut Tx, project: &Granted<Contribute>, name: &RunName, 
         "-- runs::upsert_insert
         insert into runs (project_id, name, display_name, description, notes, group_name, job_type, host, git_commit, program, repo,
             config, summary, tags, created_by)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12::text::json, '{}'), coalesce($13::text::json, '{}'),
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, '{}'), coalesce($13, '{}'),
             coalesce($14, '{}'::text[]), $15)
         on conflict do nothing returning id",
         project.target().0,
@@ -178,7 +178,7 @@ pub async fn heartbeat(
 ) -> Result<()> {
     let done = sqlx::query!(
         "-- runs::heartbeat
-        update runs set heartbeat_at = now(), summary = coalesce($3::text::json, summary),
+        update runs set heartbeat_at = now(), summary = coalesce($3, summary),
             exit_code = coalesce($4, exit_code),
             state = case when $4 is null then state when $4 = 0 then 'finished' else 'failed' end
         where project_id = $1 and name = $2",

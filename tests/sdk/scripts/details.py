@@ -17,4 +17,4 @@ with artifact.new_file("notes.txt") as f:
 run.log_artifact(artifact, aliases=["best", "größte"])
 run.link_artifact(artifact, target_path=f"{ORG_ENTITY_NAME}/wandb-registry-{REGISTRY}/Detailed", aliases=["release 1.0", "production"])
 run.finish()
-print(json.dumps({"digest": artifact.digest, "aliases": sorted(artifact.aliases)}))
+print(json.dumps({"digest": artifact.digest}))

@@ -1,4 +1,4 @@
-"""Publishes one artifact for each directory below SOURCE: ORG_ENTITY_NAME REGISTRY SOURCE.
+"""Publishes one artifact for each directory below SOURCE, or for those named: ORG_ENTITY_NAME REGISTRY SOURCE [KIND ...].
 
 A file `reference` in a directory is added as a reference to it, everything else by its content.
 """
@@ -9,11 +9,11 @@ import sys
 
 import wandb
 
-ORG_ENTITY_NAME, REGISTRY, SOURCE = sys.argv[1:4]
+ORG_ENTITY_NAME, REGISTRY, SOURCE, *KINDS = sys.argv[1:]
 
 run = wandb.init(project="contents")
 published = {}
-for kind in sorted(os.listdir(SOURCE)):
+for kind in KINDS or sorted(os.listdir(SOURCE)):
     directory = os.path.join(SOURCE, kind)
     artifact = wandb.Artifact(kind, type="dataset")
     if os.listdir(directory) == ["reference"]:

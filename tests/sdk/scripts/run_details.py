@@ -20,4 +20,4 @@ with open("kept.txt", "w") as f:
     f.write("a file of the run")
 run.save("kept.txt", policy="now")
 run.finish()
-print(json.dumps({"entity": run.entity, "project": run.project, "id": run.id}))
+print(json.dumps({"entity": run.entity, "project": run.project, "run": run.id}))

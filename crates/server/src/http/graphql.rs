@@ -1,6 +1,8 @@
 //! `POST /graphql`: limits, authentication and parsing before execution; the HTTP status after it (rule 45). What must not
 //! live here: fields.
 
+use std::collections::HashSet;
+
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Response as GraphqlResponse};
 use axum::Json;
@@ -34,7 +36,7 @@ pub(super) async fn graphql(
         Ok(request) => request,
         Err(error) => return answer::error(&error),
     };
-    match parse(&body) {
+    match parse(&body, &app.types) {
         Ok((graphql, door)) => {
             let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
             execute(&app, request, graphql.data(wandb::client::Client::of(user_agent)), door).await
@@ -81,7 +83,7 @@ enum Door {
     WandbRun,
 }
 
-fn parse(body: &[u8]) -> Result<(async_graphql::Request, Door), String> {
+fn parse(body: &[u8], types: &HashSet<String>) -> Result<(async_graphql::Request, Door), String> {
     let mut graphql: async_graphql::Request = serde_json::from_slice(body).map_err(|error| {
         format!("The body is not a GraphQL request in JSON, such as {{\"query\": \"{{ viewer {{ name }} }}\"}}: {error}.")
     })?;
@@ -96,6 +98,7 @@ fn parse(body: &[u8]) -> Result<(async_graphql::Request, Door), String> {
         None => "The query has several operations; say which one in `operationName`.".to_owned(),
     })?;
     limits::check_document(&document)?;
+    limits::check_variables(&document, types)?;
     let door = door(&document, operation);
     graphql.set_parsed_query(document);
     Ok((graphql, door))

@@ -10,6 +10,7 @@ mod health;
 mod run_stream;
 mod storage;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,13 +39,16 @@ const BODY_SILENCE: Duration = Duration::from_secs(60);
 pub struct App {
     service: Arc<Service>,
     schema: RegaliaSchema,
+    types: Arc<HashSet<String>>,
 }
 
 impl App {
     /// The routes' state.
     #[must_use]
     pub fn new(service: Arc<Service>) -> Self {
-        Self { schema: regalia_graphql::schema(Some(Arc::clone(&service))), service }
+        let schema = regalia_graphql::schema(Some(Arc::clone(&service)));
+        let types = Arc::new(regalia_graphql::limits::type_names(&schema.sdl()));
+        Self { service, schema, types }
     }
 }
 
