@@ -297,7 +297,7 @@ create table blobs (
     created_at timestamptz not null default now(),
     unique (scope_id, sha256)
 );
-create index blobs_md5 on blobs (scope_id, md5);
+create index blobs_md5 on blobs (md5, scope_id);
 comment on table blobs is 'Stored bytes. The row appears only after the bytes are durable; the object''s key is <scope>/<sha256>.<id>.';
 comment on column blobs.id is 'Part of the object''s key, never used again.';
 comment on column blobs.scope_id is 'The organization, or the user for personal projects, whose bytes these are.';
@@ -327,18 +327,21 @@ comment on column manifests.created_at is 'When it was first committed.';
 
 create table manifest_entries (
     manifest_id bigint not null references manifests (id) on delete cascade,
+    ordinal integer not null,
     path text collate "C" not null,
     digest text not null,
     size bigint not null check (size >= 0),
     blob_id bigint references blobs (id),
     reference text,
     extra json,
-    primary key (manifest_id, path),
+    primary key (manifest_id, ordinal),
     check ((blob_id is null) = (reference is not null))
 );
+create unique index manifest_entries_path on manifest_entries (manifest_id, md5(path));
 create index manifest_entries_blob on manifest_entries (blob_id);
 comment on table manifest_entries is 'The files of a version.';
 comment on column manifest_entries.manifest_id is 'The manifest.';
+comment on column manifest_entries.ordinal is 'Place in path order, from 1: a path may be too long for an index.';
 comment on column manifest_entries.path is 'Relative path (rule 37).';
 comment on column manifest_entries.digest is 'Base64 MD5 of a file; of a reference what its client called it.';
 comment on column manifest_entries.size is 'Length in bytes; of a reference as claimed.';
@@ -367,6 +370,7 @@ create table versions (
     check (state <> 'committed' or manifest_id is not null)
 );
 create index versions_collection on versions (collection_id, id);
+create index versions_manifest on versions (manifest_id);
 comment on table versions is 'Immutable content with editable description and metadata, born in one source collection.';
 comment on column versions.id is 'Names the version everywhere.';
 comment on column versions.collection_id is 'The source collection.';
@@ -482,9 +486,9 @@ create table run_files (
     run_id bigint not null references runs (id) on delete cascade,
     name text collate "C" not null,
     blob_id bigint not null references blobs (id),
-    updated_at timestamptz not null default now(),
-    primary key (run_id, name)
+    updated_at timestamptz not null default now()
 );
+create unique index run_files_name on run_files (run_id, md5(name));
 create index run_files_blob on run_files (blob_id);
 comment on table run_files is 'Files of a run.';
 comment on column run_files.run_id is 'The run.';
@@ -529,7 +533,7 @@ create unlogged table manifest_staging (
     blob_id bigint,
     staged_at timestamptz not null default now()
 );
-create index manifest_staging_id on manifest_staging (staging_id, path);
+create index manifest_staging_id on manifest_staging (staging_id);
 comment on table manifest_staging is 'Entries of manifests that are being committed.';
 comment on column manifest_staging.staging_id is 'One commit''s rows.';
 comment on column manifest_staging.path is 'As in manifest_entries; not yet known to be unique.';

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 
 import pytest
 
@@ -89,6 +90,7 @@ def test_kill(server, kill):
             server.start()
         verifier.check()
 
+        interrupted = Counter(publication.step for publication in ledger.interrupted)
         # The same clients go on with the request that was interrupted, by the URLs and ids that they have.
         with Client(server.url, keys["alice"]) as client:
             for publication in parked:
@@ -97,11 +99,10 @@ def test_kill(server, kill):
                 client.put(publication.upload_urls["a.bin"], content.size, content.pieces())
             for publication in [*parked, *ledger.interrupted]:
                 insist(ledger, publication.publish, client)
-        interrupted = [f"{p.spec.collection}{'' if p.commit_asked else ' (before its commit)'}" for p in ledger.interrupted]
         ledger.interrupted.clear()
         verifier.check(everything=number == ROUNDS - 1)
         made = ledger.publications[begun:]
         print(
             f"round {number}: {moment}; {sum(p.committed for p in made)} versions and {sum(p.link_index is not None for p in made)} links; "
-            f"interrupted and repeated: {', '.join(interrupted) or 'none'}; told to try again: {ledger.unavailable}"
+            f"interrupted and repeated: {dict(interrupted)}; told to try again so far: {ledger.unavailable}"
         )

@@ -218,6 +218,15 @@ class Publication:
     link_asked: bool = False
     link_index: int | None = None
 
+    @property
+    def step(self) -> str:
+        """What comes next: for an interrupted one, what was interrupted."""
+        if not self.manifest_uploaded:
+            return "upload"
+        if not self.committed:
+            return "commit"
+        return "link" if self.link_to and self.link_index is None else "nothing"
+
     def upload(self, client: Client, only: int | None = None) -> None:
         """Everything before the commit; with `only`, no more than so many of the files, and no manifest."""
         spec = self.spec

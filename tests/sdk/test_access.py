@@ -13,13 +13,14 @@ def lab(server, sdks):
     return lab
 
 
-def assert_nothing_there(newest, account, lab):
-    """Everything of the lab is, for `account`, as if it had never been."""
+def assert_nothing_there(newest, account, lab, registry="model", sees_organization=False):
+    """The lab's project and registry are, for `account`, as if they had never been; the organization too, unless he sees it."""
     outcome = newest.run(
-        "no_access", account, lab.team, "zoo_experiment", "artifact-name", lab.entity, "model"
+        "no_access", account, lab.team, "zoo_experiment", "artifact-name", lab.entity, registry
     )
     for what, (real, absent) in outcome.answer.items():
-        assert real == absent, f"{what}: {outcome.evidence}"
+        if not (sees_organization and "organization" in what):
+            assert real == absent, f"{what}: {outcome.evidence}"
         assert real != "accepted", f"{what}: {outcome.evidence}"
 
 
@@ -33,6 +34,35 @@ def test_stranger_then_viewer_then_stranger(newest, lab, carol, server):
 
     server.admin("org", "remove-member", lab.org, carol.name)
     assert_nothing_there(newest, carol, lab)
+
+
+def test_restricted_registry(newest, lab):
+    """Rules 3, 8, 14: its creator publishes into it; for a colleague it is as if it had never been."""
+    made = newest.run("create_registry", lab.alice, lab.org, "Secret", "model", "restricted").answer["made"]
+    assert made[:3] == ["wandb-registry-Secret", lab.entity, "restricted"]
+    published = newest.run("publish", lab.alice, lab.entity, "Secret", "a secret").answer
+    assert published["linked"] == f"{lab.entity}/wandb-registry-Secret/Example ML Task:v0"
+    assert_nothing_there(newest, lab.bob, lab, "Secret", sees_organization=True)
+
+
+def test_team_member_without_a_role_in_the_registry(newest, lab, server):
+    """Rules 17, 23, 28: who may log, and may see the registry, still can't link without being a member of it."""
+    query = """
+        query ($name: String!) {
+            registry(organization: $name, name: "model") { yourRole collection(name: "Example ML Task") { links { nodes { index } } } }
+        }
+    """
+    before = server.graphql(lab.bob, query, name=lab.entity)["registry"]
+    assert before == {"yourRole": "VIEWER", "collection": {"links": {"nodes": [{"index": 0}]}}}
+
+    server.admin("team", "add-member", lab.team, lab.bob.name)
+    outcome = newest.run("publish", lab.bob, lab.entity, "model", "changed by bob", lab.team, "bobs")
+    assert outcome.returncode == 1, outcome.evidence
+    assert "You don't have the right to do this in the registry" in outcome.stderr, outcome.evidence
+    assert server.graphql(lab.bob, query, name=lab.entity)["registry"] == before
+    # What he logged is the team's all the same.
+    consumed = newest.run("consume_source", lab.alice, f"{lab.team}/bobs/artifact-name:v0")
+    assert (consumed.directory / consumed.answer["directory"] / "my_model.txt").read_text() == "changed by bob"
 
 
 def test_name_that_is_taken(newest, acme, server):

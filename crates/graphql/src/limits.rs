@@ -34,8 +34,8 @@ pub fn check_text(query: &str) -> Result<(), String> {
     let mut rest = query.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
         rest = match byte {
-            b'#' => skip_past(after, b"\n"),
-            b'"' if after.starts_with(b"\"\"") => skip_past(&after[2..], b"\"\"\""),
+            b'#' => skip_comment(after),
+            b'"' if after.starts_with(b"\"\"") => skip_block_string(&after[2..]),
             b'"' => skip_string(after),
             _ => after,
         };
@@ -120,8 +120,23 @@ fn count(document: &ExecutableDocument, set: &SelectionSet, left: &mut usize, de
     })
 }
 
-fn skip_past<'t>(text: &'t [u8], end: &[u8]) -> &'t [u8] {
-    text.windows(end.len()).position(|window| window == end).map_or(&[], |at| &text[at + end.len()..])
+/// A comment ends with its line, by whichever line ending.
+fn skip_comment(text: &[u8]) -> &[u8] {
+    text.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(&[], |at| &text[at..])
+}
+
+/// A block string ends at three quotes that no backslash precedes.
+fn skip_block_string(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    while !rest.is_empty() {
+        rest = match rest {
+            [b'\\', b'"', b'"', b'"', after @ ..] => after,
+            [b'"', b'"', b'"', after @ ..] => return after,
+            [_, after @ ..] => after,
+            [] => rest,
+        };
+    }
+    rest
 }
 
 fn skip_string(text: &[u8]) -> &[u8] {
@@ -130,7 +145,7 @@ fn skip_string(text: &[u8]) -> &[u8] {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
-            b'"' | b'\n' => return &text[at + 1..],
+            b'"' | b'\n' | b'\r' => return &text[at + 1..],
             _ => {}
         }
     }
@@ -149,6 +164,10 @@ mod tests {
         assert!(check_text(&format!("{{ a(b: \"{}\") }}", "[".repeat(100))).is_ok());
         assert!(check_text(&format!("{{ a(b: \"\"\"{}\"\"\") }}", "[".repeat(100))).is_ok());
         assert!(check_text(&format!("# {}\n{{ a }}", "(".repeat(100))).is_ok());
+        assert!(check_text(&format!("{{ a #\r{}", "{a".repeat(100))).is_err());
+        assert!(check_text(&format!("{{ a(b: \"\"\"\\\"\"\"\"\"\", c: {}", "[".repeat(100))).is_err());
+        assert!(check_text(&format!("{{ a(b: \"\"\"\\\"\"\"{}\"\"\") }}", "[".repeat(100))).is_ok());
+        assert!(check_text(&format!("{{ a(b: \"\r{}", "[".repeat(100))).is_err());
         assert!(check_text(&format!("{{ a(b: \"\\\"{}", "[".repeat(100))).is_ok());
         assert!(check_text(&format!("{{ a(b: \"\"){}", "[".repeat(100))).is_err());
     }

@@ -174,7 +174,7 @@ async fn run_on(config: &Config, database: &Database) -> Result<(), Error> {
     let listener = TcpListener::bind(config.listen).await.map_err(|error| Error::Listen(config.listen, error))?;
     let address = listener.local_addr()?;
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    clear_leftovers(&service).await;
+    let clearing = tokio::spawn(clear_leftovers(service.clone()));
     first_start(config, &service, &url).await?;
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
@@ -196,6 +196,7 @@ async fn run_on(config: &Config, database: &Database) -> Result<(), Error> {
         tracing::warn!("requests that took too long are broken off");
     }
     serving.abort();
+    clearing.abort();
     outcome
 }
 
@@ -221,8 +222,16 @@ async fn signalled() -> &'static str {
     }
 }
 
-/// What a crash left behind long ago. A failure is no reason not to start.
-async fn clear_leftovers(service: &Service) {
+/// Clears, every hour, what a crash or a broken-off upload left behind long ago.
+async fn clear_leftovers(service: Arc<Service>) {
+    let mut hours = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        hours.tick().await;
+        clear_leftovers_once(&service).await;
+    }
+}
+
+async fn clear_leftovers_once(service: &Service) {
     let before = service.clock.now() - TimeDelta::days(1);
     if let Err(error) = service.blobs.clear_staging(before).await {
         tracing::warn!(%error, "old staged files could not be cleared");

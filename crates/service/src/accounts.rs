@@ -199,9 +199,7 @@ impl Service {
         };
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
-        let owner = accounts::key_owner(&mut tx, key).await.map_err(absent)?;
-        let entity = access::entity(&mut tx, caller, &owner).await.map_err(absent)?;
-        let account = entity.manage_account(caller).map_err(absent)?;
+        let account = access::key_account(&mut tx, caller, key).await.map_err(absent)?;
         accounts::revoke_key(&mut tx, &account, key).await.map_err(absent)?;
         let event = Event {
             kind: Kind::KeyRevoked,

@@ -16,14 +16,18 @@ use regalia_store::{Tx, aliases, audit, blobs, collections, memberships, version
 use serde_json::json;
 use sha2::Digest as _;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::files::{key, receive_error, size};
 use crate::versions::{alias_event, writable};
 use crate::{Error, Request, Result, Service};
 
-/// Entries that go to the database in one piece.
+/// Most entries that go to the database in one piece.
 const BATCH: usize = 1000;
+
+/// A piece is sent on when its text is so long, however few entries it has.
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// Pieces between the parser and its two readers: what bounds the memory of a commit.
 const BATCHES_UNDER_WAY: usize = 4;
@@ -35,6 +39,14 @@ impl Service {
     /// `NotFound`, `Forbidden`; `Conflict` when the manifest or a file hasn't arrived; `Invalid` when the manifest breaks a
     /// rule or isn't what its digest says. Nothing is changed then.
     pub async fn commit_version(&self, request: &Request, version: VersionId) -> Result<()> {
+        // A task of its own goes on when the client gives up waiting: its repetition finds the version committed, and
+        // nothing stays staged.
+        let (service, request) = (self.clone(), request.clone());
+        let task = async move { service.commit_to_the_end(&request, version).await };
+        tokio::spawn(task.in_current_span()).await.map_err(|error| Error::Internal(Box::new(error)))?
+    }
+
+    async fn commit_to_the_end(&self, request: &Request, version: VersionId) -> Result<()> {
         let caller = request.caller()?;
         let (pending, scope) = {
             let mut tx = self.begin().await?;
@@ -116,9 +128,8 @@ impl Service {
         let (text_in, text_out) = mpsc::channel::<Bytes>(BATCHES_UNDER_WAY);
         // Parsing is blocking work on a blocking reader; it ends when the file does, or when a receiver goes away.
         let parser = tokio::task::spawn_blocking(move || parse(tokio_util::io::SyncIoBridge::new(reader), &entries_in, &text_in));
-        let entries = tokio_stream(entries_out).map(Ok::<_, Error>);
         let text = tokio_stream(text_out).map(Ok::<_, std::convert::Infallible>);
-        let stage = manifests::stage(&self.store, staging, Box::pin(entries));
+        let stage = async { Ok(manifests::stage(&self.store, staging, tokio_stream(entries_out)).await?) };
         let name = format!("manifest.{staging}");
         let receive = async { self.blobs.receive(&name, text, u64::MAX).await.map_err(receive_error) };
         let (staged, received) = tokio::join!(stage, receive);
@@ -136,7 +147,7 @@ impl Service {
     }
 }
 
-fn tokio_stream<T>(mut receiver: mpsc::Receiver<T>) -> impl futures_util::Stream<Item = T> {
+fn tokio_stream<T>(mut receiver: mpsc::Receiver<T>) -> impl futures_util::Stream<Item = T> + Unpin {
     futures_util::stream::poll_fn(move |context| receiver.poll_recv(context))
 }
 
@@ -145,13 +156,13 @@ fn tokio_stream<T>(mut receiver: mpsc::Receiver<T>) -> impl futures_util::Stream
 struct Abandoned;
 
 fn parse(reader: impl std::io::Read, entries: &mpsc::Sender<Vec<ManifestEntry>>, text: &mpsc::Sender<Bytes>) -> Result<()> {
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch = Vec::new();
     let mut clean = CleanManifest::default();
     let parsed = parse_manifest(reader, &ManifestLimits::default(), &mut |entry: ManifestEntry| {
         clean.entry(&entry);
         batch.push(entry);
-        if batch.len() == BATCH {
-            entries.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).map_err(|_| Abandoned)?;
+        if batch.len() == BATCH || clean.text.len() >= BATCH_BYTES {
+            entries.blocking_send(std::mem::take(&mut batch)).map_err(|_| Abandoned)?;
             text.blocking_send(clean.take()).map_err(|_| Abandoned)?;
         }
         Ok(())

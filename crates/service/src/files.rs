@@ -7,7 +7,7 @@ use regalia_blobs::{Key, ReceiveError, Received};
 use regalia_domain::digest::Sha256;
 use regalia_domain::ids::{BlobId, CollectionId, MembershipId, UserId, VersionId};
 use regalia_store::access::{self, Caller, ProjectKind};
-use regalia_store::manifests::{self, ContentRow, EntryRow};
+use regalia_store::manifests::{self, ContentRow, EntryRow, NamedContent};
 use regalia_store::{accounts, blobs, collections, runs, uploads};
 use uuid::Uuid;
 
@@ -220,7 +220,7 @@ impl Service {
         manifests::manifest_file(&mut connection, &caller, version).await.map_err(gone)?.try_into()
     }
 
-    /// A file of a version by its MD5: by way of the collection that the path names, or by any when it names none (rule 41).
+    /// A file by its MD5: by way of the collection that the path names, or by any when it names none (rule 41).
     ///
     /// # Errors
     /// `Unauthenticated`, `NotFound`.
@@ -228,9 +228,7 @@ impl Service {
         &self,
         request: &Request,
         path: Option<(&str, ProjectKind, &str, &str)>,
-        version: VersionId,
-        md5: &[u8; 16],
-        file_name: &str,
+        named: NamedContent<'_>,
     ) -> Result<Content> {
         let caller = request.caller()?;
         let mut connection = self.store.read().await?;
@@ -242,7 +240,7 @@ impl Service {
                 Some(collection.ok_or(regalia_store::Error::NotFound).map_err(gone)?.id)
             }
         };
-        manifests::content_by_md5(&mut connection, caller, version, collection, md5, file_name).await.map_err(gone)?.try_into()
+        manifests::content_by_md5(&mut connection, caller, NamedContent { collection, ..named }).await.map_err(gone)?.try_into()
     }
 
     /// Reads a range of a file.

@@ -4,7 +4,7 @@
 use regalia_domain::ids::VersionId;
 use regalia_domain::names::{ArtifactTypeName, RegistryCollectionName, RegistryName};
 use regalia_domain::roles::Right;
-use regalia_store::access::{self, Caller, Contribute, EntityRow, ProjectKind, ProjectRow};
+use regalia_store::access::{Caller, Contribute, ProjectKind, ProjectRow};
 use regalia_store::collections::{self, Locked};
 use regalia_store::memberships::{self, MembershipRow};
 use regalia_store::versions::{self, VersionRow};
@@ -12,7 +12,7 @@ use regalia_store::{Tx, aliases, audit, organizations, registries};
 use serde_json::json;
 
 use crate::projects::forbidden_project;
-use crate::registries::{allowed, organization_entity, target};
+use crate::registries::{allowed, target};
 use crate::runs::missing_version;
 use crate::versions::{alias_event, create_collection, custom_aliases};
 use crate::{Error, Request, Result, Service};
@@ -42,14 +42,18 @@ impl Service {
         let names = custom_aliases(&link.aliases)?;
         let mut tx = self.begin().await?;
         let version = source(&mut tx, caller, link.version).await?;
-        // Checked before the registry is looked for, so that the error tells nothing about an organization's registries.
         let organization = match (&link.organization, version.organization_id) {
-            (Some(name), _) => organization_entity(&mut tx, caller, name).await?,
-            (None, Some(id)) => own_organization(&mut tx, caller, id).await?,
-            (None, None) => return Err(personal(&version)),
+            (Some(name), _) => name.clone(),
+            (None, Some(id)) => {
+                organizations::organizations(&mut tx, &[id]).await?.pop().ok_or(regalia_store::Error::NotFound)?.name
+            }
+            (None, None) => return Err(elsewhere(&version, None)),
         };
-        same_organization(&version, organization.id, &organization.name)?;
         let registry = target(&mut tx, request, caller, &organization, &link.registry).await?;
+        // Rule 21: the organization is that of the source version's entity.
+        if version.organization_id != Some(registry.entity_id) {
+            return Err(elsewhere(&version, Some(&registry.entity_name)));
+        }
         let granted = registry.grant::<Contribute>(caller).map_err(forbidden_project(&registry))?;
         let rules = registries::lock_shared(&mut tx, &granted).await?;
         let type_name = ArtifactTypeName::parse(&version.type_name)?;
@@ -119,34 +123,20 @@ async fn source(tx: &mut Tx, caller: &Caller, id: VersionId) -> Result<VersionRo
     Ok(version)
 }
 
-/// The organization of the version's own entity, when the target names none.
-async fn own_organization(tx: &mut Tx, caller: &Caller, id: i64) -> Result<EntityRow> {
-    let row = organizations::organizations(tx, &[id]).await?.pop().ok_or(regalia_store::Error::NotFound)?;
-    Ok(access::entity(tx, caller, &row.name).await?)
-}
-
-fn personal(version: &VersionRow) -> Error {
-    Error::Invalid(format!(
-        "The version was logged under the personal entity \"{}\", which is in no organization: linking is only allowed within the same team or to a \
-         collection in your organization's registry. Log the version under a team and link that one.",
-        version.entity_name
-    ))
-}
-
-/// Rule 21: the organization is that of the source version's entity.
-fn same_organization(version: &VersionRow, organization: i64, organization_name: &str) -> Result<()> {
-    if version.organization_id == Some(organization) {
-        return Ok(());
-    }
+/// Rule 21 in words, as far as both ends are visible.
+fn elsewhere(version: &VersionRow, organization: Option<&str>) -> Error {
     let source = match (version.source_visible(), version.organization_id) {
         (false, _) => "The version's source is elsewhere".to_owned(),
         (true, None) => format!("The version was logged under the personal entity \"{}\"", version.entity_name),
         (true, Some(_)) => format!("The version was logged under \"{}\", a team of another organization", version.entity_name),
     };
-    Err(Error::Invalid(format!(
-        "{source}, and the registry belongs to the organization \"{organization_name}\": linking is only allowed within the same team or to a \
-         collection in your organization's registry. Log the version under a team of \"{organization_name}\" and link that one."
-    )))
+    let registry =
+        organization.map_or_else(String::new, |name| format!(", and the registry belongs to the organization \"{name}\""));
+    let team = organization.map_or_else(|| "a team of an organization".to_owned(), |name| format!("a team of \"{name}\""));
+    Error::Invalid(format!(
+        "{source}{registry}: linking is only allowed within the same team or to a collection in your organization's registry. Log the version \
+         under {team} and link that one."
+    ))
 }
 
 fn same_type(collection: &Locked, name: &RegistryCollectionName, type_name: &ArtifactTypeName) -> Result<()> {

@@ -91,16 +91,17 @@ impl Service {
     ) -> Result<(ProjectRow, bool)> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
-        let owner = organization_entity(&mut tx, caller, organization).await?;
-        let found = find(&mut tx, caller, &owner, name).await?;
-        let (project, inserted) = match found {
+        // A direct admin from outside sees the registry and not the organization.
+        let (project, inserted) = match find(&mut tx, caller, organization, name).await? {
             Some(project) => (project, false),
             None => {
+                let owner = organization_entity(&mut tx, caller, organization).await?;
                 let granted = may_create(&owner, caller)?;
                 match create(&mut tx, request, &granted, name, fields).await? {
                     Some(id) => (access::project(&mut tx, caller, id).await?, true),
-                    // Hidden, a twin, or made by another request meanwhile: only the last can be seen now.
-                    None => (find(&mut tx, caller, &owner, name).await?.ok_or_else(|| taken(name))?, false),
+                    // Hidden, a twin, made by another request meanwhile, or named by the organization's display name: the
+                    // last two can be seen now.
+                    None => (find(&mut tx, caller, &owner.name, name).await?.ok_or_else(|| taken(name))?, false),
                 }
             }
         };
@@ -125,8 +126,8 @@ impl Service {
     }
 }
 
-async fn find(tx: &mut Tx, caller: &Caller, owner: &EntityRow, name: &RegistryName) -> Result<Option<ProjectRow>> {
-    match access::project_by_name(tx, caller, &owner.name, ProjectKind::Registry, name.as_str()).await {
+async fn find(tx: &mut Tx, caller: &Caller, organization: &str, name: &RegistryName) -> Result<Option<ProjectRow>> {
+    match access::project_by_name(tx, caller, organization, ProjectKind::Registry, name.as_str()).await {
         Ok(project) => Ok(Some(project)),
         Err(regalia_store::Error::NotFound) => Ok(None),
         Err(other) => Err(other.into()),
@@ -155,15 +156,20 @@ fn missing(error: regalia_store::Error) -> Error {
     Error::named("There is no such registry, or you may not see it.", "")(error)
 }
 
-/// The registry of a link's target; a core registry is made when it is missing and the caller may (rule 11).
+/// The registry of a link's target, in an organization of an entity or display name. A direct member from outside sees the
+/// registry and not the organization, so it is looked for first; a missing core registry is made if the caller may (rule 11).
 pub(crate) async fn target(
     tx: &mut Tx,
     request: &Request,
     caller: &Caller,
-    organization: &EntityRow,
+    organization: &str,
     name: &RegistryName,
 ) -> Result<ProjectRow> {
     if let Some(project) = find(tx, caller, organization, name).await? {
+        return Ok(project);
+    }
+    let organization = organization_entity(tx, caller, organization).await?;
+    if let Some(project) = find(tx, caller, &organization.name, name).await? {
         return Ok(project);
     }
     let absent = || {
@@ -176,7 +182,7 @@ pub(crate) async fn target(
     let granted = organization.create_registry(caller).map_err(|_| absent())?;
     let fields = RegistryFields { types: Some(vec![ArtifactTypeName::parse(core_type)?]), ..RegistryFields::default() };
     create(tx, request, &granted, name, &fields).await?;
-    find(tx, caller, organization, name).await?.ok_or_else(absent)
+    find(tx, caller, &organization.name, name).await?.ok_or_else(absent)
 }
 
 async fn create(

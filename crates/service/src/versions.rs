@@ -331,8 +331,14 @@ impl Service {
     /// # Errors
     /// Of the database alone.
     pub async fn entries(&self, manifest: ManifestId, names: Option<&[String]>, page: &Page) -> Result<Vec<EntryRow>> {
+        let after = match page.after.as_str() {
+            "" => 0,
+            cursor => cursor.parse().map_err(|_| {
+                Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())
+            })?,
+        };
         let mut connection = self.store.read().await?;
-        Ok(manifests::entries(&mut connection, manifest, names, &page.after, page.first).await?)
+        Ok(manifests::entries(&mut connection, manifest, names, after, page.first).await?)
     }
 
     /// How many of these names a manifest has.

@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::{OrganizationId, ProjectId, TeamId, UserId};
+use regalia_domain::ids::{ApiKeyId, OrganizationId, ProjectId, TeamId, UserId};
 use regalia_domain::roles::{Right, may_create_registry};
 
 use crate::{Connection, Error, Result};
@@ -458,6 +458,24 @@ pub async fn entity(connection: &mut Connection, caller: &Caller, name: &str) ->
     .fetch_optional(connection)
     .await?;
     row.filter(|row| row.visible(caller)).ok_or(Error::NotFound)
+}
+
+/// The right to manage the account that a key is of: a key of one's own, or any for a site administrator.
+///
+/// # Errors
+/// `NotFound`: unknown, revoked, or somebody else's.
+pub async fn key_account(connection: &mut Connection, caller: &Caller, key: ApiKeyId) -> Result<Granted<ManageAccount>> {
+    let user = sqlx::query_scalar!(
+        "-- access::key_account
+        select user_id from api_keys where id = $3 and revoked_at is null and (user_id = $1 or $2)",
+        caller.user.0,
+        caller.site_admin,
+        key.0
+    )
+    .fetch_optional(connection)
+    .await?;
+    let user = user.ok_or(Error::NotFound)?;
+    Ok(Granted::mint(UserId(user), caller.user, None))
 }
 
 /// The right to manage the whole site.

@@ -246,21 +246,6 @@ async fn insert_key_row(tx: &mut Tx, user: UserId, name: &str, key: Sha256) -> R
     row.ok_or(Error::Exists)
 }
 
-/// Whose a key is: the row that a revocation has to be permitted on.
-///
-/// # Errors
-/// `NotFound` also when it is revoked already.
-pub async fn key_owner(connection: &mut Connection, key: ApiKeyId) -> Result<String> {
-    sqlx::query_scalar!(
-        "-- accounts::key_owner
-        select e.name from api_keys k join entities e on e.id = k.user_id where k.id = $1 and k.revoked_at is null",
-        key.0
-    )
-    .fetch_optional(connection)
-    .await?
-    .ok_or(Error::NotFound)
-}
-
 /// Revokes a key at once on every server.
 ///
 /// # Errors

@@ -1,11 +1,10 @@
 //! Manifests and their entries: drafts, staging, the checks that SQL can do over many rows, and pages of entries. What
 //! must not live here: parsing (domain) and the order of a commit's steps (service).
 
-use futures_util::{Stream, TryStreamExt as _};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use regalia_domain::digest::Sha256;
 use regalia_domain::ids::{BlobId, CollectionId, ManifestId, MembershipId, VersionId};
 use regalia_domain::manifest::{EntryContent, ManifestEntry};
-use sqlx::postgres::PgPoolCopyExt as _;
 use uuid::Uuid;
 
 use crate::access::{Caller, Contribute, Granted};
@@ -79,43 +78,33 @@ fn copy_line(line: &mut String, staging: Uuid, entry: &ManifestEntry) {
     line.push('\n');
 }
 
-/// Copies entries into staging as they come, in one statement.
+/// Copies entries into staging as they come, in one statement, which may take longer than others because it waits for them.
 ///
 /// # Errors
-/// Of PostgreSQL, or what the stream itself fails with; nothing is staged then.
-pub async fn stage<E: From<Error>>(
+/// Of PostgreSQL alone; nothing is staged then.
+pub async fn stage(
     store: &Store,
     staging: Uuid,
-    entries: impl Stream<Item = std::result::Result<Vec<ManifestEntry>, E>> + Unpin + Send,
-) -> std::result::Result<(), E> {
-    let mut entries = entries;
-    let mut copy = store
-        .pool
+    mut entries: impl Stream<Item = Vec<ManifestEntry>> + Unpin + Send,
+) -> Result<()> {
+    let mut tx = store.begin().await?;
+    sqlx::query!("-- manifests::stage_time\nset local statement_timeout = '30min'").execute(&mut *tx).await?;
+    let mut copy = tx
         .copy_in_raw(
             "-- manifests::stage
             copy manifest_staging (staging_id, path, digest, size, md5, reference, extra) from stdin",
         )
-        .await
-        .map_err(Error::from)?;
+        .await?;
     let mut lines = String::new();
-    loop {
-        match entries.try_next().await {
-            Ok(Some(batch)) => {
-                lines.clear();
-                for entry in &batch {
-                    copy_line(&mut lines, staging, entry);
-                }
-                copy.send(lines.as_bytes()).await.map_err(Error::from)?;
-            }
-            Ok(None) => break,
-            Err(error) => {
-                copy.abort("the manifest was refused").await.map_err(Error::from)?;
-                return Err(error);
-            }
+    while let Some(batch) = entries.next().await {
+        lines.clear();
+        for entry in &batch {
+            copy_line(&mut lines, staging, entry);
         }
+        copy.send(lines.as_bytes()).await?;
     }
-    copy.finish().await.map_err(Error::from)?;
-    Ok(())
+    copy.finish().await?;
+    crate::commit(tx).await
 }
 
 /// Removes a commit's staged rows, and leftovers of commits that a crash ended long ago.
@@ -301,8 +290,9 @@ pub async fn keep(
     };
     sqlx::query!(
         "-- manifests::keep_entries
-        insert into manifest_entries (manifest_id, path, digest, size, blob_id, reference, extra)
-        select $1, path, digest, size, blob_id, reference, extra::json from manifest_staging where staging_id = $2 order by path",
+        insert into manifest_entries (manifest_id, ordinal, path, digest, size, blob_id, reference, extra)
+        select $1, row_number() over (order by path), path, digest, size, blob_id, reference, extra::json
+        from manifest_staging where staging_id = $2 order by path",
         id,
         staging
     )
@@ -314,6 +304,8 @@ pub async fn keep(
 /// An entry of a committed manifest.
 #[derive(Debug, Clone)]
 pub struct EntryRow {
+    /// Place in path order, from 1.
+    pub ordinal: i32,
     /// Path.
     pub path: String,
     /// Digest text.
@@ -335,18 +327,32 @@ pub async fn entries(
     connection: &mut Connection,
     manifest: ManifestId,
     names: Option<&[String]>,
-    after: &str,
+    after: i32,
     limit: i64,
 ) -> Result<Vec<EntryRow>> {
+    let Some(names) = names else {
+        return Ok(sqlx::query_as!(
+            EntryRow,
+            "-- manifests::entries
+            select ordinal, path, digest, size, blob_id, reference from manifest_entries
+            where manifest_id = $1 and ordinal > $2 order by ordinal limit $3",
+            manifest.0,
+            after,
+            limit
+        )
+        .fetch_all(connection)
+        .await?);
+    };
     Ok(sqlx::query_as!(
         EntryRow,
-        "-- manifests::entries
-        select path, digest, size, blob_id, reference from manifest_entries
-        where manifest_id = $1 and path > $2 and ($3::text[] is null or path = any($3)) order by path limit $4",
+        "-- manifests::entries_named
+        select ordinal, path, digest, size, blob_id, reference from manifest_entries
+        where manifest_id = $1 and ordinal > $2 and path = any($4) and md5(path) in (select md5(name) from unnest($4::text[]) name)
+        order by ordinal limit $3",
         manifest.0,
         after,
-        names as Option<&[String]>,
-        limit
+        limit,
+        names
     )
     .fetch_all(connection)
     .await?)
@@ -359,7 +365,8 @@ pub async fn entries(
 pub async fn count_named(connection: &mut Connection, manifest: ManifestId, names: &[String]) -> Result<i64> {
     Ok(sqlx::query_scalar!(
         r#"-- manifests::count_named
-        select count(*) as "count!" from manifest_entries where manifest_id = $1 and path = any($2)"#,
+        select count(*) as "count!" from manifest_entries
+        where manifest_id = $1 and path = any($2) and md5(path) in (select md5(name) from unnest($2::text[]) name)"#,
         manifest.0,
         names
     )
@@ -432,35 +439,48 @@ pub async fn manifest_file(connection: &mut Connection, caller: &Caller, version
     .ok_or(Error::NotFound)
 }
 
-/// A file of a version by its MD5, by way of one collection of an entity's project or registry, or by any when no
-/// collection is given.
+/// How a path of `/artifactsV2` names a file.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedContent<'a> {
+    /// The version; absent: any of the collection.
+    pub version: Option<VersionId>,
+    /// The collection by whose way the caller may download; absent: any way to the version.
+    pub collection: Option<CollectionId>,
+    /// The version whose upload brought the bytes, as the client says: prefers one of several versions.
+    pub birth: Option<VersionId>,
+    /// MD5 of the bytes.
+    pub md5: &'a [u8; 16],
+    /// Last part of the path: prefers one of several entries.
+    pub file_name: &'a str,
+}
+
+/// A file by its MD5 in a version or in a collection.
 ///
 /// # Errors
-/// `NotFound`: absent, invisible, or not the right to download.
-pub async fn content_by_md5(
-    connection: &mut Connection,
-    caller: &Caller,
-    version: VersionId,
-    collection: Option<CollectionId>,
-    md5: &[u8; 16],
-    file_name: &str,
-) -> Result<ContentRow> {
+/// `NotFound`: absent, invisible, not the right to download, or neither version nor collection is named.
+pub async fn content_by_md5(connection: &mut Connection, caller: &Caller, named: NamedContent<'_>) -> Result<ContentRow> {
+    if named.version.is_none() && named.collection.is_none() {
+        return Err(Error::NotFound);
+    }
     sqlx::query_as!(
         ContentRow,
         "-- manifests::content_by_md5
         select b.id as blob_id, b.scope_id, b.sha256, b.size, e.path
-        from versions v
-        join memberships m on m.version_id = v.id and ($3::bigint is null or m.collection_id = $3)
+        from blobs b
+        join manifest_entries e on e.blob_id = b.id
+        join versions v on v.manifest_id = e.manifest_id and v.state = 'committed'
+        join memberships m on m.version_id = v.id
         join collections c on c.id = m.collection_id
-        join manifest_entries e on e.manifest_id = v.manifest_id and e.digest = encode($4, 'base64')
-        join blobs b on b.id = e.blob_id
-        where v.id = $2 and v.state = 'committed' and access_level(c.project_id, $1) >= 2
-        order by not (e.path = $5 or right(e.path, length($5) + 1) = '/' || $5), e.path limit 1",
+        where b.md5 = $2 and ($3::bigint is null or v.id = $3) and ($4::bigint is null or c.id = $4)
+            and access_level(c.project_id, $1) >= 2
+        order by v.id is not distinct from $5 desc, not (e.path = $6 or right(e.path, length($6) + 1) = '/' || $6), m.index desc, e.path
+        limit 1",
         caller.user.0,
-        version.0,
-        collection.map(|id| id.0),
-        &md5[..],
-        file_name
+        &named.md5[..],
+        named.version.map(|id| id.0),
+        named.collection.map(|id| id.0),
+        named.birth.map(|id| id.0),
+        named.file_name
     )
     .fetch_optional(connection)
     .await?

@@ -101,33 +101,8 @@ pub struct RunFields {
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn upsert(tx: &mut Tx, project: &Granted<Contribute>, name: &RunName, fields: &RunFields) -> Result<(RunId, bool)> {
-    let updated = sqlx::query_scalar!(
-        "-- runs::upsert_update
-        update runs set display_name = coalesce($3, display_name), description = coalesce($4, description), notes = coalesce($5, notes),
-            group_name = coalesce($6, group_name), job_type = coalesce($7, job_type), host = coalesce($8, host),
-            git_commit = coalesce($9, git_commit), program = coalesce($10, program), repo = coalesce($11, repo),
-            config = coalesce($12, config), summary = coalesce($13, summary), tags = coalesce($14, tags),
-            updated_at = now(), heartbeat_at = now()
-        where project_id = $1 and name = $2 returning id",
-        project.target().0,
-        name.as_str(),
-        fields.display_name,
-        fields.description,
-        fields.notes,
-        fields.group_name,
-        fields.job_type,
-        fields.host,
-        fields.git_commit,
-        fields.program,
-        fields.repo,
-        fields.config,
-        fields.summary,
-        fields.tags.as_deref()
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    if let Some(id) = updated {
-        return Ok((RunId(id), false));
+    if let Some(id) = update(tx, project, name, fields).await? {
+        return Ok((id, false));
     }
     let number = sqlx::query_scalar!(
         r#"-- runs::upsert_number
@@ -161,8 +136,40 @@ pub async fn upsert(tx: &mut Tx, project: &Granted<Contribute>, name: &RunName, 
     )
     .fetch_optional(&mut **tx)
     .await?;
-    // The project's row is locked by the number, so nobody can have made the same run since the update found none.
-    id.map(|id| (RunId(id), true)).ok_or(Error::Exists)
+    match id {
+        Some(id) => Ok((RunId(id), true)),
+        // Made by another request while this one waited for the number: it is there now.
+        None => Ok((update(tx, project, name, fields).await?.ok_or(Error::NotFound)?, false)),
+    }
+}
+
+async fn update(tx: &mut Tx, project: &Granted<Contribute>, name: &RunName, fields: &RunFields) -> Result<Option<RunId>> {
+    let id = sqlx::query_scalar!(
+        "-- runs::update
+        update runs set display_name = coalesce($3, display_name), description = coalesce($4, description), notes = coalesce($5, notes),
+            group_name = coalesce($6, group_name), job_type = coalesce($7, job_type), host = coalesce($8, host),
+            git_commit = coalesce($9, git_commit), program = coalesce($10, program), repo = coalesce($11, repo),
+            config = coalesce($12, config), summary = coalesce($13, summary), tags = coalesce($14, tags),
+            updated_at = now(), heartbeat_at = now()
+        where project_id = $1 and name = $2 returning id",
+        project.target().0,
+        name.as_str(),
+        fields.display_name,
+        fields.description,
+        fields.notes,
+        fields.group_name,
+        fields.job_type,
+        fields.host,
+        fields.git_commit,
+        fields.program,
+        fields.repo,
+        fields.config,
+        fields.summary,
+        fields.tags.as_deref()
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(id.map(RunId))
 }
 
 /// Notes that a run was heard of, and how it ended, if it did.
@@ -200,7 +207,7 @@ pub async fn set_file(tx: &mut Tx, run: RunId, name: &str, blob: BlobId) -> Resu
     sqlx::query!(
         "-- runs::set_file
         insert into run_files (run_id, name, blob_id) values ($1, $2, $3)
-        on conflict (run_id, name) do update set blob_id = excluded.blob_id, updated_at = now()",
+        on conflict (run_id, md5(name)) do update set blob_id = excluded.blob_id, updated_at = now()",
         run.0,
         name,
         blob.0

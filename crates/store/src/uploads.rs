@@ -101,7 +101,8 @@ pub async fn stored(
             join collections c on c.id = v.collection_id
             where v.collection_id = $3 and c.project_id = $4 and v.state = 'committed' order by m.index desc limit 20
         ) v
-        join manifest_entries e on e.manifest_id = v.manifest_id and e.path = file.path and e.digest = encode(file.md5, 'base64')
+        join manifest_entries e on e.manifest_id = v.manifest_id and md5(e.path) = md5(file.path) and e.path = file.path
+            and e.digest = encode(file.md5, 'base64')
         where e.blob_id is not null
         group by file.path, file.md5"#,
         &names,

@@ -188,14 +188,32 @@ impl Client {
         self.announce_manifest(spec, &id, None).await.expect_ok();
         let announced = self.announce_files(&id, &spec.files).await.ok();
         self.upload(&announced, &spec.files).await;
-        let manifest = spec.manifest();
-        let announced = self.announce_manifest(spec, &id, Some(&manifest)).await.ok();
-        let url = announced["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"]
-            .as_str()
-            .expect("an upload URL")
-            .to_owned();
-        assert_eq!(self.put(&url, manifest).await, 200, "upload of the manifest");
+        self.upload_manifest(spec, &id, &spec.manifest()).await;
         Published { id, state }
+    }
+
+    /// Everything up to, but without, the commit, with a manifest and its digest of the test's own; returns the id. Sends
+    /// the files of `spec`, whatever the manifest says.
+    ///
+    /// # Panics
+    /// When a step fails.
+    pub async fn begin_with(&self, spec: &VersionSpec, digest: &str, manifest: &[u8]) -> String {
+        let input = json!({
+            "entityName": spec.entity, "projectName": spec.project, "artifactTypeName": spec.type_name,
+            "artifactCollectionName": spec.name, "digest": digest, "digestAlgorithm": "MANIFEST_MD5",
+        });
+        let created = self.graphql(CREATE, json!({ "input": input })).await.ok();
+        let id = created["createArtifact"]["artifact"]["id"].as_str().expect("an id").to_owned();
+        let announced = self.announce_files(&id, &spec.files).await.ok();
+        self.upload(&announced, &spec.files).await;
+        self.upload_manifest(spec, &id, manifest).await;
+        id
+    }
+
+    async fn upload_manifest(&self, spec: &VersionSpec, id: &str, manifest: &[u8]) {
+        let announced = self.announce_manifest(spec, id, Some(manifest)).await.ok();
+        let url = announced["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"].as_str().expect("an upload URL");
+        assert_eq!(self.put(url, manifest.to_vec()).await, 200, "upload of the manifest");
     }
 
     /// Logs a version with the SDK's own requests.

@@ -50,7 +50,10 @@ fn dependencies(package: &Value) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn layer(name: &str) -> usize {
-    LAYERS.iter().position(|layer| layer.contains(&name)).unwrap_or_else(|| panic!("{name} has no layer: give it one in this test"))
+    LAYERS
+        .iter()
+        .position(|layer| layer.contains(&name))
+        .unwrap_or_else(|| panic!("{name} has no layer: give it one in this test"))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Makes a registry and takes its name again: ORG NAME TYPE."""
+"""Makes a registry and takes its name again: ORG NAME TYPE [VISIBILITY]."""
 
 import json
 import sys
@@ -6,14 +6,15 @@ import sys
 import wandb
 
 ORG, NAME, TYPE = sys.argv[1:4]
+VISIBILITY = sys.argv[4] if len(sys.argv) > 4 else "organization"
 
 api = wandb.Api()
 registry = api.create_registry(
-    name=NAME, visibility="organization", organization=ORG, description="Animals, by eye", artifact_types=[TYPE]
+    name=NAME, visibility=VISIBILITY, organization=ORG, description="Animals, by eye", artifact_types=[TYPE]
 )
 loaded = api.registry(NAME, organization=ORG)
 try:
-    api.create_registry(name=NAME, visibility="organization", organization=ORG)
+    api.create_registry(name=NAME, visibility=VISIBILITY, organization=ORG)
     again = "accepted"
 except ValueError as e:
     again = str(e)

@@ -1,4 +1,7 @@
-"""Tries what Regalia can't do yet: ORG_ENTITY_NAME REGISTRY TEAM. Prints, for each attempt, how it ended and after how many seconds."""
+"""Tries what Regalia can't do yet: ORG_ENTITY_NAME REGISTRY TEAM.
+
+Prints, for each attempt, how it ended and after how many seconds.
+"""
 
 import datetime
 import json
@@ -35,6 +38,12 @@ def log_with_ttl():
     run.log_artifact(artifact).wait()
 
 
+def linked(link):
+    # 0.19 prints why and returns nothing.
+    if link is None:
+        raise ValueError("nothing was linked")
+
+
 def change(field, value):
     setattr(model, field, value)
     model.save()
@@ -48,8 +57,8 @@ link = api.artifact(f"{ORG_ENTITY_NAME}/wandb-registry-{REGISTRY}/Later:v0")
 attempt("tags", lambda: run.log_artifact(new("with-tags"), tags=["blue"]).wait())
 attempt("ttl", log_with_ttl)
 attempt("incremental", lambda: run.log_artifact(new("more", incremental=True)).wait())
-attempt("distributed", lambda: run.upsert_artifact(new("shared"), distributed_id="us"))
-attempt("project link", lambda: run.link_artifact(model, target_path=f"{TEAM}/later/portfolio"))
+attempt("distributed", lambda: run.upsert_artifact(new("shared"), distributed_id="us").wait())
+attempt("project link", lambda: linked(run.link_artifact(model, target_path=f"{TEAM}/later/portfolio")))
 attempt("registries", lambda: list(api.registries(organization=ORG_ENTITY_NAME)))
 attempt("collections", lambda: list(api.registry(REGISTRY, organization=ORG_ENTITY_NAME).collections()))
 attempt("versions", lambda: list(api.registry(REGISTRY, organization=ORG_ENTITY_NAME).versions()))
@@ -63,4 +72,7 @@ attempt("create team", lambda: api.create_team("another"))
 attempt("runs", lambda: list(api.runs(f"{TEAM}/later")))
 run.finish()
 attempt("resume", lambda: wandb.init(entity=TEAM, project="later", id=run.id, resume="must").finish())
-print(json.dumps(attempts))
+
+# Read back with nothing remembered.
+read = wandb.Api().artifact(f"{TEAM}/later/model:v0")
+print(json.dumps({"attempts": attempts, "model": [read.version, sorted(read.aliases), read.description, read.state]}))

@@ -24,15 +24,28 @@ def ask(action, *names):
         return text
 
 
-def both(action, *names):
-    return [ask(action, *names), ask(action, *(f"absent-{name}" for name in names))]
+def both(action, *names, absent=None):
+    """The answers for `names`, and for the same with the last one, or all of them, made up."""
+    made_up = [f"absent-{name}" for name in names]
+    return [ask(action, *names), ask(action, *(made_up if absent == "all" else [*names[:-1], made_up[-1]]))]
 
 
-answer = {
-    "artifact": both(lambda e, p, n: api.artifact(f"{e}/{p}/{n}:v0"), ENTITY, PROJECT, NAME),
-    "project": both(lambda e, p: api.artifact_type("model", f"{e}/{p}").load(), ENTITY, PROJECT),
-}
+def artifact(entity, project, name):
+    api.artifact(f"{entity}/{project}/{name}:v0")
+
+
+def registry(org, name):
+    api.registry(name, organization=org)
+
+
+def link(org, name):
+    api.artifact(f"{org}/wandb-registry-{name}/Example ML Task:staging")
+
+
+answer = {"artifact": both(artifact, ENTITY, PROJECT, NAME, absent="all")}
 if ORG:
-    answer["registry"] = both(lambda o, r: api.registry(r, organization=o), ORG, REGISTRY)
-    answer["link"] = both(lambda o, r: api.artifact(f"{o}/wandb-registry-{r}/Example ML Task:staging"), ORG, REGISTRY)
+    answer["registry"] = both(registry, ORG, REGISTRY)
+    answer["link"] = both(link, ORG, REGISTRY)
+    answer["registry of the organization"] = both(registry, ORG, REGISTRY, absent="all")
+    answer["link in the organization"] = both(link, ORG, REGISTRY, absent="all")
 print(json.dumps(answer))

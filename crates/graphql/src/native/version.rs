@@ -111,7 +111,7 @@ impl Version {
         let manifest = self.row.manifest_id.ok_or_else(absent).fail()?;
         let page = page(first, after.as_deref())?;
         let rows = context.service()?.entries(ManifestId(manifest), None, &probe(&page)).await.fail()?;
-        Ok(connection(&page, rows, |row| row.path.clone(), |entry| VersionFile { entry, place: place.clone() }))
+        Ok(connection(&page, rows, |row| row.ordinal.to_string(), |entry| VersionFile { entry, place: place.clone() }))
     }
 }
 

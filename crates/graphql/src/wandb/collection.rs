@@ -6,6 +6,7 @@ use regalia_domain::ids::ManifestId;
 use regalia_service::store::aliases::AliasRow;
 use regalia_service::store::collections::CollectionRow;
 use regalia_service::store::memberships::MembershipRow;
+use regalia_service::store::versions::VersionRow;
 use regalia_service::versions::may_download;
 
 use crate::context::Reach as _;
@@ -49,6 +50,13 @@ impl From<CollectionRow> for ArtifactCollection {
     }
 }
 
+/// The version of a place. What the caller may do with it is what the place's project allows: the path decides (rule 41).
+pub(crate) async fn artifact_at(context: &Context<'_>, place: &MembershipRow) -> async_graphql::Result<Option<Artifact>> {
+    let Some(project) = context.row(ProjectKey(place.project_id.0)).await? else { return Ok(None) };
+    let version = context.row(VersionKey(place.version_id.0)).await?;
+    Ok(version.map(|row| Artifact(VersionRow { level: project.level, ..row })))
+}
+
 /// W&B protocol: a source collection.
 pub struct ArtifactSequence(pub CollectionRow);
 
@@ -85,9 +93,10 @@ impl ArtifactSequence {
         self.0.name.clone()
     }
 
-    /// W&B protocol: the card.
-    async fn description(&self) -> Option<String> {
-        self.0.description.clone()
+    /// W&B protocol: the card; null when the project is invisible (rule 22).
+    async fn description(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
+        let visible = context.row(ProjectKey(self.0.project_id.0)).await?.is_some();
+        Ok(self.0.description.clone().filter(|_| visible))
     }
 
     /// W&B protocol: when it was made.
@@ -123,7 +132,7 @@ impl ArtifactSequence {
     async fn latest_artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
         let newest = context.row(NewestOf { collection: self.0.id.0, first: 1 }).await?.unwrap_or_default();
         let Some(place) = newest.first() else { return Ok(None) };
-        Ok(context.row(VersionKey(place.version_id.0)).await?.map(Artifact))
+        artifact_at(context, place).await
     }
 }
 
@@ -209,9 +218,9 @@ impl ArtifactCollectionMembership {
         Ok(context.row(CollectionKey(self.0.collection_id.0)).await?.map(ArtifactCollection::from))
     }
 
-    /// W&B protocol: the version.
+    /// W&B protocol: the version, with the rights that this place gives (rule 41).
     async fn artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
-        Ok(context.row(VersionKey(self.0.version_id.0)).await?.map(Artifact))
+        artifact_at(context, &self.0).await
     }
 
     /// W&B protocol: every entry of the manifest, references too. Needs the right to download by this path (rule 41).

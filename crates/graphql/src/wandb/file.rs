@@ -228,7 +228,7 @@ impl FileConnection {
         let files = rows
             .into_iter()
             .map(|entry| {
-                (OpaqueCursor(entry.path.clone()).encode_cursor(), File(Kind::Entry { membership, entry, committed_at }))
+                (OpaqueCursor(entry.ordinal.to_string()).encode_cursor(), File(Kind::Entry { membership, entry, committed_at }))
             })
             .collect();
         Self { files, more, before: !page.after.is_empty(), counted: Some((manifest, version.entry_count, names)) }

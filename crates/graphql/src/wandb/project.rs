@@ -13,9 +13,9 @@ use regalia_service::store::projects::TypeRow;
 use crate::context::{Reach as _, forget};
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
-use crate::loaders::{CollectionKey, TypesOf, VersionKey};
+use crate::loaders::{CollectionKey, TypesOf};
 use crate::wandb::artifact::Artifact;
-use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership};
+use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
 use crate::wandb::entity::Entity;
 use crate::wandb::run::Run;
 use crate::wandb::{named_or_default, split_project};
@@ -132,7 +132,7 @@ impl Project {
     ) -> async_graphql::Result<Option<Artifact>> {
         let _ = enable_tracking;
         let Some(place) = self.membership(context, &name).await? else { return Ok(None) };
-        Ok(context.row(VersionKey(place.version_id.0)).await?.map(Artifact))
+        artifact_at(context, &place).await
     }
 
     /// W&B protocol: a collection by name.
@@ -190,7 +190,7 @@ impl ArtifactType {
         if collection.is_none_or(|collection| collection.type_id != self.row.id) {
             return Ok(None);
         }
-        Ok(context.row(VersionKey(place.version_id.0)).await?.map(Artifact))
+        artifact_at(context, &place).await
     }
 
     /// W&B protocol: a collection of this type by name.

@@ -90,8 +90,7 @@ fn parse(body: &[u8], types: &HashSet<String>) -> Result<(async_graphql::Request
     // Clients send "" for an operation without a name.
     graphql.operation_name = graphql.operation_name.filter(|name| !name.is_empty());
     limits::check_text(&graphql.query)?;
-    let document =
-        async_graphql::parser::parse_query(&graphql.query).map_err(|error| format!("The query can't be parsed: {error}."))?;
+    let document = async_graphql::parser::parse_query(&graphql.query).map_err(unparsable)?;
     let name = graphql.operation_name.as_deref();
     let operation = operation(&document, name).ok_or_else(|| match name {
         Some(name) => format!("The query has no operation named \"{name}\"."),
@@ -102,6 +101,14 @@ fn parse(body: &[u8], types: &HashSet<String>) -> Result<(async_graphql::Request
     let door = door(&document, operation);
     graphql.set_parsed_query(document);
     Ok((graphql, door))
+}
+
+/// A parse error without the text that it quotes, which may be as long as the query.
+fn unparsable(error: async_graphql::parser::Error) -> String {
+    match error.positions().next() {
+        Some(at) => format!("The query can't be parsed: there is a mistake at line {}, column {}.", at.line, at.column),
+        None => "The query can't be parsed.".to_owned(),
+    }
 }
 
 fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {

@@ -14,6 +14,7 @@ use regalia_domain::names::REGISTRY_PREFIX;
 use regalia_service::files::Content;
 use regalia_service::signing::Signature;
 use regalia_service::store::access::ProjectKind;
+use regalia_service::store::manifests::NamedContent;
 use regalia_service::{Error, Request, Service};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -127,7 +128,7 @@ pub(super) async fn manifest(
 }
 
 /// `/artifactsV2/{region}/{entity}/{project}/{collection}/{artifact}/{birth artifact}/{hex md5}/{file name}`, each segment
-/// percent-encoded once. The birth artifact is a claim that means nothing.
+/// percent-encoded once; SDKs before 0.28 leave the artifact out. The birth artifact is a claim, and may be empty.
 pub(super) async fn artifacts_v2(
     State(app): State<App>,
     Extension(request): Extension<Request>,
@@ -145,16 +146,21 @@ async fn by_path(service: &Service, request: &Request, credentials: &Credentials
     let decode = |segment: &str| {
         percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| Error::Invalid(form.into()))
     };
-    let segments: Vec<String> = path.trim_start_matches("/artifactsV2/").splitn(8, '/').map(decode).collect::<Result<_, _>>()?;
-    let [_, entity, project, collection, artifact, _, md5, name] = segments.as_slice() else {
+    let mut segments: Vec<String> = path.trim_start_matches("/artifactsV2/").split('/').map(decode).collect::<Result<_, _>>()?;
+    if segments.len() == 7 {
+        segments.insert(4, String::new());
+    }
+    let [_, entity, project, collection, artifact, birth, md5, name] = segments.as_slice() else {
         return Err(Error::Invalid(form.into()));
     };
-    let version = VersionId(decode_id(&["Artifact"], artifact)?);
+    let version = if artifact.is_empty() { None } else { Some(VersionId(decode_id(&["Artifact"], artifact)?)) };
+    let birth = decode_id(&["Artifact"], birth).ok().map(VersionId);
     let md5 = Md5::from_hex(md5).map_err(|error| Error::Invalid(error.to_string()))?;
     let named = !project.is_empty() && !collection.is_empty();
     let path = named.then(|| match project.strip_prefix(REGISTRY_PREFIX) {
         Some(registry) => (entity.as_str(), ProjectKind::Registry, registry, collection.as_str()),
         None => (entity.as_str(), ProjectKind::Project, project.as_str(), collection.as_str()),
     });
-    service.file_by_md5(&request, path, version, &md5.0, name).await
+    let named = NamedContent { version, collection: None, birth, md5: &md5.0, file_name: name };
+    service.file_by_md5(&request, path, named).await
 }

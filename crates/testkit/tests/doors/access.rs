@@ -160,7 +160,11 @@ async fn rules_14_and_23_every_source_of_a_right() {
         cases.push(("a direct role on a viewer's seat", in_acme("viewer") + &direct("closed", role), [level, 2, 0, 0]));
         for place in ["member", "admin"] {
             let team = in_acme("member") + &in_alpha(place) + &through_alpha("closed", role);
-            cases.push(("a team's role, whatever the place in the team", team, [level, 2, if place == "admin" { 4 } else { 3 }, 0]));
+            cases.push((
+                "a team's role, whatever the place in the team",
+                team,
+                [level, 2, if place == "admin" { 4 } else { 3 }, 0],
+            ));
         }
     }
     for (case, (what, rights, expected)) in cases.into_iter().enumerate() {
@@ -178,7 +182,9 @@ async fn rules_14_and_23_every_source_of_a_right() {
         }
         // The same at the wire's door: who sees, who writes, who administers a project.
         for (owner, level) in [("alpha", expected[2]), ("alice", expected[3])] {
-            let seen = world.carol.graphql("query($e: String!) { project(entityName: $e, name: \"demo\") { readOnly } }", json!({ "e": owner }));
+            let seen = world
+                .carol
+                .graphql("query($e: String!) { project(entityName: $e, name: \"demo\") { readOnly } }", json!({ "e": owner }));
             let expected = if level == 0 { Value::Null } else { json!({ "readOnly": level < 3 }) };
             assert_eq!(seen.await.ok()["project"], expected, "{owner}, {what}");
             let described = json!({ "entityName": owner, "name": "demo", "description": format!("case {case}") });
@@ -194,17 +200,19 @@ async fn rule_23_use_admin_privileges_gives_no_content() {
     let world = world().await;
     let admin = world.server.admin().await;
     for id in ["artifact", "version"] {
-        let body = json!({ "query": format!("query($id: ID!) {{ {id}(id: $id) {{ digest }} }}"), "variables": { "id": world.version } });
+        let body =
+            json!({ "query": format!("query($id: ID!) {{ {id}(id: $id) {{ digest }} }}"), "variables": { "id": world.version } });
         let answer = admin
-            .request("POST", "/graphql", |r| r.basic_auth("api", Some(admin.key())).header("Use-Admin-Privileges", "true").json(&body))
+            .request("POST", "/graphql", |r| {
+                r.basic_auth("api", Some(admin.key())).header("Use-Admin-Privileges", "true").json(&body)
+            })
             .await;
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer, json!({ "data": { id: null } }));
     }
     let path = by_md5(&world, "acme", "wandb-registry-open", "C");
-    let answer = admin
-        .request("GET", &path, |r| r.basic_auth("api", Some(admin.key())).header("Use-Admin-Privileges", "true"))
-        .await;
+    let answer =
+        admin.request("GET", &path, |r| r.basic_auth("api", Some(admin.key())).header("Use-Admin-Privileges", "true")).await;
     assert_eq!(answer.status, 404);
     let refused = admin.link(&world.version, "acme", "open", "D", &[]).await;
     assert_eq!((refused.status, refused.code()), (404, "NOT_FOUND"));
@@ -312,7 +320,13 @@ async fn rules_17_and_41_what_each_role_lets_do() {
         came("use", level, &carol.graphql(USE, json!({ "input": used })).await, outcome(level, 2), true);
         came("link onwards", level, &carol.link(version, "acme", "hers", "C", &[]).await, outcome(level, 2), true);
         let onwards = json!({ "version": ours, "target": "acme/wandb-registry-hers/C" });
-        came("link onwards, ours", level, &carol.graphql(VERSION_LINK, json!({ "input": onwards })).await, outcome(level, 2), false);
+        came(
+            "link onwards, ours",
+            level,
+            &carol.graphql(VERSION_LINK, json!({ "input": onwards })).await,
+            outcome(level, 2),
+            false,
+        );
         world.server.sql(&format!("delete from collections where project_id = {}", registry("hers"))).await;
 
         // Links and aliases need member; rule 22: without any right on the source.
@@ -428,7 +442,8 @@ async fn rules_14_and_18_a_direct_member_from_outside() {
     let none = json!({ "edges": [] });
     let organization = &seen["registry"]["organization"];
     assert_eq!((&organization["members"], &organization["teams"]), (&none, &none), "{seen}");
-    let registries: Vec<_> = organization["registries"]["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]["name"]).collect();
+    let registries: Vec<_> =
+        organization["registries"]["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]["name"]).collect();
     assert_eq!(registries, ["closed", "open"]);
     assert_eq!((&seen["organization"], &seen["team"], &seen["user"]), (&Value::Null, &Value::Null, &Value::Null));
     assert_eq!((&seen["organizations"], &seen["teams"]), (&none, &none));
@@ -436,7 +451,10 @@ async fn rules_14_and_18_a_direct_member_from_outside() {
     // The role is the role: an admin updates by name too (rule 2), a member links and sets aliases (rule 17).
     let upsert = json!({ "entityName": "acme", "name": "wandb-registry-closed", "description": "by carol" });
     let updated = carol.graphql(UPSERT, json!({ "input": upsert })).await.ok();
-    assert_eq!((&updated["upsertModel"]["inserted"], &updated["upsertModel"]["project"]["description"]), (&json!(false), &json!("by carol")));
+    assert_eq!(
+        (&updated["upsertModel"]["inserted"], &updated["upsertModel"]["project"]["description"]),
+        (&json!(false), &json!("by carol"))
+    );
     carol.link(&world.version, "acme", "closed", "by carol", &[]).await.expect_ok();
     carol.link(&world.version, "acme", "open", "C", &["by-carol"]).await.expect_ok();
     // And it creates nothing there.
@@ -690,8 +708,8 @@ impl Differences {
 
     /// The same for requests that aren't GraphQL.
     fn look_at(&mut self, what: &str, replies: [Reply; 2], words: &[&str]) {
-        let bodies =
-            [&replies[0], &replies[1]].map(|reply| words.iter().fold(format!("{} {}", reply.status, reply.text()), |text, word| text.replace(word, "…")));
+        let bodies = [&replies[0], &replies[1]]
+            .map(|reply| words.iter().fold(format!("{} {}", reply.status, reply.text()), |text, word| text.replace(word, "…")));
         self.note(what, bodies, replies.map(|reply| reply.statements));
     }
 
@@ -751,7 +769,8 @@ async fn the_invisible_is_as_the_absent() {
     alice.graphql(RUN, json!({ "input": run })).await.expect_ok();
     let alices_key = server.number(&format!("select min(id) from api_keys where user_id = {}", entity("alice"))).await;
     let closed_id = server.number(&format!("select {}", registry("closed"))).await;
-    let project_id = server.number(&format!("select id from projects where kind = 'project' and entity_id = {}", entity("alpha"))).await;
+    let project_id =
+        server.number(&format!("select id from projects where kind = 'project' and entity_id = {}", entity("alpha"))).await;
     let number = |id: &str| decode_id(&["Artifact"], id).unwrap();
     let absent_artifact = encode_id("Artifact", ABSENT);
     for client in [&world.bob, &world.carol] {
@@ -770,29 +789,34 @@ async fn the_invisible_is_as_the_absent() {
             let (ours, absent) = (encode_id("Version", number(id)), encode_id("Version", ABSENT));
             differences.look(client, &what("artifact"), ARTIFACT, json!({ "id": id }), json!({ "id": absent_artifact })).await;
             differences.look(client, &what("version"), VERSION, json!({ "id": ours }), json!({ "id": absent })).await;
-            differences.look(client, &what("version by the other id"), VERSION, json!({ "id": id }), json!({ "id": absent_artifact })).await;
+            differences
+                .look(client, &what("version by the other id"), VERSION, json!({ "id": id }), json!({ "id": absent_artifact }))
+                .await;
             differences.look(client, &what("files"), VERSION_FILES, json!({ "id": ours }), json!({ "id": absent })).await;
             // Writes by id.
             let commit = "mutation($id: ID!) { commitArtifact(input: { artifactID: $id }) { artifact { id } } }";
-            differences.look(client, &what("commitArtifact"), commit, json!({ "id": id }), json!({ "id": absent_artifact })).await;
+            differences
+                .look(client, &what("commitArtifact"), commit, json!({ "id": id }), json!({ "id": absent_artifact }))
+                .await;
             let commit = "mutation($id: ID!) { versionCommit(input: { version: $id }) { version { id } } }";
             differences.look(client, &what("versionCommit"), commit, json!({ "id": ours }), json!({ "id": absent })).await;
             let manifest = "mutation($id: ID!) { createArtifactManifest(input: { artifactID: $id, name: \"wandb_manifest.json\", \
                 digest: \"\", entityName: \"alpha\", projectName: \"demo\", runName: \"\", type: FULL }) { artifactManifest { id } } }";
-            differences.look(client, &what("createArtifactManifest"), manifest, json!({ "id": id }), json!({ "id": absent_artifact })).await;
+            differences
+                .look(client, &what("createArtifactManifest"), manifest, json!({ "id": id }), json!({ "id": absent_artifact }))
+                .await;
             let files = "mutation($id: ID!) { createArtifactFiles(input: { artifactFiles: [{ artifactID: $id, name: \"a\", \
                 md5: \"1B2M2Y8AsgTpgAmY7PhCfg==\" }], storageLayout: V2 }) { files { edges { node { name } } } } }";
-            differences.look(client, &what("createArtifactFiles"), files, json!({ "id": id }), json!({ "id": absent_artifact })).await;
-            let input = |id: &str| {
-                json!({ "input": { "artifactID": id, "entityName": own, "projectName": "work", "runName": "run1" } })
-            };
+            differences
+                .look(client, &what("createArtifactFiles"), files, json!({ "id": id }), json!({ "id": absent_artifact }))
+                .await;
+            let input =
+                |id: &str| json!({ "input": { "artifactID": id, "entityName": own, "projectName": "work", "runName": "run1" } });
             differences.look(client, &what("useArtifact"), USE, input(id), input(&absent_artifact)).await;
             let input = |id: &str| json!({ "input": { "version": id, "target": "acme/wandb-registry-open/C" } });
             differences.look(client, &what("versionLink"), VERSION_LINK, input(&ours), input(&absent)).await;
             let link = "mutation($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex } }";
-            let input = |id: &str| {
-                json!({ "input": { "artifactID": id, "entityName": "acme", "projectName": "wandb-registry-open", "artifactPortfolioName": "C" } })
-            };
+            let input = |id: &str| json!({ "input": { "artifactID": id, "entityName": "acme", "projectName": "wandb-registry-open", "artifactPortfolioName": "C" } });
             differences.look(client, &what("linkArtifact"), link, input(id), input(&absent_artifact)).await;
         }
         for (what, id) in [("a hidden registry", closed_id), ("a hidden project", project_id)] {
@@ -805,7 +829,9 @@ async fn the_invisible_is_as_the_absent() {
         let mapping = "query($id: ID!) { clientIDMapping(clientID: $id) { serverID } }";
         let theirs = server.rows(&format!("select client_id from client_ids where user_id = {}", entity("alice"))).await;
         let theirs = theirs[0]["client_id"].as_str().unwrap();
-        differences.look(client, &format!("clientIDMapping for {own}"), mapping, json!({ "id": theirs }), json!({ "id": "unknown" })).await;
+        differences
+            .look(client, &format!("clientIDMapping for {own}"), mapping, json!({ "id": theirs }), json!({ "id": "unknown" }))
+            .await;
     }
 
     // By names, for bob: in the organization, not in the team, not in the restricted registry.
@@ -815,11 +841,27 @@ async fn the_invisible_is_as_the_absent() {
     let nested = "query($name: String!) { organization(name: \"acme\") { registry(name: $name) { id } } }";
     differences.look(bob, "organization.registry", nested, json!({ "name": "closed" }), json!({ "name": "absent" })).await;
     let nested = "query($name: String!) { entity(name: \"acme\") { project(name: $name) { id } } }";
-    differences.look(bob, "entity.project", nested, json!({ "name": "wandb-registry-closed" }), json!({ "name": "wandb-registry-absent" })).await;
+    differences
+        .look(
+            bob,
+            "entity.project",
+            nested,
+            json!({ "name": "wandb-registry-closed" }),
+            json!({ "name": "wandb-registry-absent" }),
+        )
+        .await;
     let nested = "query($name: String!) { entity(name: \"alpha\") { project(name: $name) { id } } }";
     differences.look(bob, "entity.project of a team", nested, json!({ "name": "demo" }), json!({ "name": "none" })).await;
     let place = |entity: &str, project: &str, name: &str| json!({ "entity": entity, "project": project, "name": name });
-    differences.look(bob, "project", PLACE, place("acme", "wandb-registry-closed", "C:v0"), place("acme", "wandb-registry-absent", "C:v0")).await;
+    differences
+        .look(
+            bob,
+            "project",
+            PLACE,
+            place("acme", "wandb-registry-closed", "C:v0"),
+            place("acme", "wandb-registry-absent", "C:v0"),
+        )
+        .await;
     differences.look(bob, "a team's project", PLACE, place("alpha", "demo", "net:v0"), place("alpha", "none", "net:v0")).await;
     differences.look(bob, "files", PLACE_FILES, place("alpha", "demo", "net:v0"), place("alpha", "none", "net:v0")).await;
     let link = "mutation($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex } }";
@@ -839,9 +881,7 @@ async fn the_invisible_is_as_the_absent() {
     };
     differences.look(bob, "createArtifact", create, input("alpha", "demo"), input("alpha", "none")).await;
     differences.look(&world.carol, "createArtifact", create, input("alpha", "demo"), input("aleph", "demo")).await;
-    let input = |entity: &str, project: &str| {
-        json!({ "input": { "entity": entity, "project": project, "collection": "net", "typeName": "model", "files": [] } })
-    };
+    let input = |entity: &str, project: &str| json!({ "input": { "entity": entity, "project": project, "collection": "net", "typeName": "model", "files": [] } });
     let begin = "mutation($input: VersionBeginInput!) { versionBegin(input: $input) { version { id } } }";
     differences.look(bob, "versionBegin", begin, input("alpha", "demo"), input("alpha", "none")).await;
     differences.look(&world.carol, "versionBegin", begin, input("alpha", "demo"), input("aleph", "demo")).await;
@@ -849,14 +889,10 @@ async fn the_invisible_is_as_the_absent() {
     differences.look(bob, "upsertBucket", RUN, input("alpha", "demo"), input("alpha", "none")).await;
     differences.look(&world.carol, "upsertBucket", RUN, input("alpha", "demo"), input("aleph", "demo")).await;
     let files = "mutation($input: CreateRunFilesInput!) { createRunFiles(input: $input) { runID } }";
-    let input = |entity: &str, project: &str, run: &str| {
-        json!({ "input": { "entityName": entity, "projectName": project, "runName": run, "files": ["a"] } })
-    };
+    let input = |entity: &str, project: &str, run: &str| json!({ "input": { "entityName": entity, "projectName": project, "runName": run, "files": ["a"] } });
     differences.look(bob, "createRunFiles", files, input("alpha", "demo", "run1"), input("alpha", "none", "run1")).await;
     differences.look(bob, "createRunFiles", files, input("alpha", "demo", "run1"), input("aleph", "demo", "run1")).await;
-    let input = |entity: &str, project: &str| {
-        json!({ "input": { "artifactID": bobs, "entityName": entity, "projectName": project, "runName": "run1" } })
-    };
+    let input = |entity: &str, project: &str| json!({ "input": { "artifactID": bobs, "entityName": entity, "projectName": project, "runName": "run1" } });
     differences.look(bob, "useArtifact in", USE, input("alpha", "demo"), input("alpha", "none")).await;
 
     // By names, for carol: outside the organization.
@@ -884,7 +920,12 @@ async fn the_invisible_is_as_the_absent() {
             "acme",
             "acne",
         ),
-        ("upsertModel", "mutation($n: String!) { upsertModel(input: { entityName: $n, name: \"demo\" }) { inserted } }", "alpha", "aleph"),
+        (
+            "upsertModel",
+            "mutation($n: String!) { upsertModel(input: { entityName: $n, name: \"demo\" }) { inserted } }",
+            "alpha",
+            "aleph",
+        ),
         (
             "organizationDelete",
             "mutation($n: String!) { organizationDelete(input: { organization: $n }) { entityName } }",
@@ -966,8 +1007,16 @@ async fn the_invisible_is_as_the_absent() {
     };
     for (what, there, absent) in [
         ("a hidden version", path("alpha", "demo", "hidden-net", &hidden), path("alpha", "none", "hidden-net", &hidden)),
-        ("a hidden registry", path("acme", "wandb-registry-closed", "C2", &hidden), path("acme", "wandb-registry-absent", "C2", &hidden)),
-        ("a hidden version elsewhere", path("acme", "wandb-registry-open", "C", &hidden), path("acme", "wandb-registry-open", "C", &absent_artifact)),
+        (
+            "a hidden registry",
+            path("acme", "wandb-registry-closed", "C2", &hidden),
+            path("acme", "wandb-registry-absent", "C2", &hidden),
+        ),
+        (
+            "a hidden version elsewhere",
+            path("acme", "wandb-registry-open", "C", &hidden),
+            path("acme", "wandb-registry-open", "C", &absent_artifact),
+        ),
         ("a hidden version without a path", path("acme", "", "", &hidden), path("acme", "", "", &absent_artifact)),
     ] {
         differences.look_at(what, [get(bob, there).await, get(bob, absent).await], &[]);
@@ -976,7 +1025,8 @@ async fn the_invisible_is_as_the_absent() {
         let (client, key, path) = (client.clone(), client.key().to_owned(), path.to_owned());
         async move { client.request("POST", &path, |r| r.basic_auth("api", Some(key)).body("{}")).await }
     };
-    let (there, absent) = (stream(bob, "/files/alpha/demo/run1/file_stream").await, stream(bob, "/files/alpha/none/run1/file_stream").await);
+    let (there, absent) =
+        (stream(bob, "/files/alpha/demo/run1/file_stream").await, stream(bob, "/files/alpha/none/run1/file_stream").await);
     differences.look_at("a hidden run", [there, absent], &["demo", "none"]);
     assert!(differences.0.is_empty(), "{}", differences.0.join("\n"));
 }

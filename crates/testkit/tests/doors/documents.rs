@@ -66,7 +66,8 @@ pub fn artifact_by_id() -> String {
 }
 
 /// A version's manifest.
-pub const FETCH_MANIFEST: &str = "query FetchArtifactManifest($id: ID!) { artifact(id: $id) { currentManifest { id file { directUrl } } } }";
+pub const FETCH_MANIFEST: &str =
+    "query FetchArtifactManifest($id: ID!) { artifact(id: $id) { currentManifest { id file { directUrl } } } }";
 
 /// A registry, or null.
 pub fn fetch_registry() -> String {
@@ -75,12 +76,17 @@ pub fn fetch_registry() -> String {
 
 /// A registry or project made or changed.
 pub fn upsert_registry() -> String {
-    ["mutation UpsertRegistry($input: UpsertModelInput!) { upsertModel(input: $input) { inserted project { ...Registry } } } ", REGISTRY].concat()
+    [
+        "mutation UpsertRegistry($input: UpsertModelInput!) { upsertModel(input: $input) { inserted project { ...Registry } } } ",
+        REGISTRY,
+    ]
+    .concat()
 }
 
 /// A run begun or updated.
 pub fn upsert_bucket() -> String {
-    ["mutation UpsertBucket($input: UpsertBucketInput!) { upsertBucket(input: $input) { bucket { ...Run } inserted } } ", RUN].concat()
+    ["mutation UpsertBucket($input: UpsertBucketInput!) { upsertBucket(input: $input) { bucket { ...Run } inserted } } ", RUN]
+        .concat()
 }
 
 /// A place by `collection:alias`.
@@ -91,8 +97,7 @@ pub fn membership_by_name() -> String {
 }
 
 /// A version used by a run.
-pub const USE_ARTIFACT: &str =
-    "mutation UseArtifact($input: UseArtifactInput!) { useArtifact(input: $input) { artifact { id digest description state createdAt metadata } } }";
+pub const USE_ARTIFACT: &str = "mutation UseArtifact($input: UseArtifactInput!) { useArtifact(input: $input) { artifact { id digest description state createdAt metadata } } }";
 
 /// URLs of a version's files.
 pub const FILE_URLS: &str = "query GetArtifactMembershipFileUrls($entity: String!, $project: String!, $collection: String!, $alias: String!, \
@@ -111,8 +116,7 @@ pub fn membership_files() -> String {
 
 /// Files of a run.
 pub fn create_run_files() -> String {
-    let text =
-        "mutation CreateRunFiles($input: CreateRunFilesInput!) { createRunFiles(input: $input) { runID uploadHeaders files { ...File } } } ";
+    let text = "mutation CreateRunFiles($input: CreateRunFilesInput!) { createRunFiles(input: $input) { runID uploadHeaders files { ...File } } } ";
     [text, FILE].concat()
 }
 
@@ -177,8 +181,14 @@ pub const NATIVE_MUTATIONS: [(&str, &str); 20] = [
     ("teamDelete", "name"),
     ("teamMemberSet", "team { name }"),
     ("teamMemberRemove", "team { name }"),
-    ("registryCreate", "registry { id name fullName description visibility allowsAllTypes types yourRole organization { entityName } }"),
-    ("registryUpdate", "registry { id name fullName description visibility allowsAllTypes types yourRole organization { entityName } }"),
+    (
+        "registryCreate",
+        "registry { id name fullName description visibility allowsAllTypes types yourRole organization { entityName } }",
+    ),
+    (
+        "registryUpdate",
+        "registry { id name fullName description visibility allowsAllTypes types yourRole organization { entityName } }",
+    ),
     ("versionBegin", "version { id committed } uploads { path url }"),
     ("versionCommit", "version { id committed source }"),
     ("versionLink", "link { id index aliases collection { name registry { name organization { entityName } } } version { id } }"),
@@ -249,7 +259,8 @@ impl World {
         let registry = json!({ "entity": "acme", "name": "wandb-registry-model" });
         let source = json!({ "entityName": "alpha", "projectName": "demo", "name": "net:latest" });
         let place = json!({ "entity": "acme", "project": "wandb-registry-model", "name": "Example ML Task:staging" });
-        let files = json!({ "entity": "acme", "project": "wandb-registry-model", "collection": "Example ML Task", "alias": "v0" });
+        let files =
+            json!({ "entity": "acme", "project": "wandb-registry-model", "collection": "Example ML Task", "alias": "v0" });
         let run = json!({ "entityName": "alpha", "modelName": "demo", "name": "run1", "config": "{}" });
         let run_files = json!({ "entityName": "alpha", "projectName": "demo", "runName": "run1", "files": ["config.yaml"] });
         let used = json!({ "artifactID": self.linked, "entityName": "alpha", "projectName": "demo", "runName": "run1" });
@@ -365,7 +376,11 @@ impl World {
             ("registryUpdate", alice, json!({ "id": registry, "description": "The models." })),
             ("versionBegin", alice, begin),
             ("versionCommit", alice, json!({ "version": self.linked })),
-            ("versionLink", alice, json!({ "version": self.linked, "target": "acme/wandb-registry-Reviewed/Net", "aliases": ["production"] })),
+            (
+                "versionLink",
+                alice,
+                json!({ "version": self.linked, "target": "acme/wandb-registry-Reviewed/Net", "aliases": ["production"] }),
+            ),
         ]
     }
 }

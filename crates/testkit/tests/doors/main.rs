@@ -3,7 +3,14 @@
 //! tests), the SDK itself (tests/sdk), crashes (tests/crash).
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on says why and ends.
 
-mod documents;
 mod access;
+mod documents;
+mod history;
+mod native;
+mod races;
+mod registries;
+mod statements;
+mod files;
+mod limits;
 mod main_job;
 mod schema;

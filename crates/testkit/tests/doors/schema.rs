@@ -18,8 +18,7 @@ const INTROSPECTION: &str = "{ __schema { types { name kind description
     fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
 /// The scalars and the type that both sides use besides `User` and `Organization`.
-const COMMON: [&str; 10] =
-    ["Boolean", "DateTime", "Float", "ID", "Int", "Int64", "JSON", "JSONString", "PageInfo", "String"];
+const COMMON: [&str; 10] = ["Boolean", "DateTime", "Float", "ID", "Int", "Int64", "JSON", "JSONString", "PageInfo", "String"];
 
 /// One type for both sides, each side adding its fields.
 const SHARED: [&str; 2] = ["Organization", "User"];
@@ -80,7 +79,9 @@ fn the_checked_in_schema_is_the_one_that_is_served() {
     let file = std::fs::read_to_string(path).unwrap();
     let served = regalia_graphql::sdl();
     if let Some((number, (here, there))) = (1..).zip(file.lines().zip(served.lines())).find(|(_, (here, there))| here != there) {
-        panic!("schema.graphql is old, first in line {number}: {here:?} is served as {there:?}. Run `make schema` and look at the difference.");
+        panic!(
+            "schema.graphql is old, first in line {number}: {here:?} is served as {there:?}. Run `make schema` and look at the difference."
+        );
     }
     assert_eq!(file, served, "schema.graphql is old. Run `make schema` and look at the difference.");
 }
@@ -264,12 +265,20 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
 }
 
 /// Marks the fields that a selection asks for, each under the type that it is asked of.
-fn mark(types: &BTreeMap<String, Value>, document: &ExecutableDocument, of: &str, set: &Positioned<SelectionSet>, seen: &mut BTreeSet<(String, String)>) {
+fn mark(
+    types: &BTreeMap<String, Value>,
+    document: &ExecutableDocument,
+    of: &str,
+    set: &Positioned<SelectionSet>,
+    seen: &mut BTreeSet<(String, String)>,
+) {
     for selection in &set.node.items {
         match &selection.node {
             Selection::Field(field) => {
                 let name = field.node.name.node.as_str();
-                let Some(declared) = list(&types[of]["fields"]).iter().find(|field| text(&field["name"]) == name) else { continue };
+                let Some(declared) = list(&types[of]["fields"]).iter().find(|field| text(&field["name"]) == name) else {
+                    continue;
+                };
                 seen.insert((of.to_owned(), name.to_owned()));
                 mark(types, document, &named(&declared["type"]), &field.node.selection_set, seen);
             }
@@ -303,6 +312,7 @@ async fn every_field_is_asked_for_by_a_document_that_works() {
         let name = text(&of["name"]).to_owned();
         list(&of["fields"]).iter().map(move |field| (name.clone(), text(&field["name"]).to_owned()))
     });
-    let unasked: Vec<String> = declared.filter(|field| !seen.contains(field)).map(|(of, field)| format!("{of}.{field}")).collect();
+    let unasked: Vec<String> =
+        declared.filter(|field| !seen.contains(field)).map(|(of, field)| format!("{of}.{field}")).collect();
     assert!(unasked.is_empty(), "no document asks for:\n{}", unasked.join("\n"));
 }

@@ -1,0 +1,405 @@
+//! What is remembered: where each alias pointed and when, and what people did, each written in the transaction that did it.
+//! What must not live here: what a mutation is for.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use regalia_domain::ids::encode_id;
+use regalia_service::store::audit::Kind;
+use regalia_testkit::{Client, Server, VersionSpec, md5_hex};
+use serde_json::{Value, json};
+
+use crate::documents::{self, native_mutation};
+
+/// The closed list of events.
+const KINDS: [Kind; 22] = [
+    Kind::UserCreated,
+    Kind::UserUpdated,
+    Kind::UserDeleted,
+    Kind::KeyCreated,
+    Kind::KeyRevoked,
+    Kind::OrganizationCreated,
+    Kind::OrganizationUpdated,
+    Kind::OrganizationDeleted,
+    Kind::OrganizationMemberSet,
+    Kind::OrganizationMemberRemoved,
+    Kind::TeamCreated,
+    Kind::TeamDeleted,
+    Kind::TeamMemberSet,
+    Kind::TeamMemberRemoved,
+    Kind::ProjectCreated,
+    Kind::ProjectUpdated,
+    Kind::RegistryCreated,
+    Kind::RegistryUpdated,
+    Kind::CollectionCreated,
+    Kind::VersionCommitted,
+    Kind::VersionLinked,
+    Kind::AliasSet,
+];
+
+/// Rules 29 and 30, in the rows: every alias has one unbroken line of periods, in an order that the clock can't disturb.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alias_history_has_no_overlap_and_no_gap() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let mut versions = Vec::new();
+    for number in 0..6 {
+        let mut spec = VersionSpec::model("alpha", "net", format!("{number}").as_bytes());
+        spec.aliases = vec!["latest".into(), "best".into(), format!("release{}", number / 2)];
+        versions.push(alice.log(&spec).await.id);
+    }
+    // Pulled about by several at once, in two collections, with names that are given again, and one that stays.
+    let moves = (0..60).map(|number| {
+        let (alice, version) = (&alice, &versions[number % 6]);
+        let alias = ["staging", "production", "candidate"][number % 3];
+        let aliases = if number % 5 == 0 { vec![alias, "stays", "latest"] } else { vec![alias] };
+        async move { alice.link(version, "acme", "model", ["One", "Two"][number / 2 % 2], &aliases).await.expect_ok() }
+    });
+    join_all(moves).await;
+    // The database's clock goes back by an hour: the history goes on.
+    server.sql("update collections set alias_clock = alias_clock + interval '1 hour'").await;
+    for version in &versions {
+        for alias in ["staging", "production"] {
+            alice.link(version, "acme", "model", "One", &[alias]).await.expect_ok();
+        }
+    }
+    assert!(server.number("select count(*) from aliases where not upper_inf(valid)").await > 30);
+
+    for (what, query) in [
+        (
+            "two periods of an alias overlap",
+            "select count(*) from aliases a join aliases b on a.collection_id = b.collection_id and a.alias = b.alias and a.id < b.id \
+             and a.valid && b.valid",
+        ),
+        (
+            "a period doesn't begin where the one before it ends",
+            "select count(*) from (select valid, lag(upper(valid)) over line as before, row_number() over line as number from aliases \
+             window line as (partition by collection_id, alias order by lower(valid))) row \
+             where number > 1 and before is distinct from lower(valid)",
+        ),
+        (
+            "an alias moved to where it was",
+            "select count(*) from (select version_id, lag(version_id) over (partition by collection_id, alias order by lower(valid)) as \
+             before from aliases) row where before = version_id",
+        ),
+        (
+            "an alias has not exactly one open period, its last",
+            "select count(*) from (select count(*) filter (where upper_inf(valid)) as open, bool_or(upper_inf(valid) and lower(valid) < newest) as \
+             early from (select *, max(lower(valid)) over (partition by collection_id, alias) as newest from aliases) row \
+             group by collection_id, alias) row where open <> 1 or early",
+        ),
+        ("a period is empty or has no beginning", "select count(*) from aliases where isempty(valid) or lower_inf(valid) or not lower_inc(valid)"),
+        (
+            "a collection's times don't rise with its changes",
+            "select count(*) from (select lower(valid) as at, lag(lower(valid)) over (partition by collection_id order by id) as before \
+             from aliases) row where at < before",
+        ),
+        (
+            "two changes of a collection have one time",
+            "select count(*) from (select 1 from aliases group by collection_id, lower(valid) having count(distinct version_id) > 1) row",
+        ),
+        (
+            "a collection's clock isn't that of its last change",
+            "select count(*) from collections c where alias_clock <> (select max(lower(valid)) from aliases where collection_id = c.id) \
+             and alias_clock <> (select max(lower(valid)) from aliases where collection_id = c.id) + interval '1 hour'",
+        ),
+        (
+            "`latest` isn't on each version of a collection once, in order",
+            "select count(*) from (select m.index, row_number() over (partition by m.collection_id order by lower(a.valid)) - 1 as number \
+             from memberships m left join aliases a on a.collection_id = m.collection_id and a.version_id = m.version_id and a.alias = 'latest') row \
+             where index <> number",
+        ),
+        ("`vN` is kept as an alias", "select count(*) from aliases where alias ~ '^v[0-9]+$'"),
+    ] {
+        assert_eq!(server.number(query).await, 0, "{what}");
+    }
+    let latest = "select count(*) from aliases where alias = 'latest'";
+    assert_eq!(server.number(latest).await, server.number("select count(*) from memberships").await);
+
+    // What no code should write, PostgreSQL refuses: 23P01 is the exclusion constraint.
+    let insert = |valid: &str| {
+        format!(
+            "insert into aliases (collection_id, version_id, alias, valid) select collection_id, version_id, alias, {valid} from aliases \
+             where not upper_inf(valid) order by id limit 1"
+        )
+    };
+    let into_another = "tstzrange(lower(valid) - interval '1 second', lower(valid) + interval '1 microsecond')";
+    for valid in ["valid", into_another, "tstzrange(upper(valid) - interval '1 microsecond', null)", "tstzrange(null, null)"] {
+        assert_eq!(server.attempt(&insert(valid)).await, Err("23P01".to_owned()), "{valid}");
+    }
+    assert_eq!(server.attempt(&insert("tstzrange('2000-01-01', '2000-01-02')")).await, Ok(()), "the constraint refuses overlaps alone");
+}
+
+/// What a second, equal request does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// Succeeds and changes nothing.
+    Same,
+    /// Succeeds and changes only what is no event, such as a run's heartbeat.
+    Quiet,
+    /// Is refused and changes nothing.
+    Refused,
+    /// Is another thing that is made.
+    Another,
+}
+
+/// Watches the audit events of one server.
+struct Watch {
+    server: Server,
+    seen: BTreeSet<String>,
+    last: i64,
+}
+
+impl Watch {
+    /// The events since the last call, after checking what holds for each.
+    async fn news(&mut self) -> Vec<Value> {
+        let events = self.server.rows(&format!("select *, xmin::text as transaction from audit_events where id > {} order by id", self.last)).await;
+        if let Some(event) = events.last() {
+            self.last = event["id"].as_i64().unwrap();
+        }
+        for event in &events {
+            let kind = event["kind"].as_str().unwrap();
+            assert!(KINDS.iter().any(|known| known.as_str() == kind), "{kind} is not on the closed list");
+            self.seen.insert(kind.to_owned());
+            assert!(!event["before"].is_null() || !event["after"].is_null(), "{event} says nothing");
+            let (of, number) = event["subject"].as_str().unwrap().split_once(':').expect("a subject is Kind:<id>");
+            assert!(number.parse::<i64>().is_ok() && of.chars().all(char::is_alphabetic), "{event}");
+        }
+        events
+    }
+
+    /// The tables but for those that uploads and manifests on their way write to.
+    async fn state(&self) -> Vec<(String, String)> {
+        let transient = ["uploads", "blobs", "manifest_staging"];
+        self.server.everything().await.into_iter().filter(|(table, _)| !transient.contains(&table.as_str())).collect()
+    }
+
+    /// Sends a mutation three times: while no event can be written, then for good, then once more.
+    async fn step(&mut self, client: &Client, who: &str, text: &str, input: Value, kinds: &[&str], again: Again) -> Value {
+        let variables = json!({ "input": input });
+        let what = format!("{} by {who} with {input}", text.split('{').nth(1).unwrap_or(text));
+        if !kinds.is_empty() {
+            // Class 22 is answered as a client's mistake, so that no gate stops the answer.
+            self.server
+                .sql(
+                    "create function refuse_event() returns trigger language plpgsql as $$ begin raise exception 'no' using errcode = '22023'; \
+                     end $$; create trigger refuse_event before insert on audit_events for each row execute function refuse_event();",
+                )
+                .await;
+            let before = self.state().await;
+            let failed = client.graphql(text, variables.clone()).await;
+            assert!(!failed.errors.is_empty(), "{what} succeeded without its event");
+            assert_eq!(self.state().await, before, "{what} wrote something without its event");
+            self.server.sql("drop trigger refuse_event on audit_events; drop function refuse_event;").await;
+        }
+        let answer = client.graphql(text, variables.clone()).await;
+        let request = answer.request.to_string();
+        let data = answer.ok();
+        let events = self.news().await;
+        let mut told: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+        let mut expected = kinds.to_vec();
+        told.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(told, expected, "{what}");
+        let actor = self.server.number(&format!("select id from entities where name = '{who}'")).await;
+        for event in &events {
+            assert_eq!((&event["actor_id"], &event["request_id"]), (&json!(actor), &json!(request)), "{what}");
+            assert_eq!(event["transaction"], events[0]["transaction"], "{what} took several transactions for its events");
+        }
+        let before = self.state().await;
+        let answer = client.graphql(text, variables).await;
+        let failed = !answer.errors.is_empty();
+        assert_eq!(failed, again == Again::Refused, "{what} again: {:?}", answer.errors);
+        if again == Again::Another {
+            assert_eq!(self.news().await.len(), kinds.len(), "{what} again");
+        } else {
+            assert_eq!(self.news().await, Vec::<Value>::new(), "{what} again");
+        }
+        if matches!(again, Again::Same | Again::Refused) {
+            assert_eq!(self.state().await, before, "{what} again");
+        }
+        data
+    }
+}
+
+#[tokio::test]
+async fn each_mutation_writes_its_events_or_nothing() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let admin = server.admin().await;
+    let last = server.number("select max(id) from audit_events").await;
+    let mut watch = Watch { server, seen: BTreeSet::new(), last };
+
+    // Accounts.
+    macro_rules! own {
+        ($client:ident, $field:literal, $input:tt, $kinds:expr, $again:ident) => {
+            watch.step(&$client, stringify!($client), &native_mutation($field), json!($input), &$kinds, Again::$again).await
+        };
+    }
+    own!(admin, "userCreate", { "name": "dave", "email": "dave@example.com" }, ["user.created"], Refused);
+    let made = own!(bob, "apiKeyCreate", { "name": "laptop" }, ["key.created"], Another);
+    let imported = "old-0123456789abcdef0123456789abcdef01234567";
+    own!(bob, "apiKeyImport", { "secret": imported }, ["key.created"], Refused);
+    let key = made["apiKeyCreate"]["apiKey"]["id"].clone();
+    own!(bob, "apiKeyRevoke", { "id": key }, ["key.revoked"], Refused);
+
+    // Organizations and teams.
+    own!(admin, "organizationCreate", { "displayName": "beta corp", "admin": "dave" }, ["organization.created", "organization_member.set"], Another);
+    let entities = watch.server.rows("select e.name from organizations o join entities e on e.id = o.id where o.display_name = 'beta corp'").await;
+    let beta = entities[0]["name"].clone();
+    own!(alice, "organizationUpdate", { "organization": "acme", "registryCreation": "ADMINS" }, ["organization.updated"], Same);
+    own!(alice, "organizationUpdate", { "organization": "acme", "registryCreation": "MEMBERS" }, ["organization.updated"], Same);
+    own!(admin, "organizationMemberSet", { "organization": beta, "user": "bob", "role": "MEMBER" }, ["organization_member.set"], Same);
+    own!(admin, "organizationMemberSet", { "organization": beta, "user": "bob", "role": "VIEWER" }, ["organization_member.set"], Same);
+    own!(admin, "teamCreate", { "organization": beta, "name": "gamma", "admin": "dave" }, ["team.created", "team_member.set"], Refused);
+    own!(admin, "teamMemberSet", { "team": "gamma", "user": "bob", "role": "MEMBER" }, ["team_member.set"], Same);
+    own!(admin, "teamMemberSet", { "team": "gamma", "user": "bob", "role": "ADMIN" }, ["team_member.set"], Same);
+    own!(bob, "userSetDefaultEntity", { "user": "bob", "entity": "gamma" }, ["user.updated"], Same);
+    let state = watch.state().await;
+    let occupied = admin.graphql(&native_mutation("organizationDelete"), json!({ "input": { "organization": beta } })).await;
+    assert_eq!((occupied.code(), watch.state().await), ("CONFLICT", state));
+    own!(admin, "teamMemberRemove", { "team": "gamma", "user": "bob" }, ["team_member.removed"], Refused);
+    own!(admin, "organizationMemberRemove", { "organization": beta, "user": "bob" }, ["organization_member.removed"], Refused);
+    own!(admin, "teamDelete", { "team": "gamma" }, ["team.deleted"], Refused);
+    own!(admin, "organizationDelete", { "organization": beta }, ["organization.deleted"], Refused);
+    own!(admin, "userDelete", { "name": "dave" }, ["user.deleted"], Refused);
+
+    // Registries and projects.
+    own!(alice, "registryCreate", { "organization": "acme", "name": "ours", "types": ["model"] }, ["registry.created"], Refused);
+    let id = encode_id("Registry", watch.server.number("select id from projects where name = 'ours'").await);
+    own!(alice, "registryUpdate", { "id": id, "description": "new", "addTypes": ["dataset"] }, ["registry.updated"], Same);
+    own!(alice, "registryUpdate", { "id": id, "allowAllTypes": true, "visibility": "RESTRICTED" }, ["registry.updated"], Same);
+    own!(alice, "registryUpdate", { "id": id }, [], Same);
+    macro_rules! wire {
+        ($text:expr, $input:tt, $kinds:expr, $again:ident) => {
+            watch.step(&alice, "alice", &$text, json!($input), &$kinds, Again::$again).await
+        };
+    }
+    let upsert = documents::upsert_registry();
+    wire!(upsert, { "entityName": "acme", "name": "wandb-registry-wire", "description": "" }, ["registry.created"], Same);
+    wire!(upsert, { "entityName": "acme", "name": "wandb-registry-wire", "description": "x" }, ["registry.updated"], Same);
+    wire!(upsert, { "entityName": "alpha", "name": "demo" }, ["project.created"], Same);
+    wire!(upsert, { "entityName": "alpha", "name": "demo", "description": "x" }, ["project.updated"], Same);
+    let bucket = documents::upsert_bucket();
+    wire!(bucket, { "entityName": "alpha", "modelName": "runs", "name": "run1" }, ["project.created"], Quiet);
+    let run = json!({ "entityName": "alpha", "projectName": "runs", "runName": "run1", "files": ["a"] });
+    wire!(documents::create_run_files(), run, [], Quiet);
+
+    // Versions, by the wire: begun, announced, committed, linked.
+    let first = VersionSpec::model("alpha", "net", b"first");
+    let create = "mutation($input: CreateArtifactInput!) { createArtifact(input: $input) { artifact { id } } }";
+    let begin = |spec: &VersionSpec, client_id: &str, aliases: &[&str]| {
+        let aliases: Vec<Value> = aliases.iter().map(|alias| json!({ "alias": alias })).collect();
+        json!({
+            "entityName": "alpha", "projectName": "demo", "artifactTypeName": "model", "artifactCollectionName": spec.name, "digest": spec.digest(),
+            "clientID": client_id, "aliases": aliases, "enableDigestDeduplication": true,
+        })
+    };
+    let created = begin(&first, "one", &["best"]);
+    let version = wire!(create, created, ["collection.created"], Same)["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    for manifest in [None, Some(first.manifest())] {
+        let announced = alice.announce_manifest(&first, &version, manifest.as_deref()).await.ok();
+        let url = announced["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"].as_str();
+        if let (Some(url), Some(manifest)) = (url, manifest) {
+            assert_eq!(alice.put(url, manifest).await, 200);
+        }
+    }
+    let commit = "mutation($input: CommitArtifactInput!) { commitArtifact(input: $input) { artifact { id } } }";
+    // Before the file is there: refused, without a trace.
+    let state = watch.state().await;
+    assert_eq!(alice.commit(&version).await.status, 409);
+    assert_eq!(watch.state().await, state);
+    let announced = alice.announce_files(&version, &first.files).await.ok();
+    alice.upload(&announced, &first.files).await;
+    assert_eq!(watch.news().await, Vec::<Value>::new(), "announcing and sending files are no events");
+    wire!(commit, { "artifactID": version }, ["version.committed", "alias.set", "alias.set"], Same);
+    let newest = begin(&first, "two", &["better"]);
+    wire!(create, newest, ["alias.set"], Same);
+    let link = "mutation($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex } }";
+    let to = |registry: &str, alias: &str| {
+        let aliases = json!([{ "alias": alias, "artifactCollectionName": "Line" }]);
+        json!({ "artifactID": version, "artifactPortfolioName": "Line", "entityName": "acme", "projectName": registry, "aliases": aliases })
+    };
+    let target = to("wandb-registry-model", "staging");
+    wire!(link, target, ["registry.created", "collection.created", "version.linked", "alias.set", "alias.set"], Same);
+    let target = to("wandb-registry-model", "production");
+    wire!(link, target, ["alias.set"], Same);
+    let state = watch.state().await;
+    assert_eq!(alice.graphql(link, json!({ "input": to("wandb-registry-dataset", "x") })).await.status, 400);
+    assert_eq!(alice.graphql(link, json!({ "input": to("wandb-registry-absent", "x") })).await.status, 404);
+    assert_eq!(watch.state().await, state);
+    let used = json!({ "artifactID": version, "entityName": "alpha", "projectName": "runs", "runName": "run1" });
+    wire!(documents::USE_ARTIFACT, used, [], Same);
+
+    // And by our own side.
+    own!(alice, "versionLink", { "version": version, "target": "acme/wandb-registry-model/Other" }, ["collection.created", "version.linked", "alias.set"], Same);
+    let file = json!({ "path": "a", "md5": md5_hex(b"a"), "size": 1 });
+    let input = json!({ "entity": "alpha", "project": "demo", "collection": "own", "typeName": "model", "files": [file], "aliases": ["best"] });
+    let begun = own!(alice, "versionBegin", input, ["collection.created"], Quiet);
+    let begun = &begun["versionBegin"];
+    assert_eq!(alice.put(begun["uploads"][0]["url"].as_str().unwrap(), "a").await, 200);
+    own!(alice, "versionCommit", { "version": begun["version"]["id"] }, ["version.committed", "alias.set", "alias.set"], Same);
+
+    let all: BTreeSet<String> = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
+    assert_eq!(watch.seen, all, "a kind of event that no step wrote");
+    no_secret_is_kept(&watch.server, &[made["apiKeyCreate"]["secret"].as_str().unwrap(), imported, alice.key(), bob.key(), admin.key()]).await;
+    the_changes_are_told(&watch.server).await;
+}
+
+/// No key stands in any table, and no hash of one, no signature and no upload in an event.
+async fn no_secret_is_kept(server: &Server, secrets: &[&str]) {
+    let tables = server.everything().await.into_keys().collect::<Vec<_>>();
+    for secret in secrets {
+        assert!(secret.len() >= 40);
+        // A key with a prefix is as secret without it.
+        let key = &secret[secret.len() - 40..];
+        for table in &tables {
+            let rows = server.number(&format!("select count(*) from {table} t where t::text like '%{key}%'")).await;
+            assert_eq!(rows, 0, "{table} has a key in clear");
+        }
+    }
+    let hashes = "select count(*) from audit_events a, api_keys k where a::text like '%' || encode(k.hash, 'hex') || '%'";
+    assert_eq!(server.number(hashes).await, 0, "an event has a key's hash");
+    let uploads = "select count(*) from audit_events a, uploads u where a::text like '%' || u.id || '%'";
+    assert_eq!(server.number(uploads).await, 0, "an event has an upload's address");
+    assert_eq!(server.number("select count(*) from audit_events a where a::text like '%signature%'").await, 0);
+}
+
+/// Before and after are the changed fields, and whose history it is stands beside them.
+async fn the_changes_are_told(server: &Server) {
+    let acme = server.number("select id from entities where name = 'acme'").await;
+    for (kind, place, before, after) in [
+        ("organization.updated", "order by id limit 1", json!({ "registry_creation": "members" }), json!({ "registry_creation": "admins" })),
+        (
+            "project.updated",
+            "order by id limit 1",
+            json!({ "description": null }),
+            json!({ "description": "x" }),
+        ),
+        (
+            "registry.updated",
+            "order by id limit 1",
+            json!({ "description": null, "visibility": "organization", "types": ["model"], "allow_all_types": false }),
+            json!({ "description": "new", "visibility": "organization", "types": ["model", "dataset"], "allow_all_types": false }),
+        ),
+        (
+            "registry.updated",
+            "order by id offset 1 limit 1",
+            json!({ "description": "new", "visibility": "organization", "types": ["dataset", "model"], "allow_all_types": false }),
+            json!({ "description": "new", "visibility": "restricted", "types": ["dataset", "model"], "allow_all_types": true }),
+        ),
+    ] {
+        let event = server.rows(&format!("select * from audit_events where kind = '{kind}' {place}")).await.remove(0);
+        assert_eq!((&event["before"], &event["after"]), (&before, &after), "{kind}");
+        assert_eq!(event["organization_id"], acme, "{kind}");
+    }
+    for (kind, of_an_organization) in [("user.%", false), ("key.%", false), ("organization%", true), ("team%", true), ("registry.%", true)] {
+        let query = format!("select count(*) from audit_events where kind like '{kind}' and (organization_id is not null) <> {of_an_organization}");
+        assert_eq!(server.number(&query).await, 0, "whose history {kind} belongs to");
+    }
+    // An alias that moves says from where.
+    let moved = server.rows("select before, after from audit_events where kind = 'alias.set' order by id").await;
+    assert!(moved.iter().all(|event| event["after"]["alias"].is_string() && event["after"]["version"].is_number()), "{moved:?}");
+    let twice = "select count(*) from audit_events where kind = 'version.committed'";
+    assert_eq!(server.number(twice).await, server.number("select count(*) from versions where state = 'committed'").await);
+}

@@ -1,0 +1,423 @@
+//! What somebody sends who wants the server's time or memory: each is answered at once, with a 4xx and a sentence, and the
+//! server still answers the next one. What must not live here: ordinary mistakes (`refusals`).
+
+use std::time::Duration;
+
+use regalia_testkit::{Client, Reply, Server, VersionSpec};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// "At once", on a busy machine and without optimization.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+/// How long somebody may go on sending next to nothing.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// An answer's sentence may quote what was sent, but not all of it.
+const LONGEST_SENTENCE: usize = 1000;
+
+/// Posts a body to `/graphql`, with the key.
+async fn post(client: &Client, body: impl Into<reqwest::Body>) -> Reply {
+    let key = client.key().to_owned();
+    let sent = client.request("POST", "/graphql", |request| {
+        request.basic_auth("api", Some(key)).header("content-type", "application/json").body(body)
+    });
+    tokio::time::timeout(AT_ONCE, sent).await.expect("answered at once")
+}
+
+/// Fails unless the reply is one of these statuses with a sentence that a person can read.
+fn refused(what: &str, reply: &Reply, statuses: &[u16]) {
+    assert!(statuses.contains(&reply.status), "{what}: {} {:.300}", reply.status, reply.text());
+    sentence(what, &reply.message());
+}
+
+fn sentence(what: &str, message: &str) {
+    assert!(message.contains(' ') && message.len() <= LONGEST_SENTENCE, "{what}: {} bytes: {message:.300}", message.len());
+}
+
+async fn alive(what: &str, client: &Client) {
+    let answer = tokio::time::timeout(AT_ONCE, client.graphql("{ viewer { name } }", json!({}))).await;
+    let answer = answer.unwrap_or_else(|_| panic!("no answer after {what}"));
+    assert_eq!(answer.ok()["viewer"]["name"], "alice", "after {what}");
+}
+
+fn query(text: impl Into<String>) -> String {
+    json!({ "query": text.into() }).to_string()
+}
+
+/// `n` fields, each inside the one before.
+fn nested(n: usize) -> String {
+    format!("{}{}", "{a".repeat(n), "}".repeat(n))
+}
+
+/// Fragments of which each names the next twice.
+fn doubling(n: usize) -> String {
+    let each = (0..n).map(|i| format!("fragment f{i} on User {{ ...f{} ...f{} }} ", i + 1, i + 1));
+    each.collect::<String>() + &format!("fragment f{n} on User {{ name }} ")
+}
+
+/// The issue's documents: deep, wide, multiplying.
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_beyond_measure() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let many = |n: usize, item: &dyn Fn(usize) -> String| (0..n).map(item).collect::<Vec<_>>().join(" ");
+    for (what, text) in [
+        ("1,000 levels", nested(1000)),
+        ("10,000 levels", nested(10_000)),
+        ("1,000 levels of a list", format!("{{ user(name: {}{}) {{ name }} }}", "[".repeat(1000), "]".repeat(1000))),
+        ("1,000 levels of an object", format!("{{ user(name: {}1{}) {{ name }} }}", "{a:".repeat(1000), "}".repeat(1000))),
+        ("1,000 levels of a type", format!("query($a: {}Int{}) {{ viewer {{ name }} }}", "[".repeat(1000), "]".repeat(1000))),
+        ("1,000 brackets that never close", "{".repeat(1000)),
+        ("1,000 inline fragments", format!("{{ viewer {}name{} }}", "{ ... on User ".repeat(1000), "}".repeat(1000))),
+        (
+            "30 levels of real fields",
+            format!("{{ viewer {}name{} }}", "{ organizations { members { edges { node { user ".repeat(6) + "{", "}".repeat(31)),
+        ),
+        ("10,000 aliases", format!("{{ {} }}", many(10_000, &|i| format!("a{i}: viewer {{ name }}")))),
+        ("5,000 aliases in 64 KiB", format!("{{ viewer {{ {} }} }}", many(5_000, &|i| format!("a{i}:id")))),
+        ("10,000 directives", format!("{{ viewer {{ name {} }} }}", "@skip(if:false) ".repeat(10_000))),
+        ("3,000 directives in 64 KiB", format!("{{ viewer {{ name {} }} }}", "@skip(if:false)".repeat(3_000))),
+        ("3,000 directives on an operation", format!("query {} {{ viewer {{ name }} }}", "@include(if:true)".repeat(3_000))),
+        ("fragments that double 40 times", doubling(40) + "{ viewer { ...f0 } }"),
+        ("doubling fragments that nobody uses", doubling(40) + "{ viewer { name } }"),
+        ("a fragment in itself", "{ viewer { ...a } } fragment a on User { name ...a }".to_owned()),
+        ("fragments in a circle", "{ viewer { ...a } } fragment a on User { ...b } fragment b on User { ...a }".to_owned()),
+        ("a circle that nobody uses", "{ viewer { name } } fragment a on User { ...b } fragment b on User { ...a }".to_owned()),
+        ("2,000 fragments in a chain", {
+            "{ viewer { ...f0 } } ".to_owned()
+                + &many(2_000, &|i| format!("fragment f{i} on User{{...f{}}}", i + 1))
+                + "fragment f2000 on User{id}"
+        }),
+        ("5,000 arguments", format!("{{ user({}) {{ name }} }}", many(5_000, &|i| format!("a{i}:1")))),
+        ("5,000 variables", format!("query({}) {{ viewer {{ name }} }}", many(5_000, &|i| format!("$a{i}:Int")))),
+        ("a name of 60,000 letters", format!("{{ {} }}", "a".repeat(60_000))),
+        ("a query of 100,000 bytes", format!("{{ viewer {{ name }} }}{}", " ".repeat(100_000))),
+        ("a string of 100,000 bytes", format!("{{ user(name: \"{}\") {{ name }} }}", "a".repeat(100_000))),
+    ] {
+        let reply = post(&alice, query(text)).await;
+        refused(what, &reply, &[400]);
+        alive(what, &alice).await;
+    }
+    // Another operation of the same document counts, too: it is validated all the same.
+    let text = doubling(40) + "query A { viewer { name } } query B { viewer { ...f0 } }";
+    let reply = post(&alice, json!({ "query": text, "operationName": "A" }).to_string()).await;
+    refused("the other operation", &reply, &[400]);
+    // What the SDKs send goes through: many fields, some depth, a thousand aliases of an artifact.
+    let text = format!("{{ {} }}", many(300, &|i| format!("a{i}: viewer {{ name }}")));
+    assert_eq!(post(&alice, query(text)).await.status, 200);
+}
+
+/// Brackets in what looks like a string or a comment, but is none to the parser: one more stack frame for each would end the
+/// whole process.
+#[tokio::test(flavor = "multi_thread")]
+async fn nesting_hidden_from_a_naive_count() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    for depth in [100, 500, 1_000, 2_000, 30_000] {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        for (what, text) in [
+            ("behind an escaped end of a block string", format!("{{ a(b: \"\"\"\\\"\"\" \"\"\", c: {open}{close}) }}")),
+            ("behind an escape after a backslash", format!("{{ a(b: \"\"\"\\\\\"\"\" \"\"\", c: {open}{close}) }}")),
+            ("behind a comment that ends in CR", format!("{{ a(b: 1 #\r c: {open}{close}) }}")),
+            ("fields behind a comment that ends in CR", format!("{{ a #\r {} }}", nested(depth))),
+            ("behind an empty string", format!("{{ a(b: \"\", c: {open}{close}) }}")),
+            ("behind an empty block string", format!("{{ a(b: \"\"\"\"\"\", c: {open}{close}) }}")),
+            ("behind a quote in a comment", format!("{{ a(b: 1 #\" \n c: {open}{close}) }}")),
+            ("behind a comment sign in a string", format!("{{ a(b: \"#\", c: {open}{close}) }}")),
+            (
+                "in a default value",
+                format!("query($a: Int = \"\"\"\\\"\"\" \"\"\" $b: Int = {open}{close}) {{ viewer {{ name }} }}"),
+            ),
+        ] {
+            let what = format!("{depth} {what}");
+            let reply = post(&alice, query(text)).await;
+            refused(&what, &reply, &[400]);
+            alive(&what, &alice).await;
+        }
+    }
+}
+
+/// Page sizes multiply along a path: what a query would bring is bounded, not only what it says.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_multiply_are_refused() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    server
+        .sql(
+            "insert into entities (kind, name, name_key) select 'user', 'u' || i, 'u' || i from generate_series(1, 60) i;
+             insert into users (id) select id from entities where kind = 'user' and name like 'u%';
+             insert into organization_members (organization_id, user_id, role)
+                select o.id, u.id, 'member' from organizations o, users u on conflict do nothing;",
+        )
+        .await;
+    let level = |inner: &str| format!("organizations {{ members(first: 1000) {{ edges {{ node {{ user {{ {inner} }} }} }} }} }}");
+    let once = format!("{{ viewer {{ {} }} }}", level("name"));
+    assert_eq!(post(&alice, query(once)).await.status, 200, "what a page is for");
+    let text = format!("{{ viewer {{ {} }} }}", level(&level(&level("name"))));
+    refused("pages of 1,000 in pages of 1,000 in pages of 1,000", &post(&alice, query(text)).await, &[400]);
+    let variable = format!("query($n: Int) {{ viewer {{ {} }} }}", level(&level(&level("name"))).replace("1000", "$n"));
+    let reply = post(&alice, json!({ "query": variable, "variables": { "n": 1000 } }).to_string()).await;
+    refused("the same by a variable", &reply, &[400]);
+    alive("pages", &alice).await;
+}
+
+/// Bodies that are no GraphQL request, or too much of one.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_beyond_measure() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let viewer = "{ viewer { name } }";
+    let deep = |n: usize| format!("{{\"query\": \"{viewer}\", \"variables\": {{\"a\": {}1{}}}}}", "[".repeat(n), "]".repeat(n));
+    let two = "query A { viewer { name } } query B { viewer { id } }";
+    let cases: Vec<(&str, Vec<u8>, &[u16])> = vec![
+        ("nothing", Vec::new(), &[400]),
+        ("no JSON", b"{ viewer { name } }".to_vec(), &[400]),
+        ("half of JSON", b"{\"query\": \"{ viewer".to_vec(), &[400]),
+        ("JSON and more", b"{\"query\": \"{ viewer { name } }\"} {}".to_vec(), &[400]),
+        ("invalid UTF-8", b"{\"query\": \"{ viewer { name } } # \xff\xfe\"}".to_vec(), &[400]),
+        ("UTF-16", "{\"query\": \"{ viewer { name } }\"}".encode_utf16().flat_map(u16::to_le_bytes).collect(), &[400]),
+        ("half a surrogate pair", b"{\"query\": \"{ viewer { name } }\", \"variables\": {\"a\": \"\\ud800\"}}".to_vec(), &[400]),
+        ("gzip", vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], &[400]),
+        ("a number", b"17".to_vec(), &[400]),
+        ("null", b"null".to_vec(), &[400]),
+        ("a text", b"\"{ viewer { name } }\"".to_vec(), &[400]),
+        ("a batch", json!([{ "query": viewer }, { "query": viewer }]).to_string().into_bytes(), &[400]),
+        ("a list of texts", json!([viewer]).to_string().into_bytes(), &[400]),
+        ("an empty batch", b"[]".to_vec(), &[400]),
+        ("no query", b"{}".to_vec(), &[400]),
+        ("a query that is no text", b"{\"query\": 17}".to_vec(), &[400]),
+        ("an empty query", b"{\"query\": \"\"}".to_vec(), &[400]),
+        ("variables that are a list", json!({ "query": viewer, "variables": [1] }).to_string().into_bytes(), &[400]),
+        ("variables that are a text", json!({ "query": viewer, "variables": "{}" }).to_string().into_bytes(), &[400]),
+        ("an operation that isn't there", json!({ "query": viewer, "operationName": "Other" }).to_string().into_bytes(), &[400]),
+        ("several operations without a name", json!({ "query": two }).to_string().into_bytes(), &[400]),
+        ("several operations and an empty name", json!({ "query": two, "operationName": "" }).to_string().into_bytes(), &[400]),
+        (
+            "two operations of one name",
+            json!({ "query": "query A { viewer { id } } query A { viewer { id } }" }).to_string().into_bytes(),
+            &[400],
+        ),
+        ("a subscription", json!({ "query": "subscription { viewer { id } }" }).to_string().into_bytes(), &[400]),
+        ("variables 1,000 deep", deep(1_000).into_bytes(), &[400]),
+        ("variables 1,000,000 deep", deep(1_000_000).into_bytes(), &[400]),
+        ("1,000,000 brackets", vec![b'['; 1_000_000], &[400]),
+        (
+            "50 MB of one variable",
+            json!({ "query": viewer, "variables": { "a": "a".repeat(50_000_000) } }).to_string().into_bytes(),
+            &[413],
+        ),
+        (
+            "50 MB of variables",
+            json!({ "query": viewer, "variables": { "a": vec![1_000_000_000; 5_000_000] } }).to_string().into_bytes(),
+            &[413],
+        ),
+    ];
+    for (what, body, statuses) in cases {
+        let reply = post(&alice, body).await;
+        refused(what, &reply, statuses);
+        alive(what, &alice).await;
+    }
+    // What is allowed next to that: undeclared variables, an operation's name, 10 MB.
+    for body in [
+        json!({ "query": viewer, "variables": { "undeclared": null }, "operationName": null }),
+        json!({ "query": viewer, "variables": null, "operationName": "" }),
+        json!({ "query": two, "operationName": "B" }),
+        json!({ "query": viewer, "variables": { "a": "a".repeat(10_000_000) } }),
+    ] {
+        assert_eq!(post(&alice, body.to_string()).await.status, 200);
+    }
+}
+
+/// Methods that a route doesn't take, and routes that aren't there.
+#[tokio::test]
+async fn other_methods_and_routes() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    for (method, path, status) in [
+        ("GET", "/graphql", 405),
+        ("GET", "/graphql?query={viewer{name}}", 405),
+        ("PUT", "/graphql", 405),
+        ("DELETE", "/graphql", 405),
+        ("POST", "/storage/uploads/x", 405),
+        ("PUT", "/storage/wandb_artifacts/1/1/a", 405),
+        ("POST", "/artifactsV2/a", 405),
+        ("GET", "/files/a/b/c/file_stream", 405),
+        ("POST", "/ready", 405),
+        ("GET", "/nothing", 404),
+        ("GET", "/%00", 404),
+        ("GET", "/%ff", 404),
+        ("POST", "/graphql/", 404),
+        ("GET", "/storage/../graphql", 405),
+    ] {
+        let reply = alice.request(method, path, |request| request.basic_auth("api", Some(alice.key()))).await;
+        refused(&format!("{method} {path}"), &reply, &[status]);
+    }
+    let head = alice.request("HEAD", "/graphql", |request| request).await;
+    assert_eq!(head.status, 405);
+}
+
+/// A connection on which a test says every byte itself.
+struct Raw {
+    read: OwnedReadHalf,
+    write: OwnedWriteHalf,
+}
+
+impl Raw {
+    async fn to(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+        let (read, write) = stream.into_split();
+        Self { read, write }
+    }
+
+    async fn say(&mut self, text: &str) {
+        self.write.write_all(text.as_bytes()).await.unwrap();
+    }
+}
+
+/// Reads one answer: its status and body. `None` when the connection closes without one.
+async fn answer(read: &mut OwnedReadHalf) -> Option<(u16, String)> {
+    let mut bytes = Vec::new();
+    loop {
+        let mut piece = [0; 4096];
+        let length = read.read(&mut piece).await.unwrap_or(0);
+        bytes.extend_from_slice(&piece[..length]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let expected: usize = head
+                .lines()
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(|length| length.parse().unwrap()))
+                .unwrap_or(0);
+            if body.len() >= expected || length == 0 {
+                let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+                assert!(status < 500, "{text}");
+                return Some((status, body.to_owned()));
+            }
+        }
+        if length == 0 {
+            return None;
+        }
+    }
+}
+
+fn head(path: &str, key: Option<&str>, more: &str) -> String {
+    let key = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+    let method = if path.starts_with("/storage") { "PUT" } else { "POST" };
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{key}{more}\r\n\r\n")
+}
+
+/// What came back must be a refusal with a sentence.
+fn refusal(what: &str, answer: Option<(u16, String)>, status: u16) {
+    let (given, body) = answer.unwrap_or_else(|| panic!("{what}: the connection was closed without an answer"));
+    assert_eq!(given, status, "{what}: {body}");
+    let body: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{what}: {error}: {body}"));
+    sentence(what, body["errors"][0]["message"].as_str().unwrap_or_default());
+}
+
+/// A body that goes on and on: fast, by drops, or not at all any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    for path in ["/graphql", "/files/alpha/demo/run1/file_stream"] {
+        // Fast: refused as soon as it is too much.
+        let Raw { mut read, mut write } = Raw::to(&server).await;
+        write.write_all(head(path, Some(alice.key()), "Transfer-Encoding: chunked").as_bytes()).await.unwrap();
+        let flood = tokio::spawn(async move {
+            let chunk = format!("100000\r\n{}\r\n", " ".repeat(0x10_0000));
+            while write.write_all(chunk.as_bytes()).await.is_ok() {}
+        });
+        let given = tokio::time::timeout(AT_ONCE, answer(&mut read)).await.expect("answered at once");
+        flood.abort();
+        refusal(&format!("a flood to {path}"), given, 413);
+        alive("a flood", &alice).await;
+
+        // Broken off: nobody is there to be answered, and nothing stays behind.
+        let mut raw = Raw::to(&server).await;
+        raw.say(&head(path, Some(alice.key()), "Content-Length: 1000")).await;
+        raw.say("{\"query\"").await;
+        raw.write.shutdown().await.unwrap();
+        if let Some((status, body)) = tokio::time::timeout(AT_ONCE, answer(&mut raw.read)).await.expect("closed at once") {
+            assert_eq!(status, 400, "{body}");
+        }
+        alive("a body that was broken off", &alice).await;
+    }
+
+    // By drops, and in silence. At the same time, because each takes as long as the server's patience.
+    let drops = async {
+        let Raw { mut read, mut write } = Raw::to(&server).await;
+        write.write_all(head("/graphql", Some(alice.key()), "Transfer-Encoding: chunked").as_bytes()).await.unwrap();
+        let drops = tokio::spawn(async move {
+            while write.write_all(b"1\r\n \r\n").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        let given = tokio::time::timeout(PATIENCE, answer(&mut read)).await;
+        drops.abort();
+        given
+    };
+    let silence = async {
+        let mut raw = Raw::to(&server).await;
+        raw.say(&head("/graphql", Some(alice.key()), "Content-Length: 1000")).await;
+        raw.say("{\"query\"").await;
+        tokio::time::timeout(PATIENCE, answer(&mut raw.read)).await
+    };
+    let (drops, silence) = tokio::join!(drops, silence);
+    refusal("silence", silence.expect("silence is given up"), 400);
+    let (status, body) = drops.expect("a body by drops is given up").expect("an answer");
+    assert!((400..500).contains(&status), "{status} {body}");
+    alive("drops", &alice).await;
+}
+
+/// Uploads: without a length, too long, or with a bad URL. The headers say all, so the answer doesn't wait for the body.
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_are_refused_by_their_headers() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let spec = VersionSpec::model("alpha", "net", b"the weights");
+    let created = alice.create_version(&spec, "one").await.ok();
+    let id = created["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    let announced = alice.announce_files(&id, &spec.files).await.ok();
+    let url = announced["createArtifactFiles"]["files"]["edges"][0]["node"]["uploadUrl"].as_str().unwrap().to_owned();
+    let path = url.strip_prefix(&server.url).unwrap();
+    let before = server.everything().await;
+    for (what, path, more, status) in [
+        ("no length", path.to_owned(), "Transfer-Encoding: chunked".to_owned(), 411),
+        ("too long", path.to_owned(), format!("Content-Length: {}", 64 * 1024 * 1024 + 1), 413),
+        ("a length beyond 64 bits", path.to_owned(), "Content-Length: 18446744073709551615".to_owned(), 413),
+        ("altered", path.replace("actor=", "actor=1"), "Content-Length: 11".to_owned(), 403),
+        ("unsigned", path.split('?').next().unwrap().to_owned(), "Content-Length: 11".to_owned(), 403),
+    ] {
+        // Nothing but the headers.
+        let mut raw = Raw::to(&server).await;
+        raw.say(&head(&path, None, &more)).await;
+        let given = tokio::time::timeout(AT_ONCE, answer(&mut raw.read)).await;
+        refusal(what, given.unwrap_or_else(|_| panic!("{what}: the answer waits for the body")), status);
+    }
+    // Who sends it all the same gets the answer, too.
+    for (what, body, status) in [
+        ("too long", reqwest::Body::from(vec![0; 64 * 1024 * 1024 + 1]), 413),
+        (
+            "no length",
+            reqwest::Body::wrap_stream(futures_util::stream::iter(["the ", "weights"].map(Ok::<_, std::io::Error>))),
+            411,
+        ),
+    ] {
+        let reply = tokio::time::timeout(AT_ONCE, alice.request("PUT", &url, |request| request.body(body))).await;
+        refused(what, &reply.expect("answered at once"), &[status]);
+    }
+    // A body shorter than it says is no upload.
+    let mut raw = Raw::to(&server).await;
+    raw.say(&head(path, None, "Content-Length: 11")).await;
+    raw.say("the wei").await;
+    raw.write.shutdown().await.unwrap();
+    if let Some((status, body)) = tokio::time::timeout(AT_ONCE, answer(&mut raw.read)).await.expect("closed at once") {
+        assert_eq!(status, 400, "{body}");
+    }
+    assert_eq!(server.everything().await, before, "nothing changed");
+    assert_eq!(server.objects(), (vec![], vec![]), "nothing is stored, and nothing is left on its way");
+    // The URL is as good as before.
+    assert_eq!(alice.put(&url, b"the weights".to_vec()).await, 200);
+}

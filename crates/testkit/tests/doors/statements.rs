@@ -1,0 +1,427 @@
+//! How many SQL statements a request takes: the same for one file and for 300, for a short list and for a long one. What the
+//! main job's requests take stands in `statements.txt`. What must not live here: how long anything takes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use regalia_domain::roles::{OrganizationRole, TeamRole};
+use regalia_testkit::{Answer, Client, Reply, Server, VersionSpec};
+use serde_json::{Value, json};
+
+use crate::documents;
+use crate::native::own;
+
+/// Operations in order, each with its statements.
+type Table = Vec<(String, Vec<String>)>;
+
+/// How much there is of everything.
+#[derive(Clone, Copy)]
+struct Size {
+    files: usize,
+    /// Keys, teams, registries, collections, versions, aliases, types beside those that the job makes.
+    others: usize,
+}
+
+const SMALL: Size = Size { files: 1, others: 0 };
+const LARGE: Size = Size { files: 300, others: 12 };
+
+/// A statement's name: `file::function`, or what a transaction begins and ends with.
+fn name(summary: &str) -> String {
+    let words: Vec<&str> = summary.split_whitespace().collect();
+    match words.as_slice() {
+        ["--", name, ..] if name.contains("::") => (*name).to_owned(),
+        [word, ..] if ["BEGIN", "COMMIT"].contains(word) => word.to_lowercase(),
+        _ => panic!("a statement has no name: it must begin with `-- file::function`, not {summary:?}"),
+    }
+}
+
+fn names(statements: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = statements.iter().map(|statement| name(statement)).collect();
+    // Batches of one level run at once, so they end in any order.
+    names.sort();
+    names
+}
+
+/// The main job, request by request, with the statements of each.
+struct Job {
+    table: Table,
+}
+
+impl Job {
+    fn note(&mut self, operation: &str, statements: &[String]) {
+        assert!(!statements.is_empty(), "{operation} took no statement: they aren't counted");
+        assert!(!self.table.iter().any(|(known, _)| known == operation), "{operation} stands in the table twice");
+        self.table.push((operation.to_owned(), names(statements)));
+    }
+
+    fn answer(&mut self, operation: &str, answer: Answer) -> Value {
+        self.note(operation, &answer.statements);
+        answer.ok()
+    }
+
+    async fn ask(&mut self, client: &Client, operation: &str, text: &str, variables: Value) -> Value {
+        let answer = client.graphql(text, variables).await;
+        self.answer(operation, answer)
+    }
+
+    fn reply(&mut self, operation: &str, reply: Reply) -> Vec<u8> {
+        assert_eq!(reply.status, 200, "{operation}: {}", reply.text());
+        self.note(operation, &reply.statements);
+        reply.body
+    }
+
+    async fn put(&mut self, client: &Client, operation: &str, url: &Value, bytes: Vec<u8>) {
+        let reply = client.request("PUT", url.as_str().expect("an upload URL"), |request| request.body(bytes)).await;
+        self.reply(operation, reply);
+    }
+
+    async fn get(&mut self, client: &Client, operation: &str, url: &Value) -> Vec<u8> {
+        let reply = client.request("GET", url.as_str().expect("a download URL"), |request| request).await;
+        self.reply(operation, reply)
+    }
+}
+
+fn spec(size: Size, content: &str) -> VersionSpec {
+    let mut spec = VersionSpec::model("alpha", "net", content.as_bytes());
+    spec.files.extend((1..size.files).map(|number| (format!("part{number}"), format!("{content} {number}").into_bytes())));
+    spec
+}
+
+/// Fills the lists that the job's requests go through.
+async fn fill(server: &Server, alice: &Client, size: Size) {
+    let mut others = Vec::new();
+    for number in 0..size.others {
+        server.user(&format!("user{number}")).await;
+        server.join("acme", &format!("user{number}"), OrganizationRole::Member).await;
+        server.team("acme", &format!("team{number}"), "alice").await;
+        server.organization(&format!("org{number}"), "alice").await;
+        own(alice, "apiKeyCreate", json!({ "name": "more" })).await.expect_ok();
+        let mut spec = VersionSpec::model("alpha", &format!("other{number}"), format!("other {number}").as_bytes());
+        spec.type_name = format!("type{number}");
+        others.push(alice.log(&spec).await.id);
+        alice.make_registry("acme", &format!("registry{number}"), "ORGANIZATION").await;
+    }
+    for other in &others {
+        alice.link(other, "acme", "registry0", &format!("Line {other}"), &["one", "two", "three"]).await.expect_ok();
+    }
+}
+
+async fn main_job(size: Size) -> Table {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    fill(&server, &alice, size).await;
+    for client in [&alice, &bob] {
+        // The first use of a key is noted, with a statement of its own.
+        client.graphql("{ __typename }", json!({})).await.expect_ok();
+    }
+    let mut job = Job { table: Vec::new() };
+    begin(&mut job, &alice, size).await;
+    let version = publish(&mut job, &alice, size).await;
+    pull(&mut job, &bob, &version, size).await;
+    job.table
+}
+
+/// Up to the run.
+async fn begin(job: &mut Job, alice: &Client, size: Size) {
+    job.ask(alice, "Viewer", documents::VIEWER, json!({})).await;
+    job.ask(alice, "GetDefaultEntity", documents::DEFAULT_ENTITY, json!({})).await;
+    job.ask(alice, "ServerFeaturesQuery", documents::SERVER_FEATURES, json!({})).await;
+    job.ask(alice, "FetchOrganization", documents::FETCH_ORGANIZATION, json!({ "org": "acme" })).await;
+    let registry = json!({ "entity": "acme", "name": "wandb-registry-prod" });
+    job.ask(alice, "FetchRegistry, absent", &documents::fetch_registry(), registry.clone()).await;
+    let types = json!([{ "name": "model" }]);
+    let input = json!({ "entityName": "acme", "name": "wandb-registry-prod", "access": "PRIVATE", "artifactTypes": types });
+    job.ask(alice, "UpsertRegistry, new", &documents::upsert_registry(), json!({ "input": input })).await;
+    let more: Vec<Value> = (0..size.others).map(|number| json!({ "name": format!("type{number}") })).collect();
+    let more = json!({ "entityName": "acme", "name": "wandb-registry-prod", "artifactTypes": more });
+    alice.graphql(&documents::upsert_registry(), json!({ "input": more })).await.expect_ok();
+    job.ask(alice, "UpsertRegistry, again", &documents::upsert_registry(), json!({ "input": input })).await;
+    job.ask(alice, "FetchRegistry", &documents::fetch_registry(), registry).await;
+    let run = |config: &str| json!({ "input": { "entityName": "alpha", "modelName": "fresh", "name": "run1", "config": config } });
+    job.ask(alice, "UpsertBucket, new project", &documents::upsert_bucket(), run("{}")).await;
+    job.ask(alice, "UpsertBucket, again", &documents::upsert_bucket(), run("{\"a\":1}")).await;
+    job.ask(alice, "OrganizationCoreWeaveOrganizationID", documents::CORE_WEAVE, json!({ "entityName": "alpha" })).await;
+    let path = "/files/alpha/fresh/run1/file_stream";
+    let body = json!({ "files": { "wandb-summary.json": { "offset": 0, "content": ["{}"] } } }).to_string();
+    let reply = alice.request("POST", path, |request| request.basic_auth("api", Some(alice.key())).body(body)).await;
+    job.reply("POST file_stream", reply);
+}
+
+/// From the first version to the links; returns the version.
+async fn publish(job: &mut Job, alice: &Client, size: Size) -> String {
+    let id = |answer: &Value| answer["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    let manifest_url = |answer: &Value| answer["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"].clone();
+    let first = spec(size, "first");
+    let found = json!({ "entityName": "alpha", "projectName": "demo", "name": "net:latest" });
+    job.ask(alice, "ArtifactType", documents::ARTIFACT_TYPE, found).await;
+    let version = id(&job.answer("CreateArtifact, new collection", alice.create_version(&first, "one").await));
+    job.answer("CreateArtifactManifest", alice.announce_manifest(&first, &version, None).await);
+    let announced = job.answer("CreateArtifactFiles", alice.announce_files(&version, &first.files).await);
+    let url = &announced["createArtifactFiles"]["files"]["edges"][0]["node"]["uploadUrl"];
+    job.put(alice, "PUT a file", url, first.files[0].1.clone()).await;
+    job.put(alice, "PUT a file, again", url, first.files[0].1.clone()).await;
+    alice.upload(&announced, &first.files).await;
+    let manifest = first.manifest();
+    let announced = job.answer("CreateArtifactManifest, with its digest", alice.announce_manifest(&first, &version, Some(&manifest)).await);
+    job.put(alice, "PUT the manifest", &manifest_url(&announced), manifest).await;
+    job.answer("CommitArtifact", alice.commit(&version).await);
+    job.answer("CommitArtifact, again", alice.commit(&version).await);
+    job.answer("CreateArtifact, the same again", alice.create_version(&first, "two").await);
+
+    // Another version, of which only one file is new.
+    for number in 0..size.others {
+        alice.log(&spec(SMALL, &format!("more {number}"))).await;
+    }
+    alice.log(&first).await;
+    let mut second = first.clone();
+    second.files[0].1 = b"second".to_vec();
+    let another = id(&job.answer("CreateArtifact, next version", alice.create_version(&second, "three").await));
+    alice.announce_manifest(&second, &another, None).await.expect_ok();
+    let announced = job.answer("CreateArtifactFiles, all stored but one", alice.announce_files(&another, &second.files).await);
+    let nodes = announced["createArtifactFiles"]["files"]["edges"].as_array().unwrap().clone();
+    assert_eq!(nodes.iter().filter(|edge| !edge["node"]["uploadUrl"].is_null()).count(), 1);
+    alice.upload(&announced, &second.files).await;
+    let manifest = second.manifest();
+    let announced = alice.announce_manifest(&second, &another, Some(&manifest)).await.ok();
+    assert_eq!(alice.put(manifest_url(&announced).as_str().unwrap(), manifest).await, 200);
+    job.answer("CommitArtifact, next version", alice.commit(&another).await);
+
+    job.ask(alice, "ArtifactByID", &documents::artifact_by_id(), json!({ "id": another })).await;
+    job.ask(alice, "FetchOrgInfoFromEntity, team", documents::FETCH_ORG_INFO, json!({ "entity": "alpha" })).await;
+    job.ask(alice, "FetchOrgInfoFromEntity, user", documents::FETCH_ORG_INFO, json!({ "entity": "alice" })).await;
+    job.answer("LinkArtifact, new core registry", alice.link(&another, "acme", "model", "Net", &[]).await);
+    job.answer("LinkArtifact, new collection", alice.link(&version, "acme", "prod", "Net", &["staging"]).await);
+    job.answer("LinkArtifact, next version", alice.link(&another, "acme", "prod", "Net", &["staging"]).await);
+    let many: Vec<String> = (0..=size.others).map(|number| format!("alias{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    job.answer("LinkArtifact, more aliases", alice.link(&another, "acme", "prod", "Net", &many).await);
+    job.answer("LinkArtifact, again", alice.link(&another, "acme", "prod", "Net", &many).await);
+
+    let path = |number: usize| format!("out/{number}");
+    let files: Vec<String> = (0..size.files).map(path).collect();
+    let input = json!({ "entityName": "alpha", "projectName": "fresh", "runName": "run1", "files": files });
+    let announced = job.ask(alice, "CreateRunFiles", &documents::create_run_files(), json!({ "input": input })).await;
+    job.put(alice, "PUT a run's file", &announced["createRunFiles"]["files"][0]["uploadUrl"], b"a run's file".to_vec()).await;
+    another
+}
+
+/// What a colleague does, who has no right on the team.
+async fn pull(job: &mut Job, bob: &Client, version: &str, size: Size) {
+    let run = json!({ "input": { "modelName": "mine", "name": "run2" } });
+    job.ask(bob, "UpsertBucket, default entity", &documents::upsert_bucket(), run).await;
+    let named = json!({ "entity": "acme", "project": "wandb-registry-prod", "name": "Net:staging" });
+    job.ask(bob, "ArtifactMembershipByName", &documents::membership_by_name(), named).await;
+    let input = json!({ "artifactID": version, "entityName": "bob", "projectName": "mine", "runName": "run2" });
+    job.ask(bob, "UseArtifact", documents::USE_ARTIFACT, json!({ "input": input })).await;
+    job.ask(bob, "UseArtifact, again", documents::USE_ARTIFACT, json!({ "input": input })).await;
+    let found = job.ask(bob, "FetchArtifactManifest", documents::FETCH_MANIFEST, json!({ "id": version })).await;
+    let manifest = job.get(bob, "GET the manifest", &found["artifact"]["currentManifest"]["file"]["directUrl"]).await;
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["contents"].as_object().unwrap().len(), size.files);
+    let place = json!({ "entity": "acme", "project": "wandb-registry-prod", "collection": "Net", "alias": "v1", "perPage": 5000 });
+    let found = job.ask(bob, "GetArtifactMembershipFileUrls", documents::FILE_URLS, place).await;
+    let edges = found["project"]["artifactCollection"]["artifactMembership"]["files"]["edges"].as_array().unwrap().clone();
+    assert_eq!(edges.len(), size.files);
+    job.get(bob, "GET a file", &edges[0]["node"]["directUrl"]).await;
+    let names: Vec<&Value> = edges.iter().map(|edge| &edge["node"]["name"]).collect();
+    let some = json!({ "entity": "acme", "project": "wandb-registry-prod", "collection": "Net", "alias": "v1", "names": names });
+    let found = job.ask(bob, "ArtifactMembershipFiles", &documents::membership_files(), some).await;
+    let files = &found["project"]["artifactType"]["artifactCollection"]["artifactMembership"]["files"];
+    assert_eq!(files["totalCount"], size.files);
+    let md5 = regalia_testkit::md5_hex(b"second");
+    let path = format!("/artifactsV2/default/acme/wandb-registry-prod/Net/{version}//{md5}/model.txt");
+    let reply = bob.request("GET", &path, |request| request.basic_auth("api", Some(bob.key()))).await;
+    assert_eq!(job.reply("GET artifactsV2", reply), b"second");
+}
+
+/// The table as a person reads it: an operation, how many statements it takes, and below it which, by name.
+fn rendered(table: &Table) -> String {
+    let mut text = "The SQL statements of the main job's requests, the same for 1 and for 300 files.\n\n".to_owned();
+    for (operation, statements) in table {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for statement in statements {
+            *counts.entry(statement).or_default() += 1;
+        }
+        let names: Vec<String> =
+            counts.iter().map(|(name, count)| if *count == 1 { (*name).to_owned() } else { format!("{name} × {count}") }).collect();
+        writeln!(text, "{operation:<44}{:>3}", statements.len()).unwrap();
+        let mut line = String::from("   ");
+        for name in names {
+            if line.len() + name.len() > 118 {
+                writeln!(text, "{line}").unwrap();
+                line = String::from("   ");
+            }
+            write!(line, " {name}").unwrap();
+        }
+        writeln!(text, "{line}").unwrap();
+    }
+    text
+}
+
+/// What differs between two tables, in words.
+fn differences(one: &Table, other: &Table) -> String {
+    let mut text = String::new();
+    for ((operation, before), (_, after)) in one.iter().zip(other).filter(|((_, before), (_, after))| before != after) {
+        let more = rest(after, before);
+        let fewer = rest(before, after);
+        writeln!(text, "{operation}: {} became {}; more: {more:?}, fewer: {fewer:?}", before.len(), after.len()).unwrap();
+    }
+    text
+}
+
+/// What is left of a list when another was taken away.
+fn rest(from: &[String], taken: &[String]) -> Vec<String> {
+    let mut taken = taken.to_vec();
+    from.iter()
+        .filter(|name| match taken.iter().position(|other| other == *name) {
+            Some(at) => {
+                taken.swap_remove(at);
+                false
+            }
+            None => true,
+        })
+        .cloned()
+        .collect()
+}
+
+#[tokio::test]
+async fn the_main_job_takes_as_many_statements_for_300_files_as_for_one() {
+    let small = main_job(SMALL).await;
+    let large = main_job(LARGE).await;
+    let operations = |table: &Table| table.iter().map(|(operation, _)| operation.clone()).collect::<Vec<_>>();
+    assert_eq!(operations(&small), operations(&large));
+    let grown = differences(&small, &large);
+    assert!(grown.is_empty(), "statements that grow with files or lists:\n{grown}");
+
+    let table = rendered(&small);
+    println!("{table}");
+    let checked_in = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doors/statements.txt");
+    if std::fs::read_to_string(checked_in).unwrap_or_default() != table {
+        let found = concat!(env!("CARGO_TARGET_TMPDIR"), "/statements.txt");
+        std::fs::write(found, &table).unwrap();
+        panic!("the statements are not those of {checked_in}. Look with `diff {checked_in} {found}`; if they shall be so, `cp {found} {checked_in}`.");
+    }
+}
+
+/// Registries with collections with links, each version in all of them: so many of each.
+async fn library(each: usize) -> (Server, Client, Client, String) {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let admin = server.admin().await;
+    let mut versions = Vec::new();
+    for number in 0..each {
+        let mut spec = VersionSpec::model("alpha", "net", format!("{number}").as_bytes());
+        spec.files.extend((0..each).map(|file| (format!("file{file}"), format!("{number} {file}").into_bytes())));
+        versions.push(alice.log(&spec).await.id);
+        server.user(&format!("user{number}")).await;
+        server.join("acme", &format!("user{number}"), OrganizationRole::Member).await;
+        server.join_team("alpha", &format!("user{number}"), TeamRole::Member).await;
+        server.team("acme", &format!("team{number}"), &format!("user{number}")).await;
+        let other = server.organization(&format!("org{number}"), "alice").await;
+        server.join(&other, &format!("user{number}"), OrganizationRole::Member).await;
+        alice.make_registry(&other, "model", "ORGANIZATION").await;
+        alice.make_registry("acme", &format!("registry{number}"), "ORGANIZATION").await;
+    }
+    for registry in 0..each {
+        for collection in 0..each {
+            for version in &versions {
+                let aliases = ["production", &format!("alias{collection}")];
+                alice.link(version, "acme", &format!("registry{registry}"), &format!("Line {collection}"), &aliases).await.expect_ok();
+            }
+        }
+    }
+    for client in [&alice, &admin] {
+        client.graphql("{ __typename }", json!({})).await.expect_ok();
+    }
+    (server, alice, admin, versions.swap_remove(0))
+}
+
+/// Lists in lists of our own side, and the lists of the wire's. Each is asked of a server with two of everything and of one
+/// with five.
+const NESTED: [(&str, &str); 12] = [
+    (
+        "registries, collections, links, versions, aliases",
+        "{ organization(name: \"acme\") { registries { nodes { name types yourRole organization { name } collections { nodes { name registry { name } \
+         latest { index aliases } links { nodes { index aliases collection { name } version { digest source metadata } } } } } } } } }",
+    ),
+    ("organizations and their registries", "{ organizations { nodes { name registries { nodes { name types } } } } }"),
+    (
+        "a registry of each organization by name",
+        "{ organizations { nodes { name registry(name: \"model\") { name types } } } }",
+    ),
+    (
+        "a link of each collection by alias",
+        "{ organization(name: \"acme\") { registries { nodes { collections { nodes { name link(alias: \"production\") { index } } } } } } }",
+    ),
+    (
+        "a collection of each registry by name",
+        "{ organization(name: \"acme\") { registries { nodes { collection(name: \"Line 0\") { latest { index } } } } } }",
+    ),
+    (
+        "files of each version",
+        "{ organization(name: \"acme\") { registry(name: \"registry0\") { collections { nodes { links { nodes { version { files { nodes { \
+         path size downloadUrl } } } } } } } } }",
+    ),
+    (
+        "links of each version",
+        "{ organization(name: \"acme\") { registry(name: \"registry0\") { collection(name: \"Line 0\") { links { nodes { version { links { index \
+         aliases collection { name registry { name } } } } } } } } } }",
+    ),
+    ("links of one version", "query($id: ID!) { version(id: $id) { links { index collection { name registry { name } } } files { nodes { path } } } }"),
+    (
+        "aliases of one artifact",
+        "query($id: ID!) { artifact(id: $id) { aliases { alias artifactCollection { name project { name } } } artifactSequence { name } } }",
+    ),
+    (
+        "members, their teams and organizations",
+        "{ organization(name: \"acme\") { members { nodes { role user { name organizations { name } teams { nodes { name organization { name } \
+         members { nodes { role user { name } } } } } } } } teams { nodes { name members { nodes { user { name } } } } } } }",
+    ),
+    ("users and their keys", "{ users { nodes { name apiKeys { nodes { name } } teams { nodes { name } } organizations { name members { nodes { role } } } } } }"),
+    ("teams", "{ teams { nodes { name organization { name teams { nodes { name } } } members { nodes { role user { defaultEntity } } } } } }"),
+];
+
+#[tokio::test]
+async fn nested_lists_take_a_statement_for_each_kind_of_thing() {
+    let (_small, small_alice, small_admin, small_version) = library(2).await;
+    let (_large, large_alice, large_admin, large_version) = library(5).await;
+    let mut grown = String::new();
+    for (what, query) in NESTED {
+        let ask = async |alice: &Client, admin: &Client, version: &str| {
+            let client = if what.starts_with("users") { admin } else { alice };
+            let answer = client.graphql(query, json!({ "id": version })).await;
+            let statements = names(&answer.statements);
+            (answer.ok().to_string().len(), statements)
+        };
+        let (short, few) = ask(&small_alice, &small_admin, &small_version).await;
+        let (long, many) = ask(&large_alice, &large_admin, &large_version).await;
+        assert!(long > short, "{what}: the longer list isn't longer");
+        println!("{what:<60}{:>3}", few.len());
+        if few != many {
+            writeln!(grown, "{what}: {} became {}: {:?}", few.len(), many.len(), rest(&many, &few)).unwrap();
+        }
+    }
+    assert!(grown.is_empty(), "statements that grow with the length of lists:\n{grown}");
+}
+
+/// A count is a statement of its own, so it is taken only when it is asked for.
+#[tokio::test]
+async fn rule_42_counts_are_taken_only_when_asked_for() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    alice.log(&spec(Size { files: 10, others: 0 }, "first")).await;
+    let ask = async |fields: &str| {
+        let query = format!(
+            "{{ project(entityName: \"alpha\", name: \"demo\") {{ artifactCollectionMembership(name: \"net\") {{ \
+             files(names: [\"part1\", \"part2\", \"none\"]) {{ {fields} }} }} }} }}"
+        );
+        let answer = alice.graphql(&query, json!({})).await;
+        let statements = names(&answer.statements);
+        (answer.ok()["project"]["artifactCollectionMembership"]["files"].clone(), statements)
+    };
+    ask("edges { cursor }").await;
+    let (_, without) = ask("edges { node { name } }").await;
+    let (files, with) = ask("totalCount edges { node { name } }").await;
+    assert_eq!(files["totalCount"], 2);
+    assert_eq!(rest(&with, &without), ["manifests::count_named"]);
+}
