@@ -7,6 +7,7 @@ import hashlib
 import random
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 from wire import Client, Content, Publication, Spec, sha256
@@ -18,7 +19,7 @@ AT_ONCE = 16
 
 
 def publication(name: str, files: dict[str, Content], **fields) -> Publication:
-    return Publication(Spec(ENTITY, PROJECT, name, files), name, **fields)
+    return Publication(Spec(ENTITY, PROJECT, name, files), str(uuid.uuid4()), **fields)
 
 
 def test_idle_memory(server, figure):
@@ -48,14 +49,14 @@ def test_large_file(server, figure):
         began = time.monotonic()
         made.upload(alice)
         figure("2 GiB file up", time.monotonic() - began, "s")
-        figure("peak memory meanwhile", server.memory("VmHWM") / MB, "MB", 100)
+        figure("2 GiB file up, peak memory", server.memory("VmHWM") / MB, "MB", 100)
         made.commit(alice)
         (edge,) = alice.pull(ENTITY, PROJECT, "large:latest")["files"]["edges"]
         server.reset_peak()
         began = time.monotonic()
         found = sha256(alice.get(edge["node"]["directUrl"]))
         figure("2 GiB file down", time.monotonic() - began, "s")
-        figure("peak memory meanwhile", server.memory("VmHWM") / MB, "MB", 100)
+        figure("2 GiB file down, peak memory", server.memory("VmHWM") / MB, "MB", 100)
     assert found == (large.sha256, large.size)
 
 
@@ -109,7 +110,7 @@ def test_small_files(server, figure):
         began = time.monotonic()
         assert all(fetch(edge) for edge in edges)
         figure("1,000 small files pulled, one after another", time.monotonic() - began, "s")
-        figure("peak memory meanwhile", server.memory("VmHWM") / MB, "MB", 100)
+        figure("1,000 small files, peak memory", server.memory("VmHWM") / MB, "MB")
     for each in opened:
         each.close()
 
@@ -126,6 +127,6 @@ def test_large_manifest(server, figure):
         began = time.monotonic()
         made.commit(alice)
         figure("manifest of 100,000 files committed", time.monotonic() - began, "s")
-        figure("peak memory meanwhile", server.memory("VmHWM") / MB, "MB", 150)
+        figure("manifest of 100,000 files, peak memory", server.memory("VmHWM") / MB, "MB", 150)
         place = alice.pull(ENTITY, PROJECT, "wide:latest")
         assert place["artifact"]["id"] == made.id and place["files"]["totalCount"] == 100_000

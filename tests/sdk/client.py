@@ -104,9 +104,22 @@ class Sdk:
         evidence = (
             f"wandb {self.version}, {what}: exit {process.returncode} after {seconds:.1f} s in {directory}\n"
             f"--- stdout\n{stdout[-4000:]}\n--- stderr\n{stderr[-6000:]}\n"
-            f"--- server log\n{self.server.log()[log_before:][-6000:]}"
+            f"--- server log\n{short(self.server.log()[log_before:])[-6000:]}"
         )
         return Outcome(process.returncode, stdout, stderr, seconds, work, evidence)
+
+
+def short(log: str) -> str:
+    """The server's log with its request lines shortened, everything else as it is."""
+    lines = []
+    for line in log.splitlines():
+        try:
+            entry = json.loads(line)
+            line = "{method} {path} {status} in {milliseconds} ms".format_map(entry) if entry["message"] == "request" else line
+        except (ValueError, KeyError, TypeError):
+            pass
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def tree(directory: Path) -> dict[str, str]:

@@ -64,6 +64,8 @@ pub struct Received {
 #[derive(Debug, Clone)]
 pub struct Blobs {
     objects: Arc<dyn ObjectStore>,
+    /// The directory itself: unfinished files have names that the object store doesn't list.
+    staging: std::path::PathBuf,
 }
 
 impl Blobs {
@@ -72,7 +74,8 @@ impl Blobs {
     /// # Errors
     /// The directory can't be used.
     pub fn directory(path: &Path) -> Result<Self, Error> {
-        Ok(Self { objects: Arc::new(LocalFileSystem::new_with_prefix(path)?.with_fsync(true)) })
+        let staging = path.join(keys::staging_root().as_ref());
+        Ok(Self { objects: Arc::new(LocalFileSystem::new_with_prefix(path)?.with_fsync(true)), staging })
     }
 
     /// Receives bytes while hashing them, and returns when they are durable. `name` must be new: it names the staged object.
@@ -159,17 +162,22 @@ impl Blobs {
         Ok(result.into_stream().map(|piece| piece.map_err(Error::from)))
     }
 
-    /// Clears staged files that a crash left more than a day ago.
+    /// Clears staged files that a crash left before a time; says how many.
     ///
     /// # Errors
-    /// The storage failed.
-    pub async fn clear_staging(&self, older_than: chrono::DateTime<chrono::Utc>) -> Result<usize, Error> {
-        let mut listed = self.objects.list(Some(&keys::staging_root()));
+    /// The directory can't be read or written.
+    pub async fn clear_staging(&self, older_than: std::time::SystemTime) -> Result<usize, std::io::Error> {
+        let mut files = match tokio::fs::read_dir(&self.staging).await {
+            Ok(files) => files,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(error),
+        };
         let mut cleared = 0;
-        while let Some(object) = listed.next().await {
-            let object = object?;
-            if object.last_modified < older_than {
-                self.objects.delete(&object.location).await?;
+        while let Some(file) = files.next_entry().await? {
+            // A file that is gone by now was finished or dropped by its own upload.
+            let Ok(about) = file.metadata().await else { continue };
+            if about.is_file() && about.modified()? < older_than {
+                tokio::fs::remove_file(file.path()).await?;
                 cleared += 1;
             }
         }

@@ -1,5 +1,6 @@
 //! What a resolver reaches: the service, the request, the caller.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::Context;
@@ -20,6 +21,14 @@ pub(crate) trait Reach<'c> {
     fn caller(&self) -> async_graphql::Result<&'c Caller>;
     /// A row of this request's loader; none when it is absent or invisible.
     fn row<K>(&self, key: K) -> impl Future<Output = async_graphql::Result<Option<<RowLoader as Loader<K>>::Value>>> + Send
+    where
+        K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
+        RowLoader: Loader<K, Error = Arc<Error>>;
+    /// Many rows of this request's loader, in one statement; absent and invisible ones are not among them.
+    fn rows<K>(
+        &self,
+        keys: impl Iterator<Item = K> + Send,
+    ) -> impl Future<Output = async_graphql::Result<HashMap<K, <RowLoader as Loader<K>>::Value>>> + Send
     where
         K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
         RowLoader: Loader<K, Error = Arc<Error>>;
@@ -46,6 +55,18 @@ impl<'c> Reach<'c> for Context<'c> {
         // Anonymous requests have no loader.
         self.caller()?;
         self.data::<Rows>()?.load_one(key).await.fail()
+    }
+
+    async fn rows<K>(
+        &self,
+        keys: impl Iterator<Item = K> + Send,
+    ) -> async_graphql::Result<HashMap<K, <RowLoader as Loader<K>>::Value>>
+    where
+        K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
+        RowLoader: Loader<K, Error = Arc<Error>>,
+    {
+        self.caller()?;
+        self.data::<Rows>()?.load_many(keys).await.fail()
     }
 }
 

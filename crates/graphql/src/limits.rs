@@ -2,13 +2,21 @@
 
 use std::collections::HashSet;
 
-use async_graphql::parser::types::{BaseType, ExecutableDocument, Selection, SelectionSet, TypeSystemDefinition};
+use async_graphql::parser::types::{
+    BaseType, ExecutableDocument, Field, Selection, SelectionSet, TypeKind, TypeSystemDefinition,
+};
+use async_graphql::{Name, Variables};
+use async_graphql_value::{ConstValue, Value};
 
 /// Deepest nesting of fields. The deepest SDK document has 12 levels.
 pub const DEPTH: usize = 24;
 
 /// Most fields of one document, fragments and aliases counted where they are used.
 pub const FIELDS: usize = 1000;
+
+/// Most values of one document, every field counted as often as there may be rows above it. The SDK's largest page, 5,000 files
+/// with all their fields, is a third of it.
+pub const COST: usize = 300_000;
 
 /// Most directives on one field.
 pub const DIRECTIVES: usize = 8;
@@ -35,7 +43,8 @@ pub fn check_text(query: &str) -> Result<(), String> {
     while let Some((byte, after)) = rest.split_first() {
         rest = match byte {
             b'#' => skip_comment(after),
-            b'"' if after.starts_with(b"\"\"") => skip_block_string(&after[2..]),
+            // Without an end it is none: the parser then reads an empty string and goes on behind it.
+            b'"' if after.starts_with(b"\"\"") => skip_block_string(&after[2..]).unwrap_or(&after[1..]),
             b'"' => skip_string(after),
             _ => after,
         };
@@ -51,41 +60,136 @@ pub fn check_text(query: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks a parsed document before it is validated: how many fields its operations ask for, all of them together, because
-/// validation walks through each, and with fragments counted where they are used. Counting stops at the limit, so a document
-/// that multiplies itself costs no more.
-///
-/// # Errors
-/// A sentence for the client.
-pub fn check_document(document: &ExecutableDocument) -> Result<(), String> {
-    let mut left = FIELDS;
-    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-    // Fragments that no operation uses are walked through too.
-    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
-    if operations.chain(fragments).all(|set| count(document, set, &mut left, DEPTH * 2)) {
-        Ok(())
-    } else {
-        Err(format!("The document asks for more than {FIELDS} fields or nests too deep. Ask for less in one request."))
+/// What the limits have to know of the schema, read once from its text.
+#[derive(Debug, Default)]
+pub struct Shape {
+    /// Names of all types.
+    types: HashSet<String>,
+    /// Names of fields that are read page by page.
+    paged: HashSet<String>,
+    /// Names of fields that are lists without pages.
+    lists: HashSet<String>,
+}
+
+impl Shape {
+    /// Reads a schema's text.
+    #[must_use]
+    pub fn of(schema: &str) -> Self {
+        let mut shape = Self::default();
+        shape.types.extend(["Int", "Float", "String", "Boolean", "ID"].map(str::to_owned));
+        let parsed = async_graphql::parser::parse_schema(schema);
+        for definition in parsed.into_iter().flat_map(|document| document.definitions) {
+            let TypeSystemDefinition::Type(definition) = definition else { continue };
+            shape.types.insert(definition.node.name.node.to_string());
+            let fields = match definition.node.kind {
+                TypeKind::Object(object) => object.fields,
+                TypeKind::Interface(interface) => interface.fields,
+                _ => continue,
+            };
+            for field in fields {
+                let name = field.node.name.node.to_string();
+                if field.node.arguments.iter().any(|argument| argument.node.name.node == "first") {
+                    shape.paged.insert(name);
+                } else if matches!(field.node.ty.node.base, BaseType::List(_)) && name != "edges" && name != "nodes" {
+                    // These two are the rows that their page's field has counted.
+                    shape.lists.insert(name);
+                }
+            }
+        }
+        shape
     }
 }
 
-/// The names of the schema's types, for [`check_variables`].
-#[must_use]
-pub fn type_names(schema: &str) -> HashSet<String> {
-    let built_in = ["Int", "Float", "String", "Boolean", "ID"].map(str::to_owned);
-    let parsed = async_graphql::parser::parse_schema(schema);
-    let declared = parsed.into_iter().flat_map(|document| document.definitions).filter_map(|definition| match definition {
-        TypeSystemDefinition::Type(definition) => Some(definition.node.name.node.to_string()),
-        TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
-    });
-    declared.chain(built_in).collect()
+/// How many rows a page has when a client doesn't say.
+const DEFAULT_PAGE: usize = 50;
+
+/// How many rows a list without pages is taken for.
+const SHORT_LIST: usize = 10;
+
+/// Checks a parsed document before it is validated: what its operations ask for, all of them together, because validation
+/// walks through each, with fragments counted where they are used and every field as often as there may be rows above it.
+/// Counting stops at the limit, so a document that multiplies itself costs no more.
+///
+/// # Errors
+/// A sentence for the client.
+pub fn check_document(document: &ExecutableDocument, shape: &Shape, variables: &Variables) -> Result<(), String> {
+    let mut budget = Budget { document, shape, variables, fields: FIELDS, cost: COST };
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    // Fragments that no operation uses are walked through too.
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    if operations.chain(fragments).all(|set| budget.spend(set, 1, DEPTH * 2)) {
+        Ok(())
+    } else {
+        Err(format!(
+            "The document asks for too much: more than {FIELDS} fields, more than {COST} values with all rows of its pages, or too deep \
+             a nesting. Ask for less in one request, with a smaller `first`."
+        ))
+    }
+}
+
+struct Budget<'d> {
+    document: &'d ExecutableDocument,
+    shape: &'d Shape,
+    variables: &'d Variables,
+    fields: usize,
+    cost: usize,
+}
+
+impl Budget<'_> {
+    fn spend(&mut self, set: &SelectionSet, rows: usize, depth: usize) -> bool {
+        let Some(deeper) = depth.checked_sub(1) else { return false };
+        set.items.iter().all(|selection| {
+            let (Some(fields), Some(cost)) = (self.fields.checked_sub(1), self.cost.checked_sub(rows)) else { return false };
+            (self.fields, self.cost) = (fields, cost);
+            match &selection.node {
+                Selection::Field(field) => {
+                    let rows = rows.saturating_mul(self.rows(&field.node));
+                    self.spend(&field.node.selection_set.node, rows, deeper)
+                }
+                Selection::InlineFragment(fragment) => self.spend(&fragment.node.selection_set.node, rows, deeper),
+                Selection::FragmentSpread(spread) => match self.document.fragments.get(&spread.node.fragment_name.node) {
+                    Some(fragment) => self.spend(&fragment.node.selection_set.node, rows, deeper),
+                    // Validation says that it is unknown.
+                    None => true,
+                },
+            }
+        })
+    }
+
+    /// How many rows a field may bring.
+    fn rows(&self, field: &Field) -> usize {
+        let name = field.name.node.as_str();
+        if !self.shape.paged.contains(name) {
+            return if self.shape.lists.contains(name) { SHORT_LIST } else { 1 };
+        }
+        let first = match field.get_argument("first").map(|value| &value.node) {
+            Some(Value::Number(number)) => number.as_u64(),
+            Some(Value::Variable(variable)) => self.variable(variable),
+            _ => None,
+        };
+        first.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(DEFAULT_PAGE).max(1)
+    }
+
+    fn variable(&self, name: &Name) -> Option<u64> {
+        if let Some(ConstValue::Number(number)) = self.variables.get(name) {
+            return number.as_u64();
+        }
+        let definitions = self.document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+        let default = definitions
+            .filter(|definition| definition.node.name.node == *name)
+            .find_map(|definition| definition.node.default_value.as_ref());
+        match default.map(|value| &value.node) {
+            Some(ConstValue::Number(number)) => number.as_u64(),
+            _ => None,
+        }
+    }
 }
 
 /// Checks that every variable's type is one of the schema's: the engine takes it for granted in lists.
 ///
 /// # Errors
 /// A sentence for the client.
-pub fn check_variables(document: &ExecutableDocument, types: &HashSet<String>) -> Result<(), String> {
+pub fn check_variables(document: &ExecutableDocument, shape: &Shape) -> Result<(), String> {
     let variables = document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
     for variable in variables {
         let mut base = &variable.node.var_type.node.base;
@@ -93,7 +197,7 @@ pub fn check_variables(document: &ExecutableDocument, types: &HashSet<String>) -
             base = &item.base;
         }
         if let BaseType::Named(name) = base
-            && !types.contains(name.as_str())
+            && !shape.types.contains(name.as_str())
         {
             return Err(format!("Unknown type \"{name}\" of the variable \"${}\".", variable.node.name.node));
         }
@@ -101,42 +205,22 @@ pub fn check_variables(document: &ExecutableDocument, types: &HashSet<String>) -
     Ok(())
 }
 
-fn count(document: &ExecutableDocument, set: &SelectionSet, left: &mut usize, depth: usize) -> bool {
-    let Some(deeper) = depth.checked_sub(1) else { return false };
-    set.items.iter().all(|selection| {
-        if *left == 0 {
-            return false;
-        }
-        *left -= 1;
-        match &selection.node {
-            Selection::Field(field) => count(document, &field.node.selection_set.node, left, deeper),
-            Selection::InlineFragment(fragment) => count(document, &fragment.node.selection_set.node, left, deeper),
-            Selection::FragmentSpread(spread) => match document.fragments.get(&spread.node.fragment_name.node) {
-                Some(fragment) => count(document, &fragment.node.selection_set.node, left, deeper),
-                // Validation says that it is unknown.
-                None => true,
-            },
-        }
-    })
-}
-
 /// A comment ends with its line, by whichever line ending.
 fn skip_comment(text: &[u8]) -> &[u8] {
     text.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(&[], |at| &text[at..])
 }
 
-/// A block string ends at three quotes that no backslash precedes.
-fn skip_block_string(text: &[u8]) -> &[u8] {
+/// A block string ends at three quotes that no backslash precedes; none when it has no end.
+fn skip_block_string(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
-    while !rest.is_empty() {
+    loop {
         rest = match rest {
             [b'\\', b'"', b'"', b'"', after @ ..] => after,
-            [b'"', b'"', b'"', after @ ..] => return after,
+            [b'"', b'"', b'"', after @ ..] => return Some(after),
             [_, after @ ..] => after,
-            [] => rest,
+            [] => return None,
         };
     }
-    rest
 }
 
 fn skip_string(text: &[u8]) -> &[u8] {
@@ -167,6 +251,8 @@ mod tests {
         assert!(check_text(&format!("{{ a #\r{}", "{a".repeat(100))).is_err());
         assert!(check_text(&format!("{{ a(b: \"\"\"\\\"\"\"\"\"\", c: {}", "[".repeat(100))).is_err());
         assert!(check_text(&format!("{{ a(b: \"\"\"\\\"\"\"{}\"\"\") }}", "[".repeat(100))).is_ok());
+        assert!(check_text(&format!("{{ a(b: [\"\"\"\" {}", "[".repeat(100))).is_err());
+        assert!(check_text(&format!("{{ a(b: [\"\"\" {}", "[".repeat(100))).is_ok());
         assert!(check_text(&format!("{{ a(b: \"\r{}", "[".repeat(100))).is_err());
         assert!(check_text(&format!("{{ a(b: \"\\\"{}", "[".repeat(100))).is_ok());
         assert!(check_text(&format!("{{ a(b: \"\"){}", "[".repeat(100))).is_err());

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use regalia_domain::keys::ApiKey;
 use regalia_service::blobs::Blobs;
@@ -179,6 +180,8 @@ async fn run_on(config: &Config, database: &Database) -> Result<(), Error> {
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
     let router = http::router(App::new(service));
+    // Small answers must not wait for the client's acknowledgement. A failure is no reason to refuse the connection.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
         // The sender lives as long as this function.
         let _ = stopped.changed().await;
@@ -233,7 +236,7 @@ async fn clear_leftovers(service: Arc<Service>) {
 
 async fn clear_leftovers_once(service: &Service) {
     let before = service.clock.now() - TimeDelta::days(1);
-    if let Err(error) = service.blobs.clear_staging(before).await {
+    if let Err(error) = service.blobs.clear_staging(before.into()).await {
         tracing::warn!(%error, "old staged files could not be cleared");
     }
     if let Ok(mut connection) = service.store.read().await
@@ -252,11 +255,11 @@ async fn first_start(config: &Config, service: &Service, url: &str) -> Result<()
         Ok(())
     };
     let Some((name, key)) = service.first_start(keep).await? else {
-        println!("Regalia is at {url}");
+        say(&format!("Regalia is at {url}"));
         return Ok(());
     };
     let key = key.reveal();
-    println!(
+    say(&format!(
         "Regalia is at {url}\n\
          \n\
          The site administrator is \"{name}\". Its API key is shown this once:\n\
@@ -278,8 +281,14 @@ async fn first_start(config: &Config, service: &Service, url: &str) -> Result<()
          \n\
          GraphiQL: {url}/graphiql",
         file = file.display(),
-    );
+    ));
     Ok(())
+}
+
+/// Tells a person; one who closed our standard output early is no error.
+fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn log(config: &Config) {

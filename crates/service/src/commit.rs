@@ -79,18 +79,23 @@ impl Service {
         uploaded: BlobId,
         staging: Uuid,
     ) -> Result<()> {
-        let file = self.stage(scope, uploaded, staging).await?;
+        let staged = self.stage(scope, uploaded, staging).await?;
         let mut tx = self.begin().await?;
         let (_, granted) = writable(&mut tx, caller, version).await?;
+        let present = manifests::staged_count(&mut tx, staging).await?;
+        if present != staged.entries {
+            // A crash of PostgreSQL empties the staging table, which is unlogged. The client repeats this.
+            return Err(Error::Unavailable(format!("{present} of {} staged entries are there", staged.entries).into()));
+        }
         complete_files(&mut tx, caller, &granted, version, staging, scope).await?;
-        let summary = summarize(&mut tx, staging).await?;
+        let summary = summarize(&mut tx, staging, staged.text).await?;
         if summary.digest != pending.digest {
             return Err(Error::Invalid(format!(
                 "The manifest's digest is {}, but the version was begun with {}. Log the version again.",
                 summary.digest, pending.digest
             )));
         }
-        let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, file, summary.totals).await?;
+        let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, staged.file, summary.totals).await?;
         let collection =
             collections::lock(&mut tx, &granted, &pending.collection_name).await?.ok_or(regalia_store::Error::NotFound)?;
         if versions::lock_state(&mut tx, &collection, version).await?.as_deref() == Some("committed") {
@@ -116,8 +121,8 @@ impl Service {
         Ok(regalia_store::commit(tx).await?)
     }
 
-    /// Parses the uploaded manifest once: its entries go into staging, and its clean text into a blob, which is returned.
-    async fn stage(&self, scope: i64, uploaded: BlobId, staging: Uuid) -> Result<BlobId> {
+    /// Parses the uploaded manifest once: its entries go into staging, and its clean text into a blob.
+    async fn stage(&self, scope: i64, uploaded: BlobId, staging: Uuid) -> Result<Staged> {
         let row = {
             let mut connection = self.store.read().await?;
             blobs::blob(&mut connection, uploaded).await?.ok_or(regalia_store::Error::NotFound)?
@@ -135,7 +140,10 @@ impl Service {
         let (staged, received) = tokio::join!(stage, receive);
         let parsed = parser.await.map_err(|error| Error::Internal(Box::new(error)))?;
         match (parsed, staged, received) {
-            (Ok(()), Ok(()), Ok(received)) => self.keep(scope, received).await,
+            (Ok(entries), Ok(()), Ok(received)) => {
+                let text = received.sha256;
+                Ok(Staged { file: self.keep(scope, received).await?, text, entries })
+            }
             (Err(error), _, received) | (_, Err(error), received) => {
                 if let Ok(received) = received {
                     self.blobs.discard(received).await;
@@ -155,11 +163,13 @@ fn tokio_stream<T>(mut receiver: mpsc::Receiver<T>) -> impl futures_util::Stream
 #[derive(Debug)]
 struct Abandoned;
 
-fn parse(reader: impl std::io::Read, entries: &mpsc::Sender<Vec<ManifestEntry>>, text: &mpsc::Sender<Bytes>) -> Result<()> {
+fn parse(reader: impl std::io::Read, entries: &mpsc::Sender<Vec<ManifestEntry>>, text: &mpsc::Sender<Bytes>) -> Result<i64> {
+    let mut count = 0;
     let mut batch = Vec::new();
     let mut clean = CleanManifest::default();
     let parsed = parse_manifest(reader, &ManifestLimits::default(), &mut |entry: ManifestEntry| {
         clean.entry(&entry);
+        count += 1;
         batch.push(entry);
         if batch.len() == BATCH || clean.text.len() >= BATCH_BYTES {
             entries.blocking_send(std::mem::take(&mut batch)).map_err(|_| Abandoned)?;
@@ -173,9 +183,9 @@ fn parse(reader: impl std::io::Read, entries: &mpsc::Sender<Vec<ManifestEntry>>,
             // A receiver that went away has an error of its own.
             let _ = entries.blocking_send(batch);
             let _ = text.blocking_send(clean.take());
-            Ok(())
+            Ok(count)
         }
-        Err(ParseFailure::Sink(Abandoned)) => Ok(()),
+        Err(ParseFailure::Sink(Abandoned)) => Ok(count),
         Err(ParseFailure::Manifest(error @ ManifestError::Read { .. })) => Err(Error::Internal(Box::new(error))),
         Err(ParseFailure::Manifest(error)) => Err(error.into()),
     }
@@ -264,35 +274,36 @@ async fn complete_files(
     })
 }
 
+/// A manifest whose entries are staged.
+struct Staged {
+    /// Its clean text, stored.
+    file: BlobId,
+    /// SHA-256 of that text.
+    text: Sha256,
+    /// How many entries it has.
+    entries: i64,
+}
+
 struct Summary {
     /// As the client computes it, lowercase hexadecimal.
     digest: String,
-    /// Over everything that a reader could tell apart.
+    /// Over the clean text and the bytes of every file: all that a reader could tell apart.
     hash: Sha256,
     totals: Totals,
 }
 
 /// Goes over the staged entries once, in path order.
-async fn summarize(tx: &mut Tx, staging: Uuid) -> Result<Summary> {
+async fn summarize(tx: &mut Tx, staging: Uuid, text: Sha256) -> Result<Summary> {
     let mut digest = ManifestDigest::new();
     let mut hash = sha2::Sha256::new();
+    hash.update(text.0);
     let mut paths = SortedPathChecker::default();
     let mut totals = Totals { entries: 0, size: 0 };
     let mut rows = std::pin::pin!(manifests::staged(tx, staging));
     while let Some(row) = rows.try_next().await? {
         paths.next(&row.path)?;
         digest.entry(&row.path, &row.digest);
-        for field in [
-            Some(row.path.as_bytes()),
-            Some(row.digest.as_bytes()),
-            row.reference.as_deref().map(str::as_bytes),
-            row.extra.as_deref().map(str::as_bytes),
-            row.sha256.as_deref(),
-        ] {
-            hash.update((field.map_or(u64::MAX, |bytes| bytes.len() as u64)).to_be_bytes());
-            hash.update(field.unwrap_or_default());
-        }
-        hash.update(row.size.to_be_bytes());
+        hash.update(row.sha256.as_deref().unwrap_or(&[0; 32]));
         totals.entries += 1;
         totals.size = totals
             .size

@@ -112,6 +112,15 @@ impl Page {
     pub const MOST: i64 = 1000;
 }
 
+/// Refuses a list that is longer than anybody needs: everything in it is written in one transaction.
+pub(crate) fn at_most(what: &str, length: usize, most: usize) -> Result<()> {
+    if length > most {
+        Err(Error::Invalid(format!("{length} {what} were sent; at most {most} are taken in one request.")))
+    } else {
+        Ok(())
+    }
+}
+
 impl Service {
     /// Random bytes.
     #[must_use]

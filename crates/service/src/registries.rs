@@ -10,7 +10,7 @@ use regalia_store::{Connection, Tx, registries};
 use serde_json::json;
 
 use crate::projects::{forbidden_project, subject};
-use crate::{Error, Page, Request, Result, Service};
+use crate::{Error, Page, Request, Result, Service, at_most};
 
 /// Registries that linking makes by itself, with the one type that each takes (rule 11).
 const CORE: [(&str, &str); 2] = [("model", "model"), ("dataset", "dataset")];
@@ -192,6 +192,7 @@ async fn create(
     name: &RegistryName,
     fields: &RegistryFields,
 ) -> Result<Option<ProjectId>> {
+    at_most("artifact types", fields.types.as_ref().map_or(0, Vec::len), 1000)?;
     let allowed = AllowedTypes::from(types::AllowList::at_creation(fields.types.as_deref()));
     if fields.allow_all_types == Some(true) && !allowed.allow_all {
         return Err(Error::Invalid("A registry that allows all types takes no list of types. Send one or the other.".into()));
@@ -227,6 +228,7 @@ async fn update(
     let rules = registries::lock(tx, registry).await?;
     let current = allowed(&rules)?;
     let in_use = parse_types(&rules.in_use)?;
+    at_most("artifact types", fields.types.as_ref().map_or(0, Vec::len), 1000)?;
     let change = TypesChange { allow_all: fields.allow_all_types, add: fields.types.clone() };
     let next = types::updated(&current, &in_use, &change)?;
     let visibility: Visibility = rules.visibility.as_deref().unwrap_or_default().parse()?;

@@ -11,7 +11,7 @@ use regalia_store::{uploads, versions};
 
 use crate::files::UploadTarget;
 use crate::projects::{ensure_project, forbidden_project, missing_project};
-use crate::{Error, Request, Result, Service};
+use crate::{Error, Request, Result, Service, at_most};
 
 /// Most bytes of a run's configuration or summary.
 const LARGEST_RUN_JSON: usize = 8 * 1024 * 1024;
@@ -29,6 +29,7 @@ impl Service {
         name: &RunName,
         fields: &RunFields,
     ) -> Result<(RunRow, ProjectRow, bool)> {
+        at_most("tags", fields.tags.as_ref().map_or(0, Vec::len), 1000)?;
         for (what, text) in [("config", &fields.config), ("summaryMetrics", &fields.summary)] {
             check_json(what, text.as_deref())?;
         }
@@ -102,6 +103,7 @@ impl Service {
         files: &[String],
     ) -> Result<(RunId, Vec<UploadTarget>)> {
         let caller = request.caller()?;
+        at_most("files", files.len(), 5000)?;
         let mut new = Vec::with_capacity(files.len());
         for file in files {
             let path = regalia_domain::paths::EntryPath::parse(file)?;

@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::files::UploadTarget;
 use crate::projects::{ensure_project, forbidden_project};
 use crate::runs::{metadata, missing_run, missing_version};
-use crate::{Error, Page, Request, Result, Service};
+use crate::{Error, Page, Request, Result, Service, at_most};
 
 /// What a client logs.
 #[derive(Debug)]
@@ -409,6 +409,7 @@ pub(crate) async fn writable(tx: &mut Tx, caller: &Caller, version: VersionId) -
 
 /// The aliases that a client asks for, as texts; `latest` moves by itself (rule 29).
 pub(crate) fn custom_aliases(given: &[String]) -> Result<Vec<String>> {
+    at_most("aliases", given.len(), 1000)?;
     Ok(requested_aliases(given.iter().map(String::as_str))?.into_iter().map(|alias| alias.as_str().to_owned()).collect())
 }
 

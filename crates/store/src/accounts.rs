@@ -157,11 +157,16 @@ pub async fn create_first(tx: &mut Tx, name: &EntityName, key_name: &str, key: S
     Ok(Some((user, key.id)))
 }
 
-/// Deletes a user, his memberships and keys.
+/// Deletes a user, his memberships and keys. One deletion at a time, and none by somebody who was deleted meanwhile: so two
+/// site administrators can't delete each other.
 ///
 /// # Errors
-/// `Exists` when he still has projects.
+/// `Exists` when he still has projects; `Forbidden` when the actor is gone.
 pub async fn delete(tx: &mut Tx, account: &Granted<ManageAccount>) -> Result<()> {
+    sqlx::query!("-- accounts::delete_lock\nlock table users in share row exclusive mode").execute(&mut **tx).await?;
+    if actor(tx, account.actor()).await?.is_none() {
+        return Err(Error::Forbidden);
+    }
     entities::delete(tx, account.target().0).await
 }
 

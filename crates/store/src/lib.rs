@@ -158,7 +158,7 @@ impl Store {
         MIGRATIONS.run(&self.pool).await
     }
 
-    /// Whether the database answers and has exactly the migrations of this server, and how many of them are missing.
+    /// How many of this server's migrations the database lacks, and how many it has that this server doesn't know.
     ///
     /// # Errors
     /// PostgreSQL can't be reached.
@@ -173,7 +173,9 @@ impl Store {
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
                 Err(error) => return Err(error.into()),
             };
-        Ok(MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version)).count())
+        let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+        let missing = known.iter().filter(|version| !applied.contains(version)).count();
+        Ok(missing + applied.iter().filter(|version| !known.contains(version)).count())
     }
 
     /// The database's clock, whose times stand in the history.

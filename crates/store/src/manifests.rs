@@ -129,6 +129,20 @@ pub async fn unstage_old(connection: &mut Connection) -> Result<()> {
     Ok(())
 }
 
+/// How many entries are staged.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn staged_count(tx: &mut Tx, staging: Uuid) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        r#"-- manifests::staged_count
+        select count(*) as "count!" from manifest_staging where staging_id = $1"#,
+        staging
+    )
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
 /// A file of a staged manifest that no blob was found for.
 #[derive(Debug)]
 pub struct Unresolved {
@@ -157,14 +171,15 @@ pub async fn resolve(
         "-- manifests::resolve_uploads
         update manifest_staging s set blob_id = found.blob_id
         from (
-            select distinct on (f.path) f.path, u.blob_id
+            -- By row address: nobody has statistics of a staging table, and a join by path would be quadratic.
+            select distinct on (f.path) f.ctid as place, u.blob_id
             from manifest_staging f
             join uploads u on u.version_id = $2 and u.purpose = 'file' and u.md5 = f.md5
             join blobs b on b.id = u.blob_id and b.size = f.size
             where f.staging_id = $1
             order by f.path, u.name <> f.path, u.created_at desc
         ) found
-        where s.staging_id = $1 and s.path = found.path and s.md5 is not null",
+        where s.ctid = found.place and s.staging_id = $1 and s.md5 is not null",
         staging,
         version.0
     )
@@ -175,7 +190,7 @@ pub async fn resolve(
         update manifest_staging s set blob_id = found.blob_id
         from (
             -- What this collection holds under the same path, as the client was told; else what only one blob can mean.
-            select f.path, coalesce(
+            select f.ctid as place, coalesce(
                 min(e.blob_id) filter (where v.collection_id = own.collection_id and e.path = f.path),
                 case when count(distinct e.blob_id) = 1 then min(e.blob_id) end) as blob_id
             from manifest_staging f
@@ -186,9 +201,9 @@ pub async fn resolve(
             join memberships m on m.version_id = v.id
             join collections c on c.id = m.collection_id
             where f.staging_id = $1 and f.blob_id is null and (c.project_id = $4 or access_level(c.project_id, $3) >= 2)
-            group by f.path
+            group by f.ctid, f.path
         ) found
-        where s.staging_id = $1 and s.path = found.path and s.blob_id is null and s.md5 is not null",
+        where s.ctid = found.place and s.staging_id = $1 and s.blob_id is null and s.md5 is not null",
         staging,
         scope,
         caller.user.0,
@@ -221,10 +236,6 @@ pub struct StagedRow {
     pub digest: String,
     /// Size in bytes.
     pub size: i64,
-    /// A reference's URI.
-    pub reference: Option<String>,
-    /// What the client keeps beside it.
-    pub extra: Option<String>,
     /// SHA-256 of a file's bytes.
     pub sha256: Option<Vec<u8>>,
 }
@@ -234,8 +245,7 @@ pub fn staged(tx: &mut Tx, staging: Uuid) -> impl Stream<Item = Result<StagedRow
     sqlx::query_as!(
         StagedRow,
         r#"-- manifests::staged
-        select s.path as "path!", s.digest as "digest!", s.size as "size!", s.reference as "reference?", s.extra as "extra?",
-            b.sha256 as "sha256?"
+        select s.path as "path!", s.digest as "digest!", s.size as "size!", b.sha256 as "sha256?"
         from manifest_staging s left join blobs b on b.id = s.blob_id
         where s.staging_id = $1 order by s.path"#,
         staging
@@ -389,7 +399,7 @@ pub struct ContentRow {
     pub path: String,
 }
 
-/// A blob by a membership's path, if the caller may download there (rule 41).
+/// An entry's bytes by a membership's path, if the caller may download there (rule 41).
 ///
 /// # Errors
 /// `NotFound`: absent, invisible, or not the right to download.
@@ -397,7 +407,7 @@ pub async fn content_by_membership(
     connection: &mut Connection,
     caller: &Caller,
     membership: MembershipId,
-    blob: BlobId,
+    ordinal: i32,
 ) -> Result<ContentRow> {
     sqlx::query_as!(
         ContentRow,
@@ -406,12 +416,12 @@ pub async fn content_by_membership(
         from memberships m
         join collections c on c.id = m.collection_id
         join versions v on v.id = m.version_id and v.state = 'committed'
-        join manifest_entries e on e.manifest_id = v.manifest_id and e.blob_id = $3
+        join manifest_entries e on e.manifest_id = v.manifest_id and e.ordinal = $3
         join blobs b on b.id = e.blob_id
-        where m.id = $2 and access_level(c.project_id, $1) >= 2 limit 1",
+        where m.id = $2 and access_level(c.project_id, $1) >= 2",
         caller.user.0,
         membership.0,
-        blob.0
+        ordinal
     )
     .fetch_optional(connection)
     .await?

@@ -5,7 +5,7 @@ use regalia_domain::ids::{ArtifactTypeId, ProjectId};
 use regalia_domain::names::{ArtifactTypeName, ProjectName, name_key};
 
 use crate::access::{Administer, Contribute, CreateProject, Granted};
-use crate::{Connection, Result, Tx, one};
+use crate::{Connection, Error, Result, Tx, one};
 
 /// Makes a project; none when one of that name is there already.
 ///
@@ -77,20 +77,38 @@ pub async fn types(connection: &mut Connection, projects: &[i64]) -> Result<Vec<
     .await?)
 }
 
-/// The type of that name, made if it is missing.
+/// The type of that name, made if it is missing. A type that is there is only read: a lock on it would meet the foreign key
+/// checks of those who hold its collections.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn ensure_type(tx: &mut Tx, project: &Granted<Contribute>, name: &ArtifactTypeName) -> Result<ArtifactTypeId> {
-    // "do update" returns the row also when it is there; reached only when a collection is made.
-    let id = sqlx::query_scalar!(
+    if let Some(id) = type_id(tx, project, name).await? {
+        return Ok(id);
+    }
+    let made = sqlx::query_scalar!(
         "-- projects::ensure_type
-        insert into artifact_types (project_id, name) values ($1, $2)
-        on conflict (project_id, name) do update set name = excluded.name returning id",
+        insert into artifact_types (project_id, name) values ($1, $2) on conflict do nothing returning id",
         project.target().0,
         name.as_str()
     )
-    .fetch_one(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
-    Ok(ArtifactTypeId(id))
+    match made {
+        Some(id) => Ok(ArtifactTypeId(id)),
+        // Another request has just made it.
+        None => type_id(tx, project, name).await?.ok_or(Error::NotFound),
+    }
+}
+
+async fn type_id(tx: &mut Tx, project: &Granted<Contribute>, name: &ArtifactTypeName) -> Result<Option<ArtifactTypeId>> {
+    let id = sqlx::query_scalar!(
+        "-- projects::type_id
+        select id from artifact_types where project_id = $1 and name = $2",
+        project.target().0,
+        name.as_str()
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(id.map(ArtifactTypeId))
 }

@@ -50,9 +50,11 @@ impl NativeUser {
         self.0.service_account
     }
 
-    /// Name of the user or team to which runs go that name no entity.
-    async fn default_entity(&self) -> &str {
-        &self.0.default_entity
+    /// Name of the user or team to which runs go that name no entity; null of another user, unless you are a site
+    /// administrator.
+    async fn default_entity(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        let caller = ctx.caller()?;
+        Ok((caller.site_admin || caller.user == self.0.id).then_some(self.0.default_entity.as_str()))
     }
 
     /// When the account was made.

@@ -88,14 +88,10 @@ impl Version {
 
     /// The links to it that you may see, oldest first.
     async fn links(&self, context: &Context<'_>) -> Result<Vec<Link>> {
-        let mut visible = Vec::new();
-        for place in context.row(PlacesOf(self.row.id.0)).await?.unwrap_or_default() {
-            let born_here = place.collection_id.0 == self.row.collection_id;
-            if !born_here && context.row(ProjectKey(place.project_id.0)).await?.is_some() {
-                visible.push(Link(place));
-            }
-        }
-        Ok(visible)
+        let mut places = context.row(PlacesOf(self.row.id.0)).await?.unwrap_or_default();
+        places.retain(|place| place.collection_id.0 != self.row.collection_id);
+        let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
+        Ok(places.into_iter().filter(|place| projects.contains_key(&ProjectKey(place.project_id.0))).map(Link).collect())
     }
 
     /// Its files, by path. Needs the viewer role where you reached it.
@@ -121,15 +117,10 @@ impl Version {
         if let Some(place) = &self.place {
             return Ok(place.clone());
         }
-        let mut best = None;
-        for place in context.row(PlacesOf(self.row.id.0)).await?.unwrap_or_default() {
-            if let Some(project) = context.row(ProjectKey(place.project_id.0)).await?
-                && best.as_ref().is_none_or(|(level, _)| project.level > *level)
-            {
-                best = Some((project.level, place));
-            }
-        }
-        best.map(|(_, place)| place).ok_or_else(absent).fail()
+        let places = context.row(PlacesOf(self.row.id.0)).await?.unwrap_or_default();
+        let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
+        let level = |place: &MembershipRow| projects.get(&ProjectKey(place.project_id.0)).map(|project| project.level);
+        places.into_iter().filter(|place| level(place).is_some()).max_by_key(level).ok_or_else(absent).fail()
     }
 }
 

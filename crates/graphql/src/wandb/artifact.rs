@@ -4,6 +4,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::VersionId;
 use regalia_domain::roles::Right;
+use regalia_service::store::aliases::AliasRow;
 use regalia_service::store::versions::VersionRow;
 
 use crate::context::Reach as _;
@@ -122,27 +123,28 @@ impl Artifact {
 
     /// W&B protocol: all aliases that point at it, in the collections that the caller sees.
     async fn aliases(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactAlias>> {
-        let mut visible = Vec::new();
-        for alias in context.row(AliasesOf(self.0.id.0)).await?.unwrap_or_default() {
-            let Some(collection) = context.row(CollectionKey(alias.collection_id.0)).await? else { continue };
-            if context.row(ProjectKey(collection.project_id.0)).await?.is_some() {
-                visible.push(ArtifactAlias::Chosen(alias));
-            }
-        }
+        let aliases = context.row(AliasesOf(self.0.id.0)).await?.unwrap_or_default();
+        let collections = context.rows(aliases.iter().map(|alias| CollectionKey(alias.collection_id.0))).await?;
+        let projects = context.rows(collections.values().map(|collection| ProjectKey(collection.project_id.0))).await?;
+        let seen = |alias: &AliasRow| {
+            let collection = collections.get(&CollectionKey(alias.collection_id.0));
+            collection.is_some_and(|collection| projects.contains_key(&ProjectKey(collection.project_id.0)))
+        };
+        let mut visible: Vec<ArtifactAlias> = aliases.into_iter().filter(seen).map(ArtifactAlias::Chosen).collect();
         if context.data::<Client>()?.index_in_aliases {
-            for place in context.row(PlacesOf(self.0.id.0)).await?.unwrap_or_default() {
-                if context.row(ProjectKey(place.project_id.0)).await?.is_some() {
-                    visible.push(ArtifactAlias::Index(place));
-                }
-            }
+            let places = context.row(PlacesOf(self.0.id.0)).await?.unwrap_or_default();
+            let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
+            let seen = places.into_iter().filter(|place| projects.contains_key(&ProjectKey(place.project_id.0)));
+            visible.extend(seen.map(ArtifactAlias::Index));
         }
         Ok(visible)
     }
 
     /// W&B protocol: the manifest; null until committed, and without the right to download (rules 17 and 41).
     async fn current_manifest(&self) -> Option<ArtifactManifest> {
-        let manifest = self.0.manifest_id.filter(|_| self.0.allows(Right::Download))?;
-        Some(ArtifactManifest { id: ids::id("CommittedManifest", manifest), file: File::manifest(self.0.id) })
+        self.0.manifest_id.filter(|_| self.0.allows(Right::Download))?;
+        // The version's number: a manifest's own would tell whether somebody else had the content before.
+        Some(ArtifactManifest { id: ids::id("CommittedManifest", self.0.id.0), file: File::manifest(self.0.id) })
     }
 }
 

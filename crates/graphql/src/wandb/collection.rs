@@ -238,6 +238,9 @@ impl ArtifactCollectionMembership {
         let manifest = version.as_ref().and_then(|version| version.manifest_id);
         let (version, manifest) =
             version.zip(manifest).ok_or(regalia_service::Error::from(regalia_service::store::Error::NotFound)).fail()?;
+        if names.as_ref().is_some_and(|names| names.len() > 5000) {
+            return Err(regalia_service::Error::Invalid("At most 5000 names can be asked for in one request.".into())).fail();
+        }
         let page = entry_page(first, after.as_deref())?;
         let service = context.service()?;
         let rows = service.entries(ManifestId(manifest), names.as_deref(), &paging::probe(&page)).await.fail()?;

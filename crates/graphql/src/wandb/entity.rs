@@ -103,9 +103,9 @@ impl WandbUser {
         "{}"
     }
 
-    /// W&B protocol: where runs go that name no entity.
-    async fn entity(&self) -> &str {
-        &self.0.default_entity
+    /// W&B protocol: where runs go that name no entity; of another user his own name.
+    async fn entity(&self, context: &Context<'_>) -> async_graphql::Result<&str> {
+        Ok(if self.0.id == context.caller()?.user { &self.0.default_entity } else { &self.0.name })
     }
 
     /// W&B protocol: always null, because a deleted user isn't shown.

@@ -4,7 +4,7 @@ use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, ID, Object, SimpleObject};
 use base64::Engine as _;
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::{BlobId, ManifestId, MembershipId, VersionId};
+use regalia_domain::ids::{ManifestId, MembershipId, VersionId};
 use regalia_service::Page;
 use regalia_service::files::UploadTarget;
 use regalia_service::store::manifests::EntryRow;
@@ -102,7 +102,7 @@ impl File {
     async fn storage_path(&self) -> Option<String> {
         match &self.0 {
             Kind::Entry { membership, entry, .. } => {
-                entry.blob_id.map(|blob| format!("wandb_artifacts/{membership}/{}", BlobId(blob)))
+                entry.blob_id.map(|_| format!("wandb_artifacts/{membership}/{}", entry.ordinal))
             }
             Kind::Manifest(_) => None,
             Kind::Announced { target, .. } => target.as_ref().map(|target| format!("wandb_artifacts/{}", target.id)),
@@ -202,7 +202,7 @@ pub struct FileConnection {
 
 /// Reads `first` and `after` of a list of files.
 pub(crate) fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
-    let first = first.unwrap_or(LARGEST_PAGE);
+    let first = first.unwrap_or(50);
     if !(0..=LARGEST_PAGE).contains(&first) {
         return Err(regalia_service::Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
     }

@@ -29,7 +29,7 @@ pub(super) fn refuse(status: StatusCode, code: &str, sentence: &str) -> Response
     let body = json!({ "data": null, "errors": [{ "message": sentence, "extensions": { "code": code } }] });
     let mut response = (status, Json(body)).into_response();
     if status == StatusCode::UNAUTHORIZED {
-        let challenge = axum::http::HeaderValue::from_static("Basic realm=\"regalia\"");
+        let challenge = axum::http::HeaderValue::from_static("Bearer realm=\"regalia\"");
         response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
     }
     response
@@ -39,6 +39,11 @@ pub(super) fn refuse(status: StatusCode, code: &str, sentence: &str) -> Response
 pub(super) fn error(error: &Error) -> Response {
     error.log();
     refuse(status(error.code()), error.code(), &error.to_string())
+}
+
+/// An address whose segments aren't UTF-8.
+pub(super) fn unreadable_path() -> Response {
+    refuse(StatusCode::NOT_FOUND, "NOT_FOUND", "The address can't be read: it isn't percent-encoded UTF-8.")
 }
 
 pub(super) async fn no_route(OriginalUri(uri): OriginalUri) -> Response {

@@ -1,6 +1,7 @@
 //! GraphiQL, bundled at build time and served from the binary: it works on a network with no way out.
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -31,7 +32,8 @@ pub(super) async fn page(headers: HeaderMap) -> Response {
     })
 }
 
-pub(super) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn asset(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+    let Ok(Path(path)) = path else { return answer::unreadable_path() };
     serve(&path, &headers).unwrap_or_else(|| answer::refuse(StatusCode::NOT_FOUND, "NOT_FOUND", "GraphiQL has no such file."))
 }
 

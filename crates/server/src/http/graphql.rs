@@ -1,25 +1,32 @@
 //! `POST /graphql`: limits, authentication and parsing before execution; the HTTP status after it (rule 45). What must not
 //! live here: fields.
 
-use std::collections::HashSet;
+use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Response as GraphqlResponse};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::header::USER_AGENT;
+use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
+use regalia_graphql::limits::Shape;
 use regalia_graphql::{limits, loaders, native, wandb};
 use regalia_service::{Error, Request};
 
 use super::auth::{self, Credentials};
-use super::{App, answer, body_stream};
+use super::{App, answer, body_stream, drain};
 
-/// A refused body is read on for so many bytes, so that a client that is still sending gets to see the answer.
-pub(super) const DRAIN_BYTES: usize = 64 * 1024 * 1024;
+/// A body that isn't a file has come whole by then, or is refused.
+const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// Whether the body says that it is JSON: a form of a foreign page can't.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
 
 pub(super) async fn graphql(
     State(app): State<App>,
@@ -28,15 +35,27 @@ pub(super) async fn graphql(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    // First who asks: nobody else's body is kept in memory.
+    let request = match auth::authenticate(&app.service, &request, &credentials).await {
+        Ok(request) => request,
+        Err(error) => {
+            drain(body_stream(body));
+            return answer::error(&error);
+        }
+    };
+    if !is_json(&headers) {
+        drain(body_stream(body));
+        return answer::refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "INVALID",
+            "Send the request as `Content-Type: application/json`.",
+        );
+    }
     let body = match read(body, limits::BODY_BYTES).await {
         Ok(body) => body,
         Err(error) => return answer::error(&error),
     };
-    let request = match auth::authenticate(&app.service, &request, &credentials).await {
-        Ok(request) => request,
-        Err(error) => return answer::error(&error),
-    };
-    match parse(&body, &app.types) {
+    match parse(&body, &app.shape) {
         Ok((graphql, door)) => {
             let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
             execute(&app, request, graphql.data(wandb::client::Client::of(user_agent)), door).await
@@ -48,28 +67,32 @@ pub(super) async fn graphql(
 /// Reads a whole body of at most `limit` bytes.
 ///
 /// # Errors
-/// `TooLarge` beyond the limit; `Invalid` when it ends early.
+/// `TooLarge` beyond the limit; `Invalid` when it ends early or takes too long.
 pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
-    let mut stream = std::pin::pin!(body_stream(body));
+    let mut stream = body_stream(body);
     let mut bytes = Vec::new();
-    let mut length = 0_usize;
-    while let Some(piece) = stream.next().await {
-        let piece =
-            piece.map_err(|cause| Error::Invalid(format!("The request's body ended before it was complete ({cause}).")))?;
-        length += piece.len();
-        if length <= limit {
-            bytes.extend_from_slice(&piece);
-        } else {
-            bytes = Vec::new();
-            if length > DRAIN_BYTES {
-                break;
+    let whole = async {
+        while let Some(piece) = stream.next().await {
+            let piece =
+                piece.map_err(|cause| Error::Invalid(format!("The request's body ended before it was complete ({cause}).")))?;
+            if bytes.len() + piece.len() > limit {
+                return Err(Error::TooLarge(format!(
+                    "The request's body is larger than {limit} bytes. Send less in one request."
+                )));
             }
+            bytes.extend_from_slice(&piece);
         }
+        Ok(())
+    };
+    let outcome = tokio::time::timeout(BODY_TIME, whole).await;
+    match outcome {
+        Ok(Ok(())) => Ok(bytes),
+        Ok(Err(error)) => {
+            drain(stream);
+            Err(error)
+        }
+        Err(_) => Err(Error::Invalid(format!("The request's body took longer than {} seconds.", BODY_TIME.as_secs()))),
     }
-    if length > limit {
-        return Err(Error::TooLarge(format!("The request's body is larger than {limit} bytes. Send less in one request.")));
-    }
-    Ok(bytes)
 }
 
 /// Which side of the schema an operation is of: that decides how its errors are told.
@@ -83,7 +106,7 @@ enum Door {
     WandbRun,
 }
 
-fn parse(body: &[u8], types: &HashSet<String>) -> Result<(async_graphql::Request, Door), String> {
+fn parse(body: &[u8], shape: &Shape) -> Result<(async_graphql::Request, Door), String> {
     let mut graphql: async_graphql::Request = serde_json::from_slice(body).map_err(|error| {
         format!("The body is not a GraphQL request in JSON, such as {{\"query\": \"{{ viewer {{ name }} }}\"}}: {error}.")
     })?;
@@ -96,8 +119,8 @@ fn parse(body: &[u8], types: &HashSet<String>) -> Result<(async_graphql::Request
         Some(name) => format!("The query has no operation named \"{name}\"."),
         None => "The query has several operations; say which one in `operationName`.".to_owned(),
     })?;
-    limits::check_document(&document)?;
-    limits::check_variables(&document, types)?;
+    limits::check_variables(&document, shape)?;
+    limits::check_document(&document, shape, &graphql.variables)?;
     let door = door(&document, operation);
     graphql.set_parsed_query(document);
     Ok((graphql, door))

@@ -18,7 +18,9 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     match app.service.store.missing_migrations().await {
         Ok(0) => Json(json!({ "status": "ready" })).into_response(),
         Ok(missing) => {
-            let sentence = format!("{missing} migrations are missing. Run `regalia migrate`.");
+            let sentence = format!(
+                "The database differs from this program's schema by {missing} migrations. Run `regalia migrate`, or a program as new as the database."
+            );
             answer::refuse(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", &sentence)
         }
         Err(error) => answer::error(&error.into()),

@@ -10,7 +10,6 @@ mod health;
 mod run_stream;
 mod storage;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,7 @@ use axum::routing::{get, post, put};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use regalia_graphql::RegaliaSchema;
+use regalia_graphql::limits::Shape;
 use regalia_service::{Request, Service};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
@@ -39,7 +39,7 @@ const BODY_SILENCE: Duration = Duration::from_secs(60);
 pub struct App {
     service: Arc<Service>,
     schema: RegaliaSchema,
-    types: Arc<HashSet<String>>,
+    shape: Arc<Shape>,
 }
 
 impl App {
@@ -47,8 +47,8 @@ impl App {
     #[must_use]
     pub fn new(service: Arc<Service>) -> Self {
         let schema = regalia_graphql::schema(Some(Arc::clone(&service)));
-        let types = Arc::new(regalia_graphql::limits::type_names(&schema.sdl()));
-        Self { service, schema, types }
+        let shape = Arc::new(Shape::of(&schema.sdl()));
+        Self { service, schema, shape }
     }
 }
 
@@ -64,7 +64,7 @@ pub fn router(app: App) -> Router {
         .route("/graphiql/{*asset}", get(graphiql::asset))
         .route("/files/{entity}/{project}/{run}/file_stream", post(run_stream::file_stream))
         .route("/storage/uploads/{id}", put(storage::upload))
-        .route("/storage/wandb_artifacts/{membership}/{blob}/{*name}", get(storage::file))
+        .route("/storage/wandb_artifacts/{membership}/{ordinal}/{*name}", get(storage::file))
         .route("/storage/manifests/{version}/{name}", get(storage::manifest))
         .route("/artifactsV2/{*path}", get(storage::artifacts_v2))
         .fallback(answer::no_route)
@@ -109,9 +109,28 @@ fn base_url(app: &App, http: &HttpRequest) -> String {
     format!("http://{host}")
 }
 
+/// A refused body is read on for so long and so far, so that a client that is still sending gets to see the answer instead of
+/// a broken connection, which it would take for a reason to repeat.
+const DRAIN: (Duration, usize) = (Duration::from_secs(10), 64 * 1024 * 1024);
+
+/// Reads on in the background, while the answer is on its way.
+fn drain(stream: impl Stream<Item = Result<Bytes, String>> + Send + Unpin + 'static) {
+    let (time, bytes) = DRAIN;
+    tokio::spawn(tokio::time::timeout(time, async move {
+        let mut stream = stream;
+        let mut left = bytes;
+        while let Some(Ok(piece)) = stream.next().await {
+            match left.checked_sub(piece.len()) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    }));
+}
+
 /// A body as a stream that gives up when nothing comes for a while. It may be asked again after its end.
-fn body_stream(body: axum::body::Body) -> impl Stream<Item = Result<Bytes, String>> {
-    futures_util::stream::unfold(Some(body.into_data_stream()), |state| async {
+fn body_stream(body: axum::body::Body) -> impl Stream<Item = Result<Bytes, String>> + Send + Unpin + 'static {
+    Box::pin(futures_util::stream::unfold(Some(body.into_data_stream()), |state| async {
         let mut stream = state?;
         match tokio::time::timeout(BODY_SILENCE, stream.next()).await {
             Ok(None) => None,
@@ -119,6 +138,6 @@ fn body_stream(body: axum::body::Body) -> impl Stream<Item = Result<Bytes, Strin
             Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
             Err(_) => Some((Err(format!("nothing came for {} seconds", BODY_SILENCE.as_secs())), None)),
         }
-    })
+    }))
     .fuse()
 }

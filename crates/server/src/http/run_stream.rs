@@ -3,6 +3,7 @@
 
 use axum::Json;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use regalia_domain::names::{EntityName, ProjectName, RunName};
@@ -11,10 +12,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::auth::{self, Credentials};
-use super::{App, answer, graphql};
+use super::{App, answer, body_stream, drain, graphql};
 
 /// The SDK sends at most 10 MB.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
+const MOST_BYTES: usize = 12 * 1024 * 1024;
 
 #[derive(Deserialize)]
 struct Stream {
@@ -23,7 +24,7 @@ struct Stream {
     #[serde(default)]
     complete: Option<bool>,
     #[serde(default)]
-    exitcode: Option<i32>,
+    exitcode: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -35,16 +36,22 @@ struct Files {
 #[derive(Deserialize)]
 struct Lines {
     #[serde(default)]
-    content: Vec<String>,
+    content: Option<Vec<String>>,
+}
+
+/// Exit codes of some systems have more bits than a column; what counts is whether it is 0.
+fn clamped(code: i64) -> i32 {
+    i32::try_from(code).unwrap_or(i32::MAX)
 }
 
 pub(super) async fn file_stream(
     State(app): State<App>,
     Extension(request): Extension<Request>,
     Extension(credentials): Extension<Credentials>,
-    Path((entity, project, run)): Path<(String, String, String)>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
     body: Body,
 ) -> Response {
+    let Ok(Path((entity, project, run))) = path else { return answer::unreadable_path() };
     match stream(&app.service, &request, &credentials, [&entity, &project, &run], body).await {
         Ok(()) => Json(json!({})).into_response(),
         Err(error) => answer::error(&error),
@@ -58,12 +65,18 @@ async fn stream(
     [entity, project, run]: [&str; 3],
     body: Body,
 ) -> Result<(), Error> {
+    let request = match auth::authenticate(service, request, credentials).await {
+        Ok(request) => request,
+        Err(error) => {
+            drain(body_stream(body));
+            return Err(error);
+        }
+    };
     let body = graphql::read(body, MOST_BYTES).await?;
-    let request = auth::authenticate(service, request, credentials).await?;
     let stream: Stream = serde_json::from_slice(&body)
         .map_err(|error| Error::Invalid(format!("The body is not a file stream in JSON: {error}.")))?;
-    let summary = stream.files.and_then(|files| files.summary).and_then(|lines| lines.content.into_iter().next_back());
-    let ended = (stream.complete == Some(true)).then_some(stream.exitcode.unwrap_or(0));
+    let summary = stream.files.and_then(|files| files.summary).and_then(|lines| lines.content?.pop());
+    let ended = (stream.complete == Some(true)).then_some(clamped(stream.exitcode.unwrap_or(0)));
     let (entity, project, run) = (EntityName::parse(entity)?, ProjectName::parse(project)?, RunName::parse(run)?);
     service.run_heartbeat(&request, &entity, &project, &run, summary.as_deref(), ended).await
 }

@@ -2,14 +2,14 @@
 //! not live here: what a signature means and who may read what (the service).
 
 use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Extension, OriginalUri, Path, Query, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt as _;
 use percent_encoding::percent_decode_str;
 use regalia_domain::digest::Md5;
-use regalia_domain::ids::{BlobId, MembershipId, UserId, VersionId, decode_id};
+use regalia_domain::ids::{MembershipId, UserId, VersionId, decode_id};
 use regalia_domain::names::REGISTRY_PREFIX;
 use regalia_service::files::Content;
 use regalia_service::signing::Signature;
@@ -20,8 +20,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::auth::{self, Credentials};
-use super::graphql::DRAIN_BYTES;
-use super::{App, answer, body_stream, content};
+use super::{App, answer, body_stream, content, drain};
 
 /// A signature as it stands in a query string.
 #[derive(Deserialize)]
@@ -45,24 +44,18 @@ fn unsigned() -> Error {
 
 pub(super) async fn upload(
     State(app): State<App>,
-    Path(id): Path<String>,
-    signed: Result<Query<Signed>, axum::extract::rejection::QueryRejection>,
+    path: Result<Path<String>, PathRejection>,
+    signed: Result<Query<Signed>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let mut stream = Box::pin(body_stream(body));
+    let mut stream = body_stream(body);
+    let Ok(Path(id)) = path else { return answer::unreadable_path() };
     let outcome = receive(&app.service, &id, signed.ok().map(|Query(signed)| signed.into()), &headers, &mut stream).await;
     match outcome {
         Ok(()) => StatusCode::OK.into_response(),
         Err(refusal) => {
-            // A client that is still sending gets to see the answer instead of a broken connection, which it would repeat.
-            let mut drained = 0;
-            while let Some(Ok(piece)) = stream.next().await {
-                drained += piece.len();
-                if drained > DRAIN_BYTES {
-                    break;
-                }
-            }
+            drain(stream);
             refusal
         }
     }
@@ -101,13 +94,14 @@ async fn send(app: &App, found: Result<Content, Error>, headers: &HeaderMap) -> 
 
 pub(super) async fn file(
     State(app): State<App>,
-    Path((membership, blob, _)): Path<(String, String, String)>,
-    signed: Result<Query<Signed>, axum::extract::rejection::QueryRejection>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
+    signed: Result<Query<Signed>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let found = match (membership.parse(), blob.parse(), signed) {
-        (Ok(membership), Ok(blob), Ok(Query(signed))) => {
-            app.service.signed_file(MembershipId(membership), BlobId(blob), &signed.into()).await
+    let Ok(Path((membership, ordinal, _))) = path else { return answer::unreadable_path() };
+    let found = match (membership.parse(), ordinal.parse(), signed) {
+        (Ok(membership), Ok(ordinal), Ok(Query(signed))) => {
+            app.service.signed_file(MembershipId(membership), ordinal, &signed.into()).await
         }
         _ => Err(unsigned()),
     };
@@ -116,10 +110,11 @@ pub(super) async fn file(
 
 pub(super) async fn manifest(
     State(app): State<App>,
-    Path((version, _)): Path<(String, String)>,
-    signed: Result<Query<Signed>, axum::extract::rejection::QueryRejection>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    signed: Result<Query<Signed>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Ok(Path((version, _))) = path else { return answer::unreadable_path() };
     let found = match (version.parse(), signed) {
         (Ok(version), Ok(Query(signed))) => app.service.signed_manifest(VersionId(version), &signed.into()).await,
         _ => Err(unsigned()),

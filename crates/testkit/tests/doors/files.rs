@@ -39,7 +39,9 @@ fn file(path: &str, bytes: &[u8]) -> (String, Vec<u8>) {
 }
 
 async fn get(client: &Client, method: &str, url: &str, headers: &[(&str, &str)]) -> Reply {
-    client.request(method, url, |request| headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+    client
+        .request(method, url, |request| headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
+        .await
 }
 
 /// Ranges, conditions, lengths: of a file, of an empty file and of a manifest, by signed URLs and by key.
@@ -66,7 +68,10 @@ async fn ranges_lengths_and_conditions() {
         };
         let whole = fetch("GET", vec![]).await;
         assert_eq!((whole.status, whole.body.as_slice()), (200, bytes.as_slice()));
-        assert_eq!((&whole.headers["content-length"], &whole.headers["accept-ranges"]), (&"100000".parse().unwrap(), &"bytes".parse().unwrap()));
+        assert_eq!(
+            (&whole.headers["content-length"], &whole.headers["accept-ranges"]),
+            (&"100000".parse().unwrap(), &"bytes".parse().unwrap())
+        );
         assert_eq!(whole.headers["x-content-type-options"], "nosniff");
         assert_eq!(whole.headers["content-disposition"], "attachment");
         let etag = whole.headers["etag"].to_str().unwrap().to_owned();
@@ -135,7 +140,8 @@ async fn ranges_lengths_and_conditions() {
     }
     // The manifest is a file like any other.
     let listed = list(&alice, "net", json!({})).await.ok();
-    let url = listed["project"]["artifactCollectionMembership"]["artifact"]["currentManifest"]["file"]["directUrl"].as_str().unwrap();
+    let url =
+        listed["project"]["artifactCollectionMembership"]["artifact"]["currentManifest"]["file"]["directUrl"].as_str().unwrap();
     let part = get(&alice, "GET", url, &[("range", "bytes=0-0")]).await;
     assert_eq!((part.status, part.body.as_slice()), (206, b"{".as_slice()));
     // A URL needs no key; one that comes along, of anybody or of nobody, changes nothing.
@@ -203,7 +209,15 @@ async fn rule_37_names_are_taken_literally() {
         assert_eq!((status, &found), (200, bytes), "{name} at {url}");
         // `/artifactsV2` with its slashes kept, and with each encoded: decoded once.
         let encode = |keep_slash: bool| -> String {
-            name.bytes().map(|b| if b.is_ascii_alphanumeric() || (keep_slash && b == b'/') { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+            name.bytes()
+                .map(|b| {
+                    if b.is_ascii_alphanumeric() || (keep_slash && b == b'/') {
+                        char::from(b).to_string()
+                    } else {
+                        format!("%{b:02X}")
+                    }
+                })
+                .collect()
         };
         for name in [encode(true), encode(false)] {
             let path = format!("/artifactsV2/default/alpha/demo/net/{id}/{id}/{}/{name}", md5_hex(bytes));
@@ -258,7 +272,11 @@ async fn files_by_key() {
         let (status, headers, bytes) = alice.get_path(&format!("/artifactsV2/{path}"), &[]).await;
         assert_eq!(status, if wanted { 200 } else { 404 }, "{path}");
         if wanted {
-            assert_eq!((bytes.as_slice(), &headers["content-length"]), (b"the weights".as_slice(), &"11".parse().unwrap()), "{path}");
+            assert_eq!(
+                (bytes.as_slice(), &headers["content-length"]),
+                (b"the weights".as_slice(), &"11".parse().unwrap()),
+                "{path}"
+            );
         }
     }
     // Ill-formed: 400 and a sentence that shows the form.
@@ -325,7 +343,13 @@ async fn rule_38_references_are_inert() {
     let served: Value = serde_json::from_slice(&manifest(&alice, "net").await).unwrap();
     assert_eq!(served["contents"]["ref/8"], json!({ "digest": trap, "size": 3, "ref": trap }));
     let version = id.replace("Artifact", "Version");
-    let ours = alice.graphql("query($id: ID!) { version(id: $id) { files { edges { node { path reference downloadUrl } } } } }", json!({ "id": version })).await.ok();
+    let ours = alice
+        .graphql(
+            "query($id: ID!) { version(id: $id) { files { edges { node { path reference downloadUrl } } } } }",
+            json!({ "id": version }),
+        )
+        .await
+        .ok();
     let last = ours["version"]["files"]["edges"].as_array().unwrap().last().unwrap();
     assert_eq!(last["node"], json!({ "path": "ref/8", "reference": trap, "downloadUrl": null }));
     let visited = tokio::time::timeout(std::time::Duration::from_millis(300), elsewhere.accept()).await;
@@ -372,7 +396,9 @@ async fn pages_of_12000_entries() {
     let page = list(&alice, "many", json!({ "first": 0 })).await.ok();
     assert_eq!(page["project"]["artifactCollectionMembership"]["files"]["edges"], json!([]));
     assert_eq!(page["project"]["artifactCollectionMembership"]["files"]["pageInfo"]["hasNextPage"], true);
-    for wrong in [json!({ "first": 5001 }), json!({ "first": -1 }), json!({ "after": "nonsense" }), json!({ "after": "bnVsbA==" })] {
+    for wrong in
+        [json!({ "first": 5001 }), json!({ "first": -1 }), json!({ "after": "nonsense" }), json!({ "after": "bnVsbA==" })]
+    {
         let refused = list(&alice, "many", wrong.clone()).await;
         assert_eq!((refused.status, refused.code()), (400, "INVALID"), "{wrong}: {}", refused.message());
     }

@@ -88,7 +88,10 @@ async fn alias_history_has_no_overlap_and_no_gap() {
              early from (select *, max(lower(valid)) over (partition by collection_id, alias) as newest from aliases) row \
              group by collection_id, alias) row where open <> 1 or early",
         ),
-        ("a period is empty or has no beginning", "select count(*) from aliases where isempty(valid) or lower_inf(valid) or not lower_inc(valid)"),
+        (
+            "a period is empty or has no beginning",
+            "select count(*) from aliases where isempty(valid) or lower_inf(valid) or not lower_inc(valid)",
+        ),
         (
             "a collection's times don't rise with its changes",
             "select count(*) from (select lower(valid) as at, lag(lower(valid)) over (partition by collection_id order by id) as before \
@@ -127,7 +130,11 @@ async fn alias_history_has_no_overlap_and_no_gap() {
     for valid in ["valid", into_another, "tstzrange(upper(valid) - interval '1 microsecond', null)", "tstzrange(null, null)"] {
         assert_eq!(server.attempt(&insert(valid)).await, Err("23P01".to_owned()), "{valid}");
     }
-    assert_eq!(server.attempt(&insert("tstzrange('2000-01-01', '2000-01-02')")).await, Ok(()), "the constraint refuses overlaps alone");
+    assert_eq!(
+        server.attempt(&insert("tstzrange('2000-01-01', '2000-01-02')")).await,
+        Ok(()),
+        "the constraint refuses overlaps alone"
+    );
 }
 
 /// What a second, equal request does.
@@ -153,7 +160,10 @@ struct Watch {
 impl Watch {
     /// The events since the last call, after checking what holds for each.
     async fn news(&mut self) -> Vec<Value> {
-        let events = self.server.rows(&format!("select *, xmin::text as transaction from audit_events where id > {} order by id", self.last)).await;
+        let events = self
+            .server
+            .rows(&format!("select *, xmin::text as transaction from audit_events where id > {} order by id", self.last))
+            .await;
         if let Some(event) = events.last() {
             self.last = event["id"].as_i64().unwrap();
         }
@@ -245,7 +255,10 @@ async fn each_mutation_writes_its_events_or_nothing() {
 
     // Organizations and teams.
     own!(admin, "organizationCreate", { "displayName": "beta corp", "admin": "dave" }, ["organization.created", "organization_member.set"], Another);
-    let entities = watch.server.rows("select e.name from organizations o join entities e on e.id = o.id where o.display_name = 'beta corp'").await;
+    let entities = watch
+        .server
+        .rows("select e.name from organizations o join entities e on e.id = o.id where o.display_name = 'beta corp'")
+        .await;
     let beta = entities[0]["name"].clone();
     own!(alice, "organizationUpdate", { "organization": "acme", "registryCreation": "ADMINS" }, ["organization.updated"], Same);
     own!(alice, "organizationUpdate", { "organization": "acme", "registryCreation": "MEMBERS" }, ["organization.updated"], Same);
@@ -296,7 +309,8 @@ async fn each_mutation_writes_its_events_or_nothing() {
         })
     };
     let created = begin(&first, "one", &["best"]);
-    let version = wire!(create, created, ["collection.created"], Same)["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    let version =
+        wire!(create, created, ["collection.created"], Same)["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
     for manifest in [None, Some(first.manifest())] {
         let announced = alice.announce_manifest(&first, &version, manifest.as_deref()).await.ok();
         let url = announced["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"].as_str();
@@ -342,7 +356,11 @@ async fn each_mutation_writes_its_events_or_nothing() {
 
     let all: BTreeSet<String> = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
     assert_eq!(watch.seen, all, "a kind of event that no step wrote");
-    no_secret_is_kept(&watch.server, &[made["apiKeyCreate"]["secret"].as_str().unwrap(), imported, alice.key(), bob.key(), admin.key()]).await;
+    no_secret_is_kept(
+        &watch.server,
+        &[made["apiKeyCreate"]["secret"].as_str().unwrap(), imported, alice.key(), bob.key(), admin.key()],
+    )
+    .await;
     the_changes_are_told(&watch.server).await;
 }
 
@@ -369,13 +387,13 @@ async fn no_secret_is_kept(server: &Server, secrets: &[&str]) {
 async fn the_changes_are_told(server: &Server) {
     let acme = server.number("select id from entities where name = 'acme'").await;
     for (kind, place, before, after) in [
-        ("organization.updated", "order by id limit 1", json!({ "registry_creation": "members" }), json!({ "registry_creation": "admins" })),
         (
-            "project.updated",
+            "organization.updated",
             "order by id limit 1",
-            json!({ "description": null }),
-            json!({ "description": "x" }),
+            json!({ "registry_creation": "members" }),
+            json!({ "registry_creation": "admins" }),
         ),
+        ("project.updated", "order by id limit 1", json!({ "description": null }), json!({ "description": "x" })),
         (
             "registry.updated",
             "order by id limit 1",
@@ -393,8 +411,12 @@ async fn the_changes_are_told(server: &Server) {
         assert_eq!((&event["before"], &event["after"]), (&before, &after), "{kind}");
         assert_eq!(event["organization_id"], acme, "{kind}");
     }
-    for (kind, of_an_organization) in [("user.%", false), ("key.%", false), ("organization%", true), ("team%", true), ("registry.%", true)] {
-        let query = format!("select count(*) from audit_events where kind like '{kind}' and (organization_id is not null) <> {of_an_organization}");
+    for (kind, of_an_organization) in
+        [("user.%", false), ("key.%", false), ("organization%", true), ("team%", true), ("registry.%", true)]
+    {
+        let query = format!(
+            "select count(*) from audit_events where kind like '{kind}' and (organization_id is not null) <> {of_an_organization}"
+        );
         assert_eq!(server.number(&query).await, 0, "whose history {kind} belongs to");
     }
     // An alias that moves says from where.

@@ -5,12 +5,12 @@
 
 mod access;
 mod documents;
+mod files;
 mod history;
+mod limits;
+mod main_job;
 mod native;
 mod races;
 mod registries;
-mod statements;
-mod files;
-mod limits;
-mod main_job;
 mod schema;
+mod statements;

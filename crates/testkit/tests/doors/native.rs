@@ -165,7 +165,9 @@ async fn accounts() {
     assert_eq!(names(&admin, "").await, ["admin", "alice", "bob", "carol"]);
     assert_eq!(names(&admin, "OL").await, ["carol"]);
     assert_eq!(names(&admin, "%").await, Vec::<String>::new());
-    for (client, name, seen) in [(&alice, "bob", true), (&alice, "carol", false), (&carol, "alice", false), (&admin, "carol", true)] {
+    for (client, name, seen) in
+        [(&alice, "bob", true), (&alice, "carol", false), (&carol, "alice", false), (&admin, "carol", true)]
+    {
         let user = client.graphql("query($name: String!) { user(name: $name) { name } }", json!({ "name": name })).await.ok();
         assert_eq!(!user["user"].is_null(), seen, "{name}");
     }
@@ -278,7 +280,12 @@ async fn rule_23_who_manages_organizations_and_teams() {
             Some(("organizationMemberSet", acme(json!({ "user": "spare", "role": "MEMBER" })))),
             ORGANIZATION,
         ),
-        ("teamCreate", acme(json!({ "name": "beta", "admin": "bob" })), Some(("teamDelete", json!({ "team": "beta" }))), ORGANIZATION),
+        (
+            "teamCreate",
+            acme(json!({ "name": "beta", "admin": "bob" })),
+            Some(("teamDelete", json!({ "team": "beta" }))),
+            ORGANIZATION,
+        ),
         ("teamMemberSet", alpha(json!({ "user": "spare" })), Some(("teamMemberRemove", alpha(json!({ "user": "spare" })))), TEAM),
         ("teamMemberSet", alpha(json!({ "user": "mate", "role": "MEMBER" })), None, TEAM),
         (
@@ -300,7 +307,11 @@ async fn rule_23_who_manages_organizations_and_teams() {
     }
     // An outsider's "not found" is that of something that never was.
     for (field, there, nowhere) in [
-        ("organizationUpdate", acme(json!({ "registryCreation": "ADMINS" })), json!({ "organization": "nope", "registryCreation": "ADMINS" })),
+        (
+            "organizationUpdate",
+            acme(json!({ "registryCreation": "ADMINS" })),
+            json!({ "organization": "nope", "registryCreation": "ADMINS" }),
+        ),
         ("teamMemberSet", alpha(json!({ "user": "carol" })), json!({ "team": "nothere", "user": "carol" })),
         ("teamDelete", alpha(json!({})), json!({ "team": "nothere" })),
         ("organizationDelete", acme(json!({})), json!({ "organization": "nope" })),
@@ -361,7 +372,8 @@ async fn rule_16_an_organization_keeps_an_admin() {
         let (first, second) = if round % 2 == 0 { ("alice", "bob") } else { ("bob", "alice") };
         let there = bob.at(&twin.url);
         let (one, other) =
-            join(own(&alice, "organizationMemberSet", demote(first)), own(&there, "organizationMemberRemove", remove(second))).await;
+            join(own(&alice, "organizationMemberSet", demote(first)), own(&there, "organizationMemberRemove", remove(second)))
+                .await;
         let outcomes = [code(&one), code(&other)];
         // Who was removed first doesn't see the organization any more.
         let refused = outcomes.iter().any(|code| ["FORBIDDEN", "NOT_FOUND"].contains(code));
@@ -411,21 +423,28 @@ async fn rule_18_leaving_ends_what_belonging_gave() {
     let membership = "{ registry(organization: \"acme\", name: \"teams\") { collection(name: \"Net\") { link(alias: \"latest\") \
         { version { files { nodes { downloadUrl } } } } } } }";
     let reached = ask(&bob, membership).await;
-    let url = reached["registry"]["collection"]["link"]["version"]["files"]["nodes"][0]["downloadUrl"].as_str().unwrap().to_owned();
+    let url =
+        reached["registry"]["collection"]["link"]["version"]["files"]["nodes"][0]["downloadUrl"].as_str().unwrap().to_owned();
     assert_eq!(bob.get(&url, &[]).await.0, 200);
     let mine = VersionSpec::model("alpha", "his", b"his");
     let begun = bob.create_version(&mine, "leaving").await.ok();
     let announced = bob.announce_files(begun["createArtifact"]["artifact"]["id"].as_str().unwrap(), &mine.files).await.ok();
     let upload = announced["createArtifactFiles"]["files"]["edges"][0]["node"]["uploadUrl"].as_str().unwrap().to_owned();
-    assert_eq!((sees("acme", "closed").await, sees("acme", "teams").await, sees("elsewhere", "shared").await), (true, true, true));
+    assert_eq!(
+        (sees("acme", "closed").await, sees("acme", "teams").await, sees("elsewhere", "shared").await),
+        (true, true, true)
+    );
 
     // The team: what it gave, and the default that was in it.
     own(&alice, "teamMemberRemove", json!({ "team": "alpha", "user": "bob" })).await.expect_ok();
-    assert_eq!((sees("acme", "closed").await, sees("acme", "teams").await, sees("elsewhere", "shared").await), (true, false, true));
+    assert_eq!(
+        (sees("acme", "closed").await, sees("acme", "teams").await, sees("elsewhere", "shared").await),
+        (true, false, true)
+    );
     let viewer = ask(&bob, "{ viewer { defaultEntity teams { nodes { name } } } }").await;
     assert_eq!(viewer["viewer"], json!({ "defaultEntity": "bob", "teams": { "nodes": [] } }));
     for url in [url.clone(), url.replace(&server.url, &twin.url)] {
-        assert_eq!(bob.get(&url, &[]).await.0, 403, "a URL is authorized again when it is used");
+        assert_eq!(bob.get(&url, &[]).await.0, 404, "a URL is authorized again when it is used: what he doesn't see is not there");
     }
     assert_eq!(bob.put(&upload, mine.files[0].1.clone()).await, 403);
 
@@ -434,8 +453,11 @@ async fn rule_18_leaving_ends_what_belonging_gave() {
     own(&bob, "userSetDefaultEntity", json!({ "user": "bob", "entity": "alpha" })).await.expect_ok();
     assert_eq!(bob.get(&url, &[]).await.0, 200);
     own(&admin, "organizationMemberRemove", json!({ "organization": "acme", "user": "bob" })).await.expect_ok();
-    assert_eq!((sees("acme", "closed").await, sees("acme", "teams").await, sees("elsewhere", "shared").await), (false, false, true));
-    assert_eq!(bob.get(&url, &[]).await.0, 403);
+    assert_eq!(
+        (sees("acme", "closed").await, sees("acme", "teams").await, sees("elsewhere", "shared").await),
+        (false, false, true)
+    );
+    assert_eq!(bob.get(&url, &[]).await.0, 404);
     let left = format!(
         "select (select count(*) from team_members where user_id = {bob}) + (select count(*) from organization_members where user_id = {bob}) \
          + (select count(*) from registry_user_members where user_id = {bob})",
@@ -461,7 +483,10 @@ const LISTS: [(&str, &str); 12] = [
     ("/viewer/teams", "viewer { teams(ARGS) PAGE }"),
     ("/viewer/apiKeys", "viewer { apiKeys(ARGS) PAGE }"),
     ("/registry/collections", "registry(organization: \"acme\", name: \"model\") { collections(ARGS) PAGE }"),
-    ("/registry/collection/links", "registry(organization: \"acme\", name: \"model\") { collection(name: \"Net\") { links(ARGS) PAGE } }"),
+    (
+        "/registry/collection/links",
+        "registry(organization: \"acme\", name: \"model\") { collection(name: \"Net\") { links(ARGS) PAGE } }",
+    ),
     (
         "/registry/collection/link/version/files",
         "registry(organization: \"acme\", name: \"model\") { collection(name: \"Net\") { link(alias: \"latest\") { version { files(ARGS) PAGE } } } }",
@@ -492,7 +517,12 @@ async fn page(client: &Client, list: &str, first: Value, after: Value) -> Answer
         let (_, of, field) = of.iter().rfind(|(mark, ..)| list.contains(mark)).unwrap();
         format!("fragment N on {of} {{ {field} }}")
     };
-    client.graphql(&format!("query($first: Int, $after: String) {{ {query} }} {fragment}"), json!({ "first": first, "after": after })).await
+    client
+        .graphql(
+            &format!("query($first: Int, $after: String) {{ {query} }} {fragment}"),
+            json!({ "first": first, "after": after }),
+        )
+        .await
 }
 
 #[tokio::test]
@@ -551,7 +581,9 @@ async fn pages_and_cursors_of_every_list() {
         }
         let none = page(client, list, json!(0), Value::Null).await.ok();
         assert_eq!(none.pointer(&format!("{at}/nodes")), Some(&json!([])), "{at}: an empty page");
-        for (first, after) in [(json!(-1), json!(null)), (json!(1001), json!(null)), (json!(1), json!("no cursor")), (json!(1), json!("/w=="))] {
+        for (first, after) in
+            [(json!(-1), json!(null)), (json!(1001), json!(null)), (json!(1), json!("no cursor")), (json!(1), json!("/w=="))]
+        {
             let refused = page(client, list, first.clone(), after.clone()).await;
             assert_eq!(code(&refused), "INVALID", "{at} first {first} after {after}");
             assert_eq!(refused.status, 200);
@@ -633,7 +665,8 @@ async fn rule_20_publishing_by_a_target_path() {
     assert_eq!(server.everything().await, before);
     // A display name that two have: the error lists what to write instead.
     let other = server.organization("Review Co", "alice").await;
-    let ambiguous = own(&alice, "versionLink", json!({ "version": reviewed, "target": "Review Co/wandb-registry-model/Net" })).await;
+    let ambiguous =
+        own(&alice, "versionLink", json!({ "version": reviewed, "target": "Review Co/wandb-registry-model/Net" })).await;
     assert_eq!(code(&ambiguous), "INVALID");
     assert!(ambiguous.message().contains(&other) && ambiguous.message().contains(&organization), "{}", ambiguous.message());
 }

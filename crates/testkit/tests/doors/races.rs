@@ -49,16 +49,23 @@ impl Arena {
         let of = format!(
             "select c.id from collections c join projects p on p.id = c.project_id where p.name = '{project}' and c.name = '{collection}'"
         );
-        let rows = self.server.rows(&format!("select index, version_id from memberships where collection_id = ({of}) order by index")).await;
+        let rows = self
+            .server
+            .rows(&format!("select index, version_id from memberships where collection_id = ({of}) order by index"))
+            .await;
         let indices: Vec<i64> = rows.iter().map(|row| row["index"].as_i64().unwrap()).collect();
         assert_eq!(indices, (0..TASKS as i64).collect::<Vec<_>>(), "{collection}");
         let versions: BTreeSet<i64> = rows.iter().map(|row| row["version_id"].as_i64().unwrap()).collect();
         assert_eq!(versions.len(), TASKS, "{collection} has a version twice");
-        let latest = format!("select version_id from aliases where collection_id = ({of}) and alias = 'latest' and upper_inf(valid)");
+        let latest =
+            format!("select version_id from aliases where collection_id = ({of}) and alias = 'latest' and upper_inf(valid)");
         let latest = self.server.rows(&latest).await;
         assert_eq!(latest.len(), 1, "{collection} has {} latest", latest.len());
         assert_eq!(latest[0]["version_id"], rows[TASKS - 1]["version_id"], "latest is not on the newest of {collection}");
-        assert_eq!(self.server.number(&format!("select next_index::bigint from collections where id = ({of})")).await, TASKS as i64);
+        assert_eq!(
+            self.server.number(&format!("select next_index::bigint from collections where id = ({of})")).await,
+            TASKS as i64
+        );
     }
 }
 
@@ -108,7 +115,9 @@ async fn rule_26_writers_of_one_name() {
 async fn rule_28_links_into_one_new_collection() {
     let arena = Arena::new().await;
     let versions = arena
-        .race(0, async |client, task| client.log(&VersionSpec::model("alpha", &format!("net{task}"), format!("{task}").as_bytes())).await.id)
+        .race(0, async |client, task| {
+            client.log(&VersionSpec::model("alpha", &format!("net{task}"), format!("{task}").as_bytes())).await.id
+        })
         .await;
     for round in 0..rounds() {
         let name = format!("Line {round}");
@@ -125,7 +134,8 @@ async fn rule_28_links_into_one_new_collection() {
             links(first: 100) { nodes { index aliases version { id } } } } } }";
         let ours = arena.alice.graphql(query, json!({ "name": name })).await.ok();
         let links = ours["registry"]["collection"]["links"]["nodes"].as_array().unwrap();
-        let latest: Vec<&Value> = links.iter().filter(|link| link["aliases"] == json!(["latest"])).map(|link| &link["index"]).collect();
+        let latest: Vec<&Value> =
+            links.iter().filter(|link| link["aliases"] == json!(["latest"])).map(|link| &link["index"]).collect();
         assert_eq!((links.len(), latest), (TASKS, vec![&json!(TASKS - 1)]));
         assert!(links.iter().all(|link| link["index"] == TASKS - 1 || link["aliases"] == json!([])));
     }
@@ -172,7 +182,8 @@ async fn rule_2_creators_of_one_registry() {
             let types = json!([{ "name": "model" }, { "name": "dataset" }]);
             json!({ "input": { "entityName": "acme", "name": format!("wandb-registry-{name}{round}"), "description": "one", "artifactTypes": types } })
         };
-        let same = arena.race(round, async |client, _| client.graphql(upsert, input("same")).await.ok()["upsertModel"].clone()).await;
+        let same =
+            arena.race(round, async |client, _| client.graphql(upsert, input("same")).await.ok()["upsertModel"].clone()).await;
         let inserted = same.iter().filter(|answer| answer["inserted"] == true).count();
         assert_eq!(inserted, 1, "by one user");
         assert!(same.iter().all(|answer| answer["project"] == same[0]["project"]), "{same:?}");
@@ -185,9 +196,14 @@ async fn rule_2_creators_of_one_registry() {
         let (made, refused): (Vec<Answer>, Vec<Answer>) = others.into_iter().partition(|answer| answer.errors.is_empty());
         assert_eq!(made.len(), 1, "by different users");
         assert_eq!(made[0].data["upsertModel"]["inserted"], true);
-        let errors: BTreeSet<(u16, &str, &str)> = refused.iter().map(|answer| (answer.status, answer.code(), answer.message())).collect();
+        let errors: BTreeSet<(u16, &str, &str)> =
+            refused.iter().map(|answer| (answer.status, answer.code(), answer.message())).collect();
         assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(errors.iter().all(|(status, code, message)| *status == 409 && *code == "CONFLICT" && message.contains("different name")));
+        assert!(
+            errors
+                .iter()
+                .all(|(status, code, message)| *status == 409 && *code == "CONFLICT" && message.contains("different name"))
+        );
     }
     let twice = 2 * rounds() as i64;
     assert_eq!(arena.server.number("select count(*) from projects where kind = 'registry'").await, twice);
@@ -214,7 +230,8 @@ async fn rule_26_repeated_requests_are_one() {
         // The same bytes again are fine until the commit (rule 40).
         let uploads = arena.race(round, async |client, _| client.put(&url, manifest.clone()).await).await;
         assert!(uploads.iter().all(|status| *status == 200), "{uploads:?}");
-        let commits = arena.race(round, async |client, _| client.commit(id).await.ok()["commitArtifact"]["artifact"].clone()).await;
+        let commits =
+            arena.race(round, async |client, _| client.commit(id).await.ok()["commitArtifact"]["artifact"].clone()).await;
         assert!(commits.iter().all(|artifact| *artifact == commits[0] && artifact["digest"] == spec.digest()));
         let memberships = format!(
             "select count(*) from memberships m join collections c on c.id = m.collection_id where c.name = 'net{round}' and m.index = 0"
@@ -235,7 +252,8 @@ async fn rule_30_an_alias_is_always_on_one_version() {
     let arena = Arena::new().await;
     let mut versions = Vec::new();
     for number in 0..3 {
-        let version = arena.alice.log(&VersionSpec::model("alpha", &format!("net{number}"), format!("{number}").as_bytes())).await.id;
+        let version =
+            arena.alice.log(&VersionSpec::model("alpha", &format!("net{number}"), format!("{number}").as_bytes())).await.id;
         arena.alice.link(&version, "acme", "model", "Line", &["pulled"]).await.expect_ok();
         versions.push(version);
     }
@@ -248,8 +266,11 @@ async fn rule_30_an_alias_is_always_on_one_version() {
                 // Two writers at once, each for another version.
                 let (one, other) = (arena.spread(&arena.alice, round, 0), arena.spread(&arena.alice, round, 1));
                 let (first, second) = (&versions[step % 3], &versions[(step + 1) % 3]);
-                let (first, second) =
-                    join(one.link(first, "acme", "model", "Line", &["pulled"]), other.link(second, "acme", "model", "Line", &["pulled"])).await;
+                let (first, second) = join(
+                    one.link(first, "acme", "model", "Line", &["pulled"]),
+                    other.link(second, "acme", "model", "Line", &["pulled"]),
+                )
+                .await;
                 first.expect_ok();
                 second.expect_ok();
             }
@@ -350,7 +371,10 @@ async fn the_same_bytes_are_stored_once() {
         let (objects, staged) = arena.server.objects();
         for content in 0..CONTENTS {
             let text = String::from_utf8(bytes(content)).unwrap();
-            let rows = arena.server.rows(&format!("select id, encode(sha256, 'hex') as sha256 from blobs where sha256 = sha256('{text}')")).await;
+            let rows = arena
+                .server
+                .rows(&format!("select id, encode(sha256, 'hex') as sha256 from blobs where sha256 = sha256('{text}')"))
+                .await;
             assert_eq!(rows.len(), 1, "{} rows for one content", rows.len());
             let sha256 = rows[0]["sha256"].as_str().unwrap();
             let files: Vec<&String> = objects.iter().filter(|name| name.starts_with(sha256)).collect();

@@ -90,7 +90,8 @@ async fn state(client: &Client, organization: &str, name: &str) -> Value {
     assert_eq!((&wire["name"], &wire["description"]), (&ours["fullName"], &ours["description"]));
     assert_eq!(wire["access"], if ours["visibility"] == "ORGANIZATION" { "PRIVATE" } else { "RESTRICTED" });
     assert_eq!(wire["allowAllArtifactTypes"], ours["allowsAllTypes"]);
-    let types: Vec<&Value> = wire["artifactTypes"]["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]["name"]).collect();
+    let types: Vec<&Value> =
+        wire["artifactTypes"]["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]["name"]).collect();
     assert_eq!(json!(types), ours["types"]);
     assert_eq!(wire["entity"]["name"], ours["organization"]["entityName"]);
     assert_eq!(wire["entity"]["entityType"], "organization");
@@ -113,9 +114,24 @@ async fn rule_1_names() {
             assert_eq!(there["organization"]["entityName"], organization, "it belongs to the organization's entity");
         }
         let before = server.everything().await;
-        for name in
-            ["", " ", " a", "a ", "a\u{3000}", "a/b", "a\\b", "a#b", "a?b", "a%b", "a:b", "a\rb", "a\nb", "a\u{7f}", "a\0b", &too_long]
-        {
+        for name in [
+            "",
+            " ",
+            " a",
+            "a ",
+            "a\u{3000}",
+            "a/b",
+            "a\\b",
+            "a#b",
+            "a?b",
+            "a%b",
+            "a:b",
+            "a\rb",
+            "a\nb",
+            "a\u{7f}",
+            "a\0b",
+            &too_long,
+        ] {
             assert_eq!(code(&door.create(&alice, &organization, name, &json!({})).await), "INVALID", "{door:?} {name:?}");
         }
         // Twins by case or normalization of a name that is there; each is told like a taken name.
@@ -204,7 +220,9 @@ async fn rule_3_who_creates() {
         own(&alice, "organizationUpdate", json!({ "organization": "acme", "registryCreation": setting })).await.expect_ok();
         for door in DOORS {
             for ((who, client), expected) in
-                [("alice", &alice), ("bob", &bob), ("seat", &seat), ("carol", &carol), ("admin", &admin)].into_iter().zip(expected)
+                [("alice", &alice), ("bob", &bob), ("seat", &seat), ("carol", &carol), ("admin", &admin)]
+                    .into_iter()
+                    .zip(expected)
             {
                 let name = format!("{setting} {door:?} {who}");
                 let answer = door.create(client, "acme", &name, &json!({})).await;
@@ -249,7 +267,7 @@ async fn rule_4_types_at_creation() {
             (json!({ "types": [""] }), None),
             (json!({ "types": ["x".repeat(129)] }), None),
             (json!({ "allow_all": true }), Some(all.clone())),
-            (json!({ "allow_all": true, "types": [] }), Some(all)),
+            (json!({ "allow_all": true, "types": [] }), Some(all.clone())),
             (json!({ "allow_all": false, "types": ["model"] }), Some((false, json!(["model"])))),
             (json!({ "allow_all": true, "types": ["model"] }), None),
             (json!({ "allow_all": false }), None),
@@ -329,7 +347,7 @@ async fn rule_5_updates_add_types() {
         for (number, (made, updates, expected)) in cases.iter().enumerate() {
             let name = format!("{door:?} {number}");
             door.create(&alice, "acme", &name, made).await.expect_ok();
-            if made == &open {
+            if *made == &open {
                 for (number, version) in versions.iter().enumerate() {
                     alice.link(version, "acme", &name, &format!("Line {number}"), &[]).await.expect_ok();
                 }
@@ -408,7 +426,7 @@ async fn rule_8_visibility() {
         door.update(&alice, "acme", &name, &json!({ "visibility": "RESTRICTED" })).await.expect_ok();
         assert_eq!(state(&alice, "acme", &name).await["visibility"], "RESTRICTED");
         assert!(state(&bob, "acme", &name).await.is_null());
-        assert_eq!(bob.get(&url, &[]).await.0, 403);
+        assert_eq!(bob.get(&url, &[]).await.0, 404);
         // The way back is refused; what stays is no change.
         let before = server.everything().await;
         assert_eq!(code(&door.update(&alice, "acme", &name, &json!({ "visibility": "ORGANIZATION" })).await), "INVALID");
@@ -436,14 +454,20 @@ async fn rule_11_core_registries() {
     let (model, data) = (bob.log(&VersionSpec::model("alpha", "net", b"weights")).await.id, bob.log(&data).await.id);
     let link = async |door: Door, client: &Client, version: &str, registry: &str| match door {
         Door::Wire => client.link(version, "acme", registry, "Line", &[]).await,
-        Door::Ours => own(client, "versionLink", json!({ "version": version, "target": format!("acme/wandb-registry-{registry}/Line") })).await,
+        Door::Ours => {
+            own(client, "versionLink", json!({ "version": version, "target": format!("acme/wandb-registry-{registry}/Line") }))
+                .await
+        }
     };
     let none = server.everything().await;
     for door in DOORS {
         // Any other absent registry is an error, a core one of the wrong type too: nothing is left of it.
-        for (version, registry, expected) in
-            [(&model, "other", "NOT_FOUND"), (&model, "Model", "NOT_FOUND"), (&model, "dataset", "INVALID"), (&data, "model", "INVALID")]
-        {
+        for (version, registry, expected) in [
+            (&model, "other", "NOT_FOUND"),
+            (&model, "Model", "NOT_FOUND"),
+            (&model, "dataset", "INVALID"),
+            (&data, "model", "INVALID"),
+        ] {
             let refused = link(door, &bob, version, registry).await;
             assert_eq!(code(&refused), expected, "{door:?} {registry}: {:?}", refused.errors);
         }

@@ -137,7 +137,8 @@ async fn begin(job: &mut Job, alice: &Client, size: Size) {
     alice.graphql(&documents::upsert_registry(), json!({ "input": more })).await.expect_ok();
     job.ask(alice, "UpsertRegistry, again", &documents::upsert_registry(), json!({ "input": input })).await;
     job.ask(alice, "FetchRegistry", &documents::fetch_registry(), registry).await;
-    let run = |config: &str| json!({ "input": { "entityName": "alpha", "modelName": "fresh", "name": "run1", "config": config } });
+    let run =
+        |config: &str| json!({ "input": { "entityName": "alpha", "modelName": "fresh", "name": "run1", "config": config } });
     job.ask(alice, "UpsertBucket, new project", &documents::upsert_bucket(), run("{}")).await;
     job.ask(alice, "UpsertBucket, again", &documents::upsert_bucket(), run("{\"a\":1}")).await;
     job.ask(alice, "OrganizationCoreWeaveOrganizationID", documents::CORE_WEAVE, json!({ "entityName": "alpha" })).await;
@@ -162,7 +163,8 @@ async fn publish(job: &mut Job, alice: &Client, size: Size) -> String {
     job.put(alice, "PUT a file, again", url, first.files[0].1.clone()).await;
     alice.upload(&announced, &first.files).await;
     let manifest = first.manifest();
-    let announced = job.answer("CreateArtifactManifest, with its digest", alice.announce_manifest(&first, &version, Some(&manifest)).await);
+    let announced =
+        job.answer("CreateArtifactManifest, with its digest", alice.announce_manifest(&first, &version, Some(&manifest)).await);
     job.put(alice, "PUT the manifest", &manifest_url(&announced), manifest).await;
     job.answer("CommitArtifact", alice.commit(&version).await);
     job.answer("CommitArtifact, again", alice.commit(&version).await);
@@ -218,7 +220,8 @@ async fn pull(job: &mut Job, bob: &Client, version: &str, size: Size) {
     let manifest = job.get(bob, "GET the manifest", &found["artifact"]["currentManifest"]["file"]["directUrl"]).await;
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["contents"].as_object().unwrap().len(), size.files);
-    let place = json!({ "entity": "acme", "project": "wandb-registry-prod", "collection": "Net", "alias": "v1", "perPage": 5000 });
+    let place =
+        json!({ "entity": "acme", "project": "wandb-registry-prod", "collection": "Net", "alias": "v1", "perPage": 5000 });
     let found = job.ask(bob, "GetArtifactMembershipFileUrls", documents::FILE_URLS, place).await;
     let edges = found["project"]["artifactCollection"]["artifactMembership"]["files"]["edges"].as_array().unwrap().clone();
     assert_eq!(edges.len(), size.files);
@@ -242,8 +245,10 @@ fn rendered(table: &Table) -> String {
         for statement in statements {
             *counts.entry(statement).or_default() += 1;
         }
-        let names: Vec<String> =
-            counts.iter().map(|(name, count)| if *count == 1 { (*name).to_owned() } else { format!("{name} × {count}") }).collect();
+        let names: Vec<String> = counts
+            .iter()
+            .map(|(name, count)| if *count == 1 { (*name).to_owned() } else { format!("{name} × {count}") })
+            .collect();
         writeln!(text, "{operation:<44}{:>3}", statements.len()).unwrap();
         let mut line = String::from("   ");
         for name in names {
@@ -299,7 +304,9 @@ async fn the_main_job_takes_as_many_statements_for_300_files_as_for_one() {
     if std::fs::read_to_string(checked_in).unwrap_or_default() != table {
         let found = concat!(env!("CARGO_TARGET_TMPDIR"), "/statements.txt");
         std::fs::write(found, &table).unwrap();
-        panic!("the statements are not those of {checked_in}. Look with `diff {checked_in} {found}`; if they shall be so, `cp {found} {checked_in}`.");
+        panic!(
+            "the statements are not those of {checked_in}. Look with `diff {checked_in} {found}`; if they shall be so, `cp {found} {checked_in}`."
+        );
     }
 }
 
@@ -326,7 +333,10 @@ async fn library(each: usize) -> (Server, Client, Client, String) {
         for collection in 0..each {
             for version in &versions {
                 let aliases = ["production", &format!("alias{collection}")];
-                alice.link(version, "acme", &format!("registry{registry}"), &format!("Line {collection}"), &aliases).await.expect_ok();
+                alice
+                    .link(version, "acme", &format!("registry{registry}"), &format!("Line {collection}"), &aliases)
+                    .await
+                    .expect_ok();
             }
         }
     }
@@ -345,10 +355,7 @@ const NESTED: [(&str, &str); 12] = [
          latest { index aliases } links { nodes { index aliases collection { name } version { digest source metadata } } } } } } } } }",
     ),
     ("organizations and their registries", "{ organizations { nodes { name registries { nodes { name types } } } } }"),
-    (
-        "a registry of each organization by name",
-        "{ organizations { nodes { name registry(name: \"model\") { name types } } } }",
-    ),
+    ("a registry of each organization by name", "{ organizations { nodes { name registry(name: \"model\") { name types } } } }"),
     (
         "a link of each collection by alias",
         "{ organization(name: \"acme\") { registries { nodes { collections { nodes { name link(alias: \"production\") { index } } } } } } }",
@@ -367,7 +374,10 @@ const NESTED: [(&str, &str); 12] = [
         "{ organization(name: \"acme\") { registry(name: \"registry0\") { collection(name: \"Line 0\") { links { nodes { version { links { index \
          aliases collection { name registry { name } } } } } } } } } }",
     ),
-    ("links of one version", "query($id: ID!) { version(id: $id) { links { index collection { name registry { name } } } files { nodes { path } } } }"),
+    (
+        "links of one version",
+        "query($id: ID!) { version(id: $id) { links { index collection { name registry { name } } } files { nodes { path } } } }",
+    ),
     (
         "aliases of one artifact",
         "query($id: ID!) { artifact(id: $id) { aliases { alias artifactCollection { name project { name } } } artifactSequence { name } } }",
@@ -377,8 +387,14 @@ const NESTED: [(&str, &str); 12] = [
         "{ organization(name: \"acme\") { members { nodes { role user { name organizations { name } teams { nodes { name organization { name } \
          members { nodes { role user { name } } } } } } } } teams { nodes { name members { nodes { user { name } } } } } } }",
     ),
-    ("users and their keys", "{ users { nodes { name apiKeys { nodes { name } } teams { nodes { name } } organizations { name members { nodes { role } } } } } }"),
-    ("teams", "{ teams { nodes { name organization { name teams { nodes { name } } } members { nodes { role user { defaultEntity } } } } } }"),
+    (
+        "users and their keys",
+        "{ users { nodes { name apiKeys { nodes { name } } teams { nodes { name } } organizations { name members { nodes { role } } } } } }",
+    ),
+    (
+        "teams",
+        "{ teams { nodes { name organization { name teams { nodes { name } } } members { nodes { role user { defaultEntity } } } } } }",
+    ),
 ];
 
 #[tokio::test]
