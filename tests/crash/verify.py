@@ -16,7 +16,7 @@ PAGE = 25
 URLS = 50
 
 PLACE = """versionIndex aliases { alias } artifact { id state digest versionIndex fileCount size currentManifest { file { directUrl } } }
-  files(first: 5000) { totalCount edges { node { name directUrl sizeBytes md5 } } }"""
+  files(first: 20) { totalCount edges { node { name directUrl sizeBytes md5 } } }"""
 NEWEST = """query Newest($entity: String!, $project: String!, $name: String!) { project(entityName: $entity, name: $project) {
   artifactCollection(name: $name) { ... on ArtifactSequence { latestArtifact { versionIndex state } } } } }"""
 COLLECTIONS = """query Collections($organization: String!, $registry: String!, $after: String) { registry(organization: $organization, name: $registry) {

@@ -6,6 +6,7 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Int64(pub i64);
 
+/// A whole number of 64 bits.
 #[Scalar(name = "Int64")]
 impl ScalarType for Int64 {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -27,6 +28,7 @@ impl ScalarType for Int64 {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonString(pub String);
 
+/// JSON in a string.
 #[Scalar(name = "JSONString")]
 impl ScalarType for JsonString {
     fn parse(value: Value) -> InputValueResult<Self> {

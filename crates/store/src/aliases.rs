@@ -35,7 +35,20 @@ pub struct Moved {
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[String], actor: UserId) -> Result<Vec<Moved>> {
-    if names.is_empty() {
+    // Nothing is written for what is so already, not even the time of a change.
+    let needed = sqlx::query_scalar!(
+        r#"-- aliases::set_needed
+        select name as "name!" from unnest($3::text[]) name
+        where not exists (
+            select 1 from aliases a
+            where a.collection_id = $1 and a.version_id = $2 and a.alias = name and upper_inf(a.valid))"#,
+        collection.id().0,
+        version.0,
+        names
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    if needed.is_empty() {
         return Ok(Vec::new());
     }
     let at: DateTime<Utc> = sqlx::query_scalar!(
@@ -48,33 +61,28 @@ pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[
     .await?;
     let closed = sqlx::query!(
         "-- aliases::set_close
-        update aliases set valid = tstzrange(lower(valid), $4)
-        where collection_id = $1 and version_id <> $2 and alias = any($3) and upper_inf(valid)
+        update aliases set valid = tstzrange(lower(valid), $3)
+        where collection_id = $1 and alias = any($2) and upper_inf(valid)
         returning alias, version_id",
         collection.id().0,
-        version.0,
-        names,
+        &needed,
         at
     )
     .fetch_all(&mut **tx)
     .await?;
-    let opened = sqlx::query_scalar!(
-        r#"-- aliases::set_open
+    sqlx::query!(
+        "-- aliases::set_open
         insert into aliases (collection_id, version_id, alias, valid, set_by)
-        select $1, $2, name, tstzrange($4, null), $5 from unnest($3::text[]) name
-        where not exists (
-            select 1 from aliases a
-            where a.collection_id = $1 and a.version_id = $2 and a.alias = name and upper_inf(a.valid))
-        returning alias"#,
+        select $1, $2, name, tstzrange($4, null), $5 from unnest($3::text[]) name",
         collection.id().0,
         version.0,
-        names,
+        &needed,
         at,
         actor.0
     )
-    .fetch_all(&mut **tx)
+    .execute(&mut **tx)
     .await?;
-    Ok(opened
+    Ok(needed
         .into_iter()
         .map(|alias| {
             let from = closed.iter().find(|row| row.alias == alias).map(|row| VersionId(row.version_id));

@@ -234,7 +234,11 @@ pub struct RegistryMutation;
 #[Object]
 impl RegistryMutation {
     /// Makes a registry; you become its admin.
-    async fn registry_create(&self, context: &Context<'_>, input: RegistryCreateInput) -> Result<RegistryCreatePayload> {
+    async fn registry_create(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The new registry.")] input: RegistryCreateInput,
+    ) -> Result<RegistryCreatePayload> {
         let name = RegistryName::parse(&input.name).parsed()?;
         let types = input.types.map(|types| types.iter().map(|name| listed_type(name)).collect()).transpose().parsed()?;
         let fields = RegistryFields {
@@ -249,7 +253,11 @@ impl RegistryMutation {
     }
 
     /// Changes a registry.
-    async fn registry_update(&self, context: &Context<'_>, input: RegistryUpdateInput) -> Result<RegistryUpdatePayload> {
+    async fn registry_update(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The registry and what to change.")] input: RegistryUpdateInput,
+    ) -> Result<RegistryUpdatePayload> {
         let id = ProjectId(ids::number(&["Registry"], &input.id)?);
         let types = input.add_types.map(|types| types.iter().map(|name| listed_type(name)).collect()).transpose().parsed()?;
         let fields = RegistryFields {

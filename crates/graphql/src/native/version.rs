@@ -276,7 +276,11 @@ pub struct VersionMutation;
 #[Object]
 impl VersionMutation {
     /// Begins a version of some files. Send their bytes to the URLs of the answer, then commit.
-    async fn version_begin(&self, context: &Context<'_>, input: VersionBeginInput) -> Result<VersionBeginPayload> {
+    async fn version_begin(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The new version.")] input: VersionBeginInput,
+    ) -> Result<VersionBeginPayload> {
         let mut files = Vec::with_capacity(input.files.len());
         for file in input.files {
             let path = EntryPath::parse(&file.path).parsed()?;
@@ -309,7 +313,11 @@ impl VersionMutation {
     }
 
     /// Commits a version: it gets its index and its aliases and never changes again. Committing again changes nothing.
-    async fn version_commit(&self, context: &Context<'_>, input: VersionCommitInput) -> Result<VersionCommitPayload> {
+    async fn version_commit(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The version to commit.")] input: VersionCommitInput,
+    ) -> Result<VersionCommitPayload> {
         let id = VersionId(ids::number(&["Version", "Artifact"], &input.version)?);
         let service = context.service()?;
         service.commit_version(context.request()?, id).await.fail()?;
@@ -319,7 +327,11 @@ impl VersionMutation {
     }
 
     /// Publishes a version: links it into a registry's collection. Linking again adds the aliases and changes nothing else.
-    async fn version_link(&self, context: &Context<'_>, input: VersionLinkInput) -> Result<VersionLinkPayload> {
+    async fn version_link(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to link where.")] input: VersionLinkInput,
+    ) -> Result<VersionLinkPayload> {
         let TargetPath::Registry { organization, registry, collection } = TargetPath::parse(&input.target).parsed()? else {
             return Err(not_a_registry(&input.target)).fail();
         };

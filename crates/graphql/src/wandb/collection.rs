@@ -34,7 +34,7 @@ use crate::wandb::project::Project;
         name = "artifact_membership",
         ty = "Option<ArtifactCollectionMembership>",
         desc = "W&B protocol: a place by alias or `vN`.",
-        arg(name = "alias_name", ty = "String")
+        arg(name = "alias_name", ty = "String", desc = "W&B protocol: an alias or `vN`.")
     )
 )]
 pub enum ArtifactCollection {
@@ -123,7 +123,7 @@ impl ArtifactSequence {
     async fn artifact_membership(
         &self,
         context: &Context<'_>,
-        alias_name: String,
+        #[graphql(desc = "W&B protocol: an alias or `vN`.")] alias_name: String,
     ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
         place(context, &self.0, &alias_name).await
     }
@@ -178,7 +178,7 @@ impl ArtifactPortfolio {
     async fn artifact_membership(
         &self,
         context: &Context<'_>,
-        alias_name: String,
+        #[graphql(desc = "W&B protocol: an alias or `vN`.")] alias_name: String,
     ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
         place(context, &self.0, &alias_name).await
     }
@@ -227,9 +227,9 @@ impl ArtifactCollectionMembership {
     async fn files(
         &self,
         context: &Context<'_>,
-        after: Option<String>,
-        first: Option<i32>,
-        names: Option<Vec<String>>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: at most 5000; 50 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: only these paths.")] names: Option<Vec<String>>,
     ) -> async_graphql::Result<FileConnection> {
         let project = context.row(ProjectKey(self.0.project_id.0)).await?;
         let project = project.ok_or(regalia_service::Error::from(regalia_service::store::Error::NotFound)).fail()?;

@@ -77,7 +77,11 @@ impl Entity {
     }
 
     /// W&B protocol: a project or registry of this entity; null when absent or invisible.
-    async fn project(&self, context: &Context<'_>, name: Option<String>) -> async_graphql::Result<Option<Project>> {
+    async fn project(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: name; a registry's with its prefix.")] name: Option<String>,
+    ) -> async_graphql::Result<Option<Project>> {
         project::find(context, &self.name, name.as_deref().unwrap_or_default()).await
     }
 }
@@ -121,8 +125,8 @@ pub struct WandbOrganization(pub OrganizationRow);
 #[Object]
 impl WandbOrganization {
     /// W&B protocol: the entity that owns the organization's registries.
-    async fn org_entity(&self, context: &Context<'_>) -> async_graphql::Result<Option<Entity>> {
-        Ok(context.service()?.entity(context.caller()?, &self.0.name).await.or_null()?.map(Entity::from))
+    async fn org_entity(&self) -> Entity {
+        Entity { id: self.0.id.0, name: self.0.name.clone(), kind: "organization".into(), organization: Some(self.0.id) }
     }
 
     /// W&B protocol: an id in a service that Regalia has no part in: always null.

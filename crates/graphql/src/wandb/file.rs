@@ -1,5 +1,7 @@
 //! Files on the wire: entries of a manifest, announced files, manifests. What must not live here: bytes.
 
+use std::sync::Arc;
+
 use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, ID, Object, SimpleObject};
 use base64::Engine as _;
@@ -13,7 +15,6 @@ use regalia_service::store::versions::VersionRow;
 use crate::context::Reach as _;
 use crate::error::Fail as _;
 use crate::ids::encode_path;
-use crate::loaders::VersionKey;
 use crate::paging;
 use crate::scalars::Int64;
 use crate::wandb::artifact::Artifact;
@@ -30,7 +31,7 @@ enum Kind {
     /// A committed manifest.
     Manifest(VersionId),
     /// An announced file; without a target it is stored already, by that version.
-    Announced { name: String, target: Option<UploadTarget>, birth: Option<VersionId> },
+    Announced { name: String, target: Option<UploadTarget>, birth: Option<Arc<VersionRow>> },
 }
 
 impl File {
@@ -40,7 +41,7 @@ impl File {
     }
 
     /// An announced file.
-    pub(crate) fn announced(name: String, target: Option<UploadTarget>, birth: Option<VersionId>) -> Self {
+    pub(crate) fn announced(name: String, target: Option<UploadTarget>, birth: Option<Arc<VersionRow>>) -> Self {
         Self(Kind::Announced { name, target, birth })
     }
 }
@@ -156,15 +157,12 @@ impl File {
         None
     }
 
-    /// W&B protocol: the version whose upload brought the bytes.
-    async fn artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
-        let version = match &self.0 {
-            Kind::Announced { birth, .. } => *birth,
-            Kind::Manifest(version) => Some(*version),
-            Kind::Entry { .. } => None,
-        };
-        let Some(version) = version else { return Ok(None) };
-        Ok(context.row(VersionKey(version.0)).await?.map(Artifact))
+    /// W&B protocol: the version whose upload brought the bytes, of an announced file.
+    async fn artifact(&self) -> Option<Artifact> {
+        match &self.0 {
+            Kind::Announced { birth, .. } => birth.as_deref().cloned().map(Artifact),
+            Kind::Manifest(_) | Kind::Entry { .. } => None,
+        }
     }
 }
 

@@ -48,7 +48,11 @@ impl WandbQuery {
     }
 
     /// W&B protocol: an organization, team or user by name; null when absent or invisible.
-    async fn entity(&self, context: &Context<'_>, name: Option<String>) -> async_graphql::Result<Option<entity::Entity>> {
+    async fn entity(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: name; the caller's default entity if absent.")] name: Option<String>,
+    ) -> async_graphql::Result<Option<entity::Entity>> {
         let name = named_or_default(context, name).await?;
         Ok(context.service()?.entity(context.caller()?, &name).await.or_null()?.map(entity::Entity::from))
     }
@@ -57,15 +61,19 @@ impl WandbQuery {
     async fn project(
         &self,
         context: &Context<'_>,
-        entity_name: Option<String>,
-        name: Option<String>,
+        #[graphql(desc = "W&B protocol: owner; the caller's default entity if absent.")] entity_name: Option<String>,
+        #[graphql(desc = "W&B protocol: name; a registry's with its prefix.")] name: Option<String>,
     ) -> async_graphql::Result<Option<project::Project>> {
         let entity = named_or_default(context, entity_name).await?;
         project::find(context, &entity, name.as_deref().unwrap_or_default()).await
     }
 
     /// W&B protocol: a version by id; null when absent or invisible.
-    async fn artifact(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<artifact::Artifact>> {
+    async fn artifact(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: its id.")] id: ID,
+    ) -> async_graphql::Result<Option<artifact::Artifact>> {
         let id = ids::number(&["Artifact"], &id)?;
         Ok(context.service()?.version(context.caller()?, VersionId(id)).await.or_null()?.map(artifact::Artifact))
     }
@@ -75,7 +83,7 @@ impl WandbQuery {
     async fn client_id_mapping(
         &self,
         context: &Context<'_>,
-        #[graphql(name = "clientID")] client_id: ID,
+        #[graphql(desc = "W&B protocol: the client's own name for it.", name = "clientID")] client_id: ID,
     ) -> async_graphql::Result<Option<artifact::ClientIdMapping>> {
         let found = context.service()?.version_by_client_id(context.caller()?, &client_id).await.or_null()?;
         Ok(found.map(|version| artifact::ClientIdMapping { server_id: ids::id("Artifact", version.0) }))

@@ -102,7 +102,7 @@ impl Project {
     async fn artifact_types(
         &self,
         context: &Context<'_>,
-        include_all: Option<bool>,
+        #[graphql(desc = "W&B protocol: the list is the same without.")] include_all: Option<bool>,
     ) -> async_graphql::Result<ArtifactTypeConnection> {
         // The SDK always asks for all; the list is the same without.
         let _ = include_all;
@@ -118,7 +118,11 @@ impl Project {
     }
 
     /// W&B protocol: a type by name.
-    async fn artifact_type(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<ArtifactType>> {
+    async fn artifact_type(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: name.")] name: String,
+    ) -> async_graphql::Result<Option<ArtifactType>> {
         let rows = context.row(TypesOf(self.0.id.0)).await?.unwrap_or_default();
         Ok(rows.into_iter().find(|row| row.name == name).map(|row| ArtifactType { row, project: self.0.clone() }))
     }
@@ -127,7 +131,7 @@ impl Project {
     async fn artifact(
         &self,
         context: &Context<'_>,
-        name: String,
+        #[graphql(desc = "W&B protocol: `collection:alias`.")] name: String,
         #[graphql(desc = "W&B protocol: means nothing here.")] enable_tracking: Option<bool>,
     ) -> async_graphql::Result<Option<Artifact>> {
         let _ = enable_tracking;
@@ -139,7 +143,7 @@ impl Project {
     async fn artifact_collection(
         &self,
         context: &Context<'_>,
-        name: String,
+        #[graphql(desc = "W&B protocol: name.")] name: String,
     ) -> async_graphql::Result<Option<ArtifactCollection>> {
         Ok(context.service()?.collection(self.0.id, &name).await.or_null()?.map(ArtifactCollection::from))
     }
@@ -148,13 +152,17 @@ impl Project {
     async fn artifact_collection_membership(
         &self,
         context: &Context<'_>,
-        name: String,
+        #[graphql(desc = "W&B protocol: `collection:alias`.")] name: String,
     ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
         Ok(self.membership(context, &name).await?.map(ArtifactCollectionMembership))
     }
 
     /// W&B protocol: a run by the client's id.
-    async fn run(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<Run>> {
+    async fn run(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the client's id.")] name: String,
+    ) -> async_graphql::Result<Option<Run>> {
         Ok(context.service()?.run(self.0.id, &name).await.or_null()?.map(Run))
     }
 }
@@ -184,7 +192,11 @@ impl ArtifactType {
     }
 
     /// W&B protocol: a version of this type by `collection:alias`.
-    async fn artifact(&self, context: &Context<'_>, name: String) -> async_graphql::Result<Option<Artifact>> {
+    async fn artifact(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: `collection:alias`.")] name: String,
+    ) -> async_graphql::Result<Option<Artifact>> {
         let Some(place) = context.service()?.resolve(self.project.id, &name).await.or_null()? else { return Ok(None) };
         let collection = context.row(CollectionKey(place.collection_id.0)).await?;
         if collection.is_none_or(|collection| collection.type_id != self.row.id) {
@@ -197,7 +209,7 @@ impl ArtifactType {
     async fn artifact_collection(
         &self,
         context: &Context<'_>,
-        name: String,
+        #[graphql(desc = "W&B protocol: name.")] name: String,
     ) -> async_graphql::Result<Option<ArtifactCollection>> {
         let found = context.service()?.collection(self.project.id, &name).await.or_null()?;
         Ok(found.filter(|row| row.type_id == self.row.id).map(ArtifactCollection::from))
@@ -277,7 +289,11 @@ pub struct ProjectMutation;
 #[Object]
 impl ProjectMutation {
     /// W&B protocol: creates or updates a registry or project by its name (rule 2).
-    async fn upsert_model(&self, context: &Context<'_>, input: UpsertModelInput) -> async_graphql::Result<UpsertModelPayload> {
+    async fn upsert_model(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: what it shall be.")] input: UpsertModelInput,
+    ) -> async_graphql::Result<UpsertModelPayload> {
         let request = context.request()?;
         let entity = named_or_default(context, input.entity_name).await?;
         let full = input.name.unwrap_or_default();

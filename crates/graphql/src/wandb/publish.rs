@@ -1,6 +1,9 @@
 //! Logging and linking versions on the wire: from `createArtifact` to `linkArtifact`. What must not live here: the rules of
 //! a commit or a link.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::VersionId;
@@ -14,6 +17,7 @@ use regalia_service::versions::{Announced, NewFile, NewVersion};
 use crate::context::{Reach as _, forget};
 use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
+use crate::loaders::VersionKey;
 use crate::scalars::{Int64, JsonString};
 use crate::wandb::artifact::{Artifact, ArtifactManifest, load};
 use crate::wandb::collection::ArtifactCollectionMembership;
@@ -333,7 +337,7 @@ impl PublishMutation {
     async fn create_artifact(
         &self,
         context: &Context<'_>,
-        input: CreateArtifactInput,
+        #[graphql(desc = "W&B protocol: the request.")] input: CreateArtifactInput,
     ) -> async_graphql::Result<CreateArtifactPayload> {
         let logged = context.service()?.log_version(context.request()?, &input.parse()?).await.fail()?;
         forget(context)?;
@@ -344,7 +348,7 @@ impl PublishMutation {
     async fn create_artifact_manifest(
         &self,
         context: &Context<'_>,
-        input: CreateArtifactManifestInput,
+        #[graphql(desc = "W&B protocol: the request.")] input: CreateArtifactManifestInput,
     ) -> async_graphql::Result<CreateArtifactManifestPayload> {
         if !matches!(input.manifest_type, None | Some(ArtifactManifestType::Full)) {
             return refuse("Incremental and distributed versions are not possible yet; log a whole version.");
@@ -357,7 +361,7 @@ impl PublishMutation {
             .map_err(|error| Error::Invalid(format!("`digest`: {error}")))
             .fail()?;
         let (id, target) = context.service()?.announce_manifest(context.request()?, version, md5).await.fail()?;
-        let file = File::announced(input.name, target, Some(version));
+        let file = File::announced(input.name, target, context.row(VersionKey(version.0)).await?.map(Arc::new));
         Ok(CreateArtifactManifestPayload { artifact_manifest: ArtifactManifest { id: ids::id("ArtifactManifest", id), file } })
     }
 
@@ -365,7 +369,7 @@ impl PublishMutation {
     async fn create_artifact_files(
         &self,
         context: &Context<'_>,
-        input: CreateArtifactFilesInput,
+        #[graphql(desc = "W&B protocol: the request.")] input: CreateArtifactFilesInput,
     ) -> async_graphql::Result<CreateArtifactFilesPayload> {
         if input.storage_layout != ArtifactStorageLayout::V2 {
             return refuse("Only the storage layout V2 is served.");
@@ -392,13 +396,20 @@ impl PublishMutation {
             files.push(NewFile { path, md5 });
         }
         let announced = context.service()?.announce_files(context.request()?, artifact, manifest, &files).await.fail()?;
+        let births = announced.iter().map(|announced| match announced {
+            Announced::Upload(_) => VersionKey(artifact.0),
+            Announced::Stored(birth) => VersionKey(birth.0),
+        });
+        // One statement for all: the same version stands behind most of them.
+        let rows = context.rows(births.collect::<HashSet<_>>().into_iter()).await?;
+        let rows: HashMap<_, _> = rows.into_iter().map(|(key, row)| (key, Arc::new(row))).collect();
         let files = input
             .artifact_files
             .into_iter()
             .zip(announced)
             .map(|(file, announced)| match announced {
-                Announced::Upload(target) => File::announced(file.name, Some(target), Some(artifact)),
-                Announced::Stored(birth) => File::announced(file.name, None, Some(birth)),
+                Announced::Upload(target) => File::announced(file.name, Some(target), rows.get(&VersionKey(artifact.0)).cloned()),
+                Announced::Stored(birth) => File::announced(file.name, None, rows.get(&VersionKey(birth.0)).cloned()),
             })
             .collect();
         Ok(CreateArtifactFilesPayload { files: FileConnection::announced(files) })
@@ -408,7 +419,7 @@ impl PublishMutation {
     async fn commit_artifact(
         &self,
         context: &Context<'_>,
-        input: CommitArtifactInput,
+        #[graphql(desc = "W&B protocol: the request.")] input: CommitArtifactInput,
     ) -> async_graphql::Result<CommitArtifactPayload> {
         let version = version(&input.artifact_id)?;
         context.service()?.commit_version(context.request()?, version).await.fail()?;
@@ -417,7 +428,11 @@ impl PublishMutation {
     }
 
     /// W&B protocol: links a version into a registry collection (rules 21, 28 and 31).
-    async fn link_artifact(&self, context: &Context<'_>, input: LinkArtifactInput) -> async_graphql::Result<LinkArtifactPayload> {
+    async fn link_artifact(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the request.")] input: LinkArtifactInput,
+    ) -> async_graphql::Result<LinkArtifactPayload> {
         let (service, request) = (context.service()?, context.request()?);
         let version = match (&input.artifact_id, &input.client_id) {
             (Some(id), _) => version(id)?,

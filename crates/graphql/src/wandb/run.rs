@@ -224,7 +224,11 @@ pub struct RunMutation;
 #[Object]
 impl RunMutation {
     /// W&B protocol: makes or updates a run, with its project if that is missing.
-    async fn upsert_bucket(&self, context: &Context<'_>, input: UpsertBucketInput) -> async_graphql::Result<UpsertBucketPayload> {
+    async fn upsert_bucket(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the request.")] input: UpsertBucketInput,
+    ) -> async_graphql::Result<UpsertBucketPayload> {
         if input.sweep.as_ref().is_some_and(|sweep| !sweep.is_empty()) {
             return Err(regalia_service::Error::Invalid("Regalia has no sweeps; start the run without one.".into())).fail();
         }
@@ -261,7 +265,7 @@ impl RunMutation {
     async fn create_run_files(
         &self,
         context: &Context<'_>,
-        input: CreateRunFilesInput,
+        #[graphql(desc = "W&B protocol: the request.")] input: CreateRunFilesInput,
     ) -> async_graphql::Result<CreateRunFilesPayload> {
         let (entity, project, run) = place(&input.entity_name, &input.project_name, &input.run_name)?;
         let (run, targets) =
@@ -272,7 +276,11 @@ impl RunMutation {
     }
 
     /// W&B protocol: notes that a run uses a version.
-    async fn use_artifact(&self, context: &Context<'_>, input: UseArtifactInput) -> async_graphql::Result<UseArtifactPayload> {
+    async fn use_artifact(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the request.")] input: UseArtifactInput,
+    ) -> async_graphql::Result<UseArtifactPayload> {
         let (entity, project, run) = place(&input.entity_name, &input.project_name, &input.run_name)?;
         let version = VersionId(ids::number(&["Artifact"], &input.artifact_id)?);
         let row = context.service()?.use_version(context.request()?, &entity, &project, &run, version).await.fail()?;

@@ -19,6 +19,9 @@ use regalia_service::{Error, Request};
 use super::auth::{self, Credentials};
 use super::{App, answer, body_stream, drain};
 
+/// The longest error message.
+const MOST_CHARACTERS: usize = 1000;
+
 /// A body that isn't a file has come whole by then, or is refused.
 const BODY_TIME: Duration = Duration::from_secs(60);
 
@@ -107,6 +110,10 @@ enum Door {
 }
 
 fn parse(body: &[u8], shape: &Shape) -> Result<(async_graphql::Request, Door), String> {
+    // A list would be a batch, which isn't taken; the deserializer would read it as the fields of one request.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err("The body is not a GraphQL request in JSON, such as {\"query\": \"{ viewer { name } }\"}.".into());
+    }
     let mut graphql: async_graphql::Request = serde_json::from_slice(body).map_err(|error| {
         format!("The body is not a GraphQL request in JSON, such as {{\"query\": \"{{ viewer {{ name }} }}\"}}: {error}.")
     })?;
@@ -187,8 +194,19 @@ async fn execute(app: &App, request: Request, mut graphql: async_graphql::Reques
             .data(loaders::rows(app.service.clone(), caller.clone()))
             .data(native::loaders::people(app.service.clone(), caller.clone()));
     }
-    let response = app.schema.execute(graphql.data(request)).await;
+    let mut response = app.schema.execute(graphql.data(request)).await;
+    for error in &mut response.errors {
+        shorten(&mut error.message);
+    }
     (status(&response, door), Json(response)).into_response()
+}
+
+/// The engine quotes what it doesn't know at full length.
+fn shorten(message: &mut String) {
+    if let Some((end, _)) = message.char_indices().nth(MOST_CHARACTERS) {
+        message.truncate(end);
+        message.push('…');
+    }
 }
 
 /// Rule 45: what failed before execution is 4xx for everybody; then the W&B protocol's operations take their status from

@@ -1,10 +1,9 @@
 //! Bytes by URL: uploads and downloads whose URLs authorize themselves, and `/artifactsV2/…`, which takes a key. What must
 //! not live here: what a signature means and who may read what (the service).
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Extension, OriginalUri, Path, Query, State};
-use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
@@ -46,12 +45,13 @@ pub(super) async fn upload(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
     signed: Result<Query<Signed>, QueryRejection>,
-    headers: HeaderMap,
     body: Body,
 ) -> Response {
+    // None for a chunked body, which has no end until it comes; 0 when no body is announced.
+    let length = body.size_hint().exact();
     let mut stream = body_stream(body);
     let Ok(Path(id)) = path else { return answer::unreadable_path() };
-    let outcome = receive(&app.service, &id, signed.ok().map(|Query(signed)| signed.into()), &headers, &mut stream).await;
+    let outcome = receive(&app.service, &id, signed.ok().map(|Query(signed)| signed.into()), length, &mut stream).await;
     match outcome {
         Ok(()) => StatusCode::OK.into_response(),
         Err(refusal) => {
@@ -65,12 +65,11 @@ async fn receive(
     service: &Service,
     id: &str,
     signature: Option<Signature>,
-    headers: &HeaderMap,
+    length: Option<u64>,
     body: &mut (impl futures_util::Stream<Item = Result<bytes::Bytes, String>> + Unpin),
 ) -> Result<(), Response> {
     let Ok(id) = Uuid::parse_str(id) else { return Err(answer::error(&unsigned())) };
     let signature = signature.ok_or_else(|| answer::error(&unsigned()))?;
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     match length {
         None => Err(answer::refuse(
             StatusCode::LENGTH_REQUIRED,
@@ -142,12 +141,15 @@ async fn by_path(service: &Service, request: &Request, credentials: &Credentials
         percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| Error::Invalid(form.into()))
     };
     let mut segments: Vec<String> = path.trim_start_matches("/artifactsV2/").split('/').map(decode).collect::<Result<_, _>>()?;
-    if segments.len() == 7 {
+    // The digest tells the two forms apart.
+    let is_digest = |segment: Option<&String>| segment.is_some_and(|segment| Md5::from_hex(segment).is_ok());
+    if is_digest(segments.get(5)) && !is_digest(segments.get(6)) {
         segments.insert(4, String::new());
     }
-    let [_, entity, project, collection, artifact, birth, md5, name] = segments.as_slice() else {
+    let [_, entity, project, collection, artifact, birth, md5, name @ ..] = segments.as_slice() else {
         return Err(Error::Invalid(form.into()));
     };
+    let name = name.join("/");
     let version = if artifact.is_empty() { None } else { Some(VersionId(decode_id(&["Artifact"], artifact)?)) };
     let birth = decode_id(&["Artifact"], birth).ok().map(VersionId);
     let md5 = Md5::from_hex(md5).map_err(|error| Error::Invalid(error.to_string()))?;
@@ -156,6 +158,6 @@ async fn by_path(service: &Service, request: &Request, credentials: &Credentials
         Some(registry) => (entity.as_str(), ProjectKind::Registry, registry, collection.as_str()),
         None => (entity.as_str(), ProjectKind::Project, project.as_str(), collection.as_str()),
     });
-    let named = NamedContent { version, collection: None, birth, md5: &md5.0, file_name: name };
+    let named = NamedContent { version, collection: None, birth, md5: &md5.0, file_name: &name };
     service.file_by_md5(&request, path, named).await
 }

@@ -1017,6 +1017,16 @@ async fn the_invisible_is_as_the_absent() {
             path("acme", "wandb-registry-open", "C", &hidden),
             path("acme", "wandb-registry-open", "C", &absent_artifact),
         ),
+        (
+            "a hidden version in the short form",
+            format!("/artifactsV2/default/alpha/demo/hidden-net/{hidden}/{md5}/model.txt"),
+            format!("/artifactsV2/default/alpha/none/hidden-net/{hidden}/{md5}/model.txt"),
+        ),
+        (
+            "a hidden version in the short form elsewhere",
+            format!("/artifactsV2/default/acme/wandb-registry-open/C/{hidden}/{md5}/model.txt"),
+            format!("/artifactsV2/default/acme/wandb-registry-open/C/{absent_artifact}/{md5}/model.txt"),
+        ),
         ("a hidden version without a path", path("acme", "", "", &hidden), path("acme", "", "", &absent_artifact)),
     ] {
         differences.look_at(what, [get(bob, there).await, get(bob, absent).await], &[]);

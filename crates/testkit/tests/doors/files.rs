@@ -256,6 +256,11 @@ async fn files_by_key() {
         (format!("default////{id}/{id}/{md5}/a/model.txt"), true),
         (format!("default/acme/wandb-registry-r/Example%20ML%20Task/{id}/{id}/{md5}/a/model.txt"), true),
         (format!("default/alpha/demo/net/{id}/{id}/{md5}/a/model.txt?x=y"), true),
+        // As clients without the artifact's id in the path send it.
+        (format!("default/alpha/demo/net/{id}/{md5}/a/model.txt"), true),
+        (format!("default/acme/wandb-registry-r/Example%20ML%20Task/{id}/{md5}/model.txt"), true),
+        (format!("default/alpha/demo/other/{id}/{md5}/a/model.txt"), false),
+        (format!("default/alpha/demo/net/{id}/{}/a/model.txt", md5_hex(b"not there")), false),
         // The path must be one of this version, and the birth artifact is a claim that means nothing.
         (format!("default/alpha/demo/net/{id}/{other}/{md5}/a/model.txt"), true),
         (format!("default/alpha/demo/net/{other}/{id}/{md5}/a/model.txt"), false),
@@ -282,7 +287,6 @@ async fn files_by_key() {
     // Ill-formed: 400 and a sentence that shows the form.
     for path in [
         "x".to_owned(),
-        format!("default/alpha/demo/net/{id}/{id}/{md5}"),
         format!("default/alpha/demo/net/{id}/{id}/{}/a", &md5[1..]),
         format!("default/alpha/demo/net/{id}/{id}/{}/a", md5.to_uppercase()),
         format!("default/alpha/demo/net/{id}/{id}/zz/a"),

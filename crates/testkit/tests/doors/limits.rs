@@ -305,7 +305,7 @@ async fn answer(read: &mut OwnedReadHalf) -> Option<(u16, String)> {
 fn head(path: &str, key: Option<&str>, more: &str) -> String {
     let key = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
     let method = if path.starts_with("/storage") { "PUT" } else { "POST" };
-    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{key}{more}\r\n\r\n")
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{key}{more}\r\n\r\n")
 }
 
 /// What came back must be a refusal with a sentence.
@@ -386,7 +386,7 @@ async fn uploads_are_refused_by_their_headers() {
     for (what, path, more, status) in [
         ("no length", path.to_owned(), "Transfer-Encoding: chunked".to_owned(), 411),
         ("too long", path.to_owned(), format!("Content-Length: {}", 64 * 1024 * 1024 + 1), 413),
-        ("a length beyond 64 bits", path.to_owned(), "Content-Length: 18446744073709551615".to_owned(), 413),
+        ("a length beyond all storage", path.to_owned(), "Content-Length: 9223372036854775807".to_owned(), 413),
         ("altered", path.replace("actor=", "actor=1"), "Content-Length: 11".to_owned(), 403),
         ("unsigned", path.split('?').next().unwrap().to_owned(), "Content-Length: 11".to_owned(), 403),
     ] {

@@ -11,6 +11,7 @@ mod limits;
 mod main_job;
 mod native;
 mod races;
+mod refusals;
 mod registries;
 mod schema;
 mod statements;

@@ -444,7 +444,11 @@ async fn rule_18_leaving_ends_what_belonging_gave() {
     let viewer = ask(&bob, "{ viewer { defaultEntity teams { nodes { name } } } }").await;
     assert_eq!(viewer["viewer"], json!({ "defaultEntity": "bob", "teams": { "nodes": [] } }));
     for url in [url.clone(), url.replace(&server.url, &twin.url)] {
-        assert_eq!(bob.get(&url, &[]).await.0, 404, "a URL is authorized again when it is used: what he doesn't see is not there");
+        assert_eq!(
+            bob.get(&url, &[]).await.0,
+            404,
+            "a URL is authorized again when it is used: what he doesn't see is not there"
+        );
     }
     assert_eq!(bob.put(&upload, mine.files[0].1.clone()).await, 403);
 
