@@ -460,14 +460,14 @@ create table uploads (
     run_id bigint references runs (id) on delete cascade,
     scope_id bigint not null references entities (id),
     actor_id bigint not null references users (id) on delete cascade,
-    name text not null,
+    name text collate "C" not null,
     md5 bytea check (octet_length(md5) = 16),
     blob_id bigint references blobs (id),
     created_at timestamptz not null default now(),
     check ((purpose = 'run_file') = (run_id is not null)),
     check ((purpose = 'run_file') = (version_id is null))
 );
-create index uploads_version on uploads (version_id, md5);
+create index uploads_version on uploads (version_id, md5, md5(name));
 create index uploads_run on uploads (run_id);
 create index uploads_blob on uploads (blob_id);
 comment on table uploads is 'Files that a client announced; each has one upload URL.';

@@ -100,6 +100,10 @@ class Sdk:
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
             stderr += f"\n(killed after {timeout:.0f} s)"
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         seconds = time.monotonic() - began
         evidence = (
             f"wandb {self.version}, {what}: exit {process.returncode} after {seconds:.1f} s in {directory}\n"

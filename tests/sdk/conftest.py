@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,8 +11,13 @@ import pytest
 from client import VERSIONS, Sdk
 from server import Server, working_in
 
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 # So that the fixtures end what they started also when the whole suite is told to end.
-signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+signal.signal(signal.SIGTERM, interrupted)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +28,7 @@ def scratch(request):
     directory.chmod(0o711)
     yield directory
     if request.session.testsfailed or not (directory / "gates-held").exists():
-        print(f"\nkept for inspection: {directory}", file=sys.stderr)
+        request.config.get_terminal_writer().line(f"\nkept for inspection: {directory}")
     else:
         shutil.rmtree(directory)
 
@@ -90,9 +94,3 @@ def tenant(sdk, tenants):
 @pytest.fixture
 def newest(sdks):
     return sdks[VERSIONS[0]]
-
-
-@pytest.fixture
-def acme(tenants):
-    """The newest SDK's tenant."""
-    return tenants(VERSIONS[0])

@@ -24,7 +24,9 @@ def contents(scratch):
     for i in range(1000):
         write(top / "many" / f"part-{i:04}.txt", f"part {i}\n".encode())
     write(top / "empty" / "nothing.txt", b"")
-    for name in ("with space.txt", "größe ñ.txt", "模型 重み.bin", "e\u0301 decomposed", "🐘.txt", "100% & #1?+;=.txt", "# 1?.txt", "'\"`$.txt"):
+    for name in (
+        "with space.txt", "größe ñ.txt", "模型 重み.bin", "e\u0301 decomposed", "🐘.txt", "100% & #1?+;=.txt", "# 1?.txt", "'\"`$.txt",
+    ):
         write(top / "names" / name, name.encode())
     write(top / "nested" / "a" / "b" / "c" / "deep.txt", b"deep")
     write(top / "nested" / "a" / "b" / "other file.txt", b"other")
@@ -99,5 +101,6 @@ if FULL:
         # Each side holds the file two or three times, staged, cached and downloaded.
         for outcome in (published, consumed):
             shutil.rmtree(outcome.directory.parent)
-        print(f"\n2 GiB with {version}: up {published.seconds:.0f} s, down {consumed.seconds:.0f} s, server peak {peak / 1e6:.0f} MB")
+        up, down = published.seconds, consumed.seconds
+        print(f"\n2 GiB with {version}: up {up:.0f} s, down {down:.0f} s, server peak {peak / 1e6:.0f} MB")
         assert peak < 100_000_000

@@ -2,6 +2,8 @@
 
 import hashlib
 
+from client import FULL, NEWEST
+
 COLLECTION = "Example ML Task"
 
 PUBLISHED = """
@@ -42,10 +44,12 @@ def test_documentation_example(sdk, tenant):
     assert published["source"] == f"{tenant.team}/zoo_experiment/artifact-name:v0"
     assert consumed["run"].startswith(f"{tenant.bob.name}/zoo_evaluation/")
 
-    outcome = sdk.run("no_access", tenant.bob, tenant.team, "zoo_experiment", "artifact-name")
-    for what, (real, absent) in outcome.answer.items():
-        assert real == absent, f"{what}: {outcome.evidence}"
-        assert real != "accepted", f"{what}: {outcome.evidence}"
+    if FULL or sdk.version == NEWEST:
+        # Where it came from is not his to see.
+        outcome = sdk.run("no_access", tenant.bob, tenant.team, "zoo_experiment", "artifact-name")
+        for what, (real, absent) in outcome.answer.items():
+            assert real == absent, f"{what}: {outcome.evidence}"
+            assert real != "accepted", f"{what}: {outcome.evidence}"
 
 
 def test_made_registry_and_given_entity(sdk, tenant, server):

@@ -62,7 +62,7 @@ ids! {
 
 /// Why a public id was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("The id {shown} is not the id of a {expected}. Use an id exactly as this server returned it.")]
+#[error("The id {shown} is not an id of the kind {expected}. Use an id exactly as this server returned it.")]
 pub struct IdError {
     shown: String,
     expected: String,

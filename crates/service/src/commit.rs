@@ -10,7 +10,7 @@ use regalia_domain::ids::{BlobId, RunId, VersionId};
 use regalia_domain::manifest::{
     EntryContent, ManifestEntry, ManifestError, ManifestLimits, ParseFailure, SortedPathChecker, parse_manifest,
 };
-use regalia_store::access::{Caller, Contribute, Granted};
+use regalia_store::access::Caller;
 use regalia_store::manifests::{self, Totals};
 use regalia_store::{Tx, aliases, audit, blobs, collections, memberships, versions};
 use serde_json::json;
@@ -87,7 +87,7 @@ impl Service {
             // A crash of PostgreSQL empties the staging table, which is unlogged. The client repeats this.
             return Err(Error::Unavailable(format!("{present} of {} staged entries are there", staged.entries).into()));
         }
-        complete_files(&mut tx, caller, &granted, version, staging, scope).await?;
+        let missing = manifests::resolve(&mut tx, caller, &granted, version, staging, scope).await?;
         let summary = summarize(&mut tx, staging, staged.text).await?;
         if summary.digest != pending.digest {
             return Err(Error::Invalid(format!(
@@ -95,6 +95,7 @@ impl Service {
                 summary.digest, pending.digest
             )));
         }
+        complete(&missing)?;
         let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, staged.file, summary.totals).await?;
         let collection =
             collections::lock(&mut tx, &granted, &pending.collection_name).await?.ok_or(regalia_store::Error::NotFound)?;
@@ -251,16 +252,8 @@ impl CleanManifest {
     }
 }
 
-/// Finds every file's blob, or says which file is missing (rules 27 and 39).
-async fn complete_files(
-    tx: &mut Tx,
-    caller: &Caller,
-    granted: &Granted<Contribute>,
-    version: VersionId,
-    staging: Uuid,
-    scope: i64,
-) -> Result<()> {
-    let missing = manifests::resolve(tx, caller, granted, version, staging, scope).await?;
+/// Says which file of a manifest is missing (rules 27 and 39).
+fn complete(missing: &[manifests::Unresolved]) -> Result<()> {
     let Some(first) = missing.first() else { return Ok(()) };
     Err(match first.uploaded {
         Some(uploaded) => Error::Invalid(format!(

@@ -155,13 +155,23 @@ impl Service {
             self.blobs.discard(received).await;
             return Err(Error::Invalid(message));
         }
+        let other =
+            || Error::Conflict(format!("Other bytes were uploaded for \"{}\" before, or its version is committed.", upload.name));
+        if let Some(before) = upload.blob_id {
+            let row = {
+                let mut connection = self.store.read().await?;
+                blobs::blob(&mut connection, BlobId(before)).await?
+            };
+            if row.is_none_or(|row| row.sha256 != received.sha256.0) {
+                self.blobs.discard(received).await;
+                return Err(other());
+            }
+        }
         let blob = self.keep(upload.scope_id, received).await?;
         let mut tx = self.begin().await?;
         uploads::complete(&mut tx, caller.user, id, blob).await.map_err(|error| match error {
-            regalia_store::Error::Exists => {
-                Error::Conflict(format!("Other bytes were uploaded for \"{}\" before, or its version is committed.", upload.name))
-            }
-            other => other.into(),
+            regalia_store::Error::Exists => other(),
+            error => error.into(),
         })?;
         if let Some(run) = upload.run_id {
             runs::set_file(&mut tx, run.into(), &upload.name, blob).await?;

@@ -154,8 +154,9 @@ pub struct Unresolved {
     pub uploaded: Option<i64>,
 }
 
-/// Finds each staged file's blob: first what was uploaded for this version under this path, then under another path of
-/// it, then what a version that the caller may download already holds (rule 39). Returns the first files without one.
+/// Finds each staged file's blob: first what was uploaded for this version under this path, then under another path of it,
+/// then what this collection holds under the same path, as the client was told, then what a version that the caller may
+/// download holds, if only one blob can be meant (rule 39). Returns the first files without one.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -167,48 +168,71 @@ pub async fn resolve(
     staging: Uuid,
     scope: i64,
 ) -> Result<Vec<Unresolved>> {
+    // A look-up for each row: nobody has statistics of a staging table, and files with the same bytes would multiply a join.
     sqlx::query!(
         "-- manifests::resolve_uploads
-        update manifest_staging s set blob_id = found.blob_id
-        from (
-            -- By row address: nobody has statistics of a staging table, and a join by path would be quadratic.
-            select distinct on (f.path) f.ctid as place, u.blob_id
-            from manifest_staging f
-            join uploads u on u.version_id = $2 and u.purpose = 'file' and u.md5 = f.md5
-            join blobs b on b.id = u.blob_id and b.size = f.size
-            where f.staging_id = $1
-            order by f.path, u.name <> f.path, u.created_at desc
-        ) found
-        where s.ctid = found.place and s.staging_id = $1 and s.md5 is not null",
+        update manifest_staging s set blob_id = coalesce(
+            (
+                select u.blob_id from uploads u join blobs b on b.id = u.blob_id and b.size = s.size
+                where u.version_id = $2 and u.purpose = 'file' and u.md5 = s.md5 and md5(u.name) = md5(s.path) and u.name = s.path
+                order by u.created_at desc limit 1
+            ),
+            (
+                select u.blob_id from uploads u join blobs b on b.id = u.blob_id and b.size = s.size
+                where u.version_id = $2 and u.purpose = 'file' and u.md5 = s.md5 limit 1
+            )
+        )
+        where s.staging_id = $1 and s.md5 is not null",
         staging,
         version.0
     )
     .execute(&mut **tx)
     .await?;
     sqlx::query!(
-        "-- manifests::resolve_stored
-        update manifest_staging s set blob_id = found.blob_id
-        from (
-            -- What this collection holds under the same path, as the client was told; else what only one blob can mean.
-            select f.ctid as place, coalesce(
-                min(e.blob_id) filter (where v.collection_id = own.collection_id and e.path = f.path),
-                case when count(distinct e.blob_id) = 1 then min(e.blob_id) end) as blob_id
-            from manifest_staging f
-            join versions own on own.id = $5
-            join blobs b on b.scope_id = $2 and b.md5 = f.md5 and b.size = f.size
-            join manifest_entries e on e.blob_id = b.id
-            join versions v on v.manifest_id = e.manifest_id and v.state = 'committed'
-            join memberships m on m.version_id = v.id
-            join collections c on c.id = m.collection_id
-            where f.staging_id = $1 and f.blob_id is null and (c.project_id = $4 or access_level(c.project_id, $3) >= 2)
-            group by f.ctid, f.path
-        ) found
-        where s.ctid = found.place and s.staging_id = $1 and s.blob_id is null and s.md5 is not null",
+        "-- manifests::resolve_own
+        update manifest_staging s set blob_id = (
+            select e.blob_id
+            from (
+                select v.manifest_id from versions own
+                join memberships m on m.collection_id = own.collection_id
+                join versions v on v.id = m.version_id and v.state = 'committed'
+                where own.id = $2 order by m.index desc limit 20
+            ) v
+            join manifest_entries e on e.manifest_id = v.manifest_id and md5(e.path) = md5(s.path) and e.path = s.path
+                and e.digest = s.digest and e.size = s.size
+            limit 1
+        )
+        where s.staging_id = $1 and s.md5 is not null and s.blob_id is null",
+        staging,
+        version.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "-- manifests::resolve_elsewhere
+        with wanted as (
+            select distinct md5, size from manifest_staging where staging_id = $1 and md5 is not null and blob_id is null
+        ), found as (
+            select w.md5, w.size, min(b.id) as blob_id
+            from wanted w join blobs b on b.md5 = w.md5 and b.scope_id = $2 and b.size = w.size
+            where exists (
+                select 1 from (
+                    select distinct c.project_id from manifest_entries e
+                    join versions v on v.manifest_id = e.manifest_id and v.state = 'committed'
+                    join memberships m on m.version_id = v.id
+                    join collections c on c.id = m.collection_id
+                    where e.blob_id = b.id
+                ) holder
+                where holder.project_id = $4 or access_level(holder.project_id, $3) >= 2
+            )
+            group by w.md5, w.size having count(*) = 1
+        )
+        update manifest_staging s set blob_id = found.blob_id from found
+        where s.staging_id = $1 and s.blob_id is null and s.md5 = found.md5 and s.size = found.size",
         staging,
         scope,
         caller.user.0,
-        project.target().0,
-        version.0
+        project.target().0
     )
     .execute(&mut **tx)
     .await?;

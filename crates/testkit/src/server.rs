@@ -13,7 +13,8 @@ use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store, installation};
 use regalia_service::{Request, Service, Settings};
 use serde_json::Value;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::{Client, SetClock, gates};
@@ -63,8 +64,14 @@ fn with_database(url: &str, database: &str) -> String {
     format!("{server}/{database}{query}")
 }
 
+/// A connection whose statements aren't logged: a test may look for a secret in the rows, and the log must not hold it.
+async fn quiet(url: &str) -> sqlx::Result<PgConnection> {
+    let options: PgConnectOptions = url.parse()?;
+    PgConnection::connect_with(&options.disable_statement_logging()).await
+}
+
 async fn on_cluster(statement: String) {
-    let mut connection = PgConnection::connect(&cluster()).await.expect("the PostgreSQL of DATABASE_URL can be reached");
+    let mut connection = quiet(&cluster()).await.expect("the PostgreSQL of DATABASE_URL can be reached");
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.expect("test databases can be made and dropped");
     connection.close().await.expect("the connection closes");
 }
@@ -165,7 +172,7 @@ impl Server {
 
     /// Runs SQL on the server's database, for looking at rows and for what no door offers yet.
     pub async fn sql(&self, statement: &str) {
-        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        let mut connection = quiet(&self.database_url).await.expect("the test database can be reached");
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.expect("the statement runs");
     }
 
@@ -174,7 +181,7 @@ impl Server {
     /// # Errors
     /// As PostgreSQL says.
     pub async fn attempt(&self, statement: &str) -> Result<(), String> {
-        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        let mut connection = quiet(&self.database_url).await.expect("the test database can be reached");
         let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await;
         let refused = done.err().map(|error| {
             let code = error.as_database_error().and_then(|database| database.code()).map(std::borrow::Cow::into_owned);
@@ -185,7 +192,7 @@ impl Server {
 
     /// The rows of a query on the server's database, each a JSON object.
     pub async fn rows(&self, query: &str) -> Vec<Value> {
-        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        let mut connection = quiet(&self.database_url).await.expect("the test database can be reached");
         let query = format!("select to_jsonb(row) from ({query}) row");
         sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&mut connection).await.expect("the query gives rows")
     }
@@ -199,7 +206,7 @@ impl Server {
     /// What every table holds, but for the times at which keys were used: equal before and after something that changed
     /// nothing. A value begins with the number of rows.
     pub async fn everything(&self) -> BTreeMap<String, String> {
-        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        let mut connection = quiet(&self.database_url).await.expect("the test database can be reached");
         let tables: Vec<String> = sqlx::query_scalar(
             "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'",
         )
@@ -219,7 +226,7 @@ impl Server {
 
     /// A number from the server's database.
     pub async fn number(&self, query: &str) -> i64 {
-        let mut connection = PgConnection::connect(&self.database_url).await.expect("the test database can be reached");
+        let mut connection = quiet(&self.database_url).await.expect("the test database can be reached");
         sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()))
             .fetch_one(&mut connection)
             .await

@@ -9,7 +9,8 @@ import wandb
 ENTITY, PROJECT = sys.argv[1:3]
 
 run = wandb.init(
-    entity=ENTITY, project=PROJECT, name="Elephants, again", notes="two\nlines", tags=["zoo", "größe"], group="animals", job_type="train",
+    entity=ENTITY, project=PROJECT, name="Elephants, again", notes="two\nlines", tags=["zoo", "größe"],
+    group="animals", job_type="train",
     config={"lr": 0.001, "layers": [1, 2, 3], "nested": {"name": "模型"}, "big": 2**60, "nothing": math.nan, "all": math.inf},
 )
 print("a line for the console ☃")

@@ -165,6 +165,20 @@ pub struct Tag {
     name: String,
 }
 
+/// W&B protocol: tags.
+#[derive(SimpleObject)]
+pub struct TagConnection {
+    /// W&B protocol: one for each tag.
+    pub edges: Vec<TagEdge>,
+}
+
+/// W&B protocol: a tag in a list.
+#[derive(SimpleObject)]
+pub struct TagEdge {
+    /// W&B protocol: the tag.
+    node: Tag,
+}
+
 /// W&B protocol: a manifest, announced or committed.
 #[derive(SimpleObject)]
 pub struct ArtifactManifest {

@@ -14,7 +14,7 @@ use crate::error::{Fail as _, OrNull as _};
 use crate::ids;
 use crate::loaders::{AliasesOf, CollectionKey, NewestOf, ProjectKey, VersionKey};
 use crate::paging;
-use crate::wandb::artifact::{Artifact, TypeOfVersion};
+use crate::wandb::artifact::{Artifact, TagConnection, TypeOfVersion};
 use crate::wandb::client::Client;
 use crate::wandb::file::{FileConnection, entry_page};
 use crate::wandb::project::Project;
@@ -29,6 +29,7 @@ use crate::wandb::project::Project;
     field(name = "created_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it was made."),
     field(name = "updated_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it last changed."),
     field(name = "project", ty = "Option<Project>", desc = "W&B protocol: where it is; null when invisible (rule 22)."),
+    field(name = "tags", ty = "TagConnection", desc = "W&B protocol: tags. Nothing sets them yet, so there are none."),
     field(name = "default_artifact_type", ty = "TypeOfVersion", desc = "W&B protocol: its type."),
     field(
         name = "artifact_membership",
@@ -114,6 +115,11 @@ impl ArtifactSequence {
         project(context, &self.0).await
     }
 
+    /// W&B protocol: tags. Nothing sets them yet, so there are none.
+    async fn tags(&self) -> TagConnection {
+        TagConnection { edges: Vec::new() }
+    }
+
     /// W&B protocol: its type.
     async fn default_artifact_type(&self) -> TypeOfVersion {
         TypeOfVersion { name: self.0.type_name.clone() }
@@ -167,6 +173,11 @@ impl ArtifactPortfolio {
     /// W&B protocol: where it is.
     async fn project(&self, context: &Context<'_>) -> async_graphql::Result<Option<Project>> {
         project(context, &self.0).await
+    }
+
+    /// W&B protocol: tags. Nothing sets them yet, so there are none.
+    async fn tags(&self) -> TagConnection {
+        TagConnection { edges: Vec::new() }
     }
 
     /// W&B protocol: its type.

@@ -59,7 +59,9 @@ pub(super) async fn send(service: &Service, content: &Content, headers: &HeaderM
         (CACHE_CONTROL, "private, no-transform".to_owned()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    if header(IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*")) {
+    if header(IF_NONE_MATCH)
+        .is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == "*" || tag.trim().trim_start_matches("W/") == etag))
+    {
         return (StatusCode::NOT_MODIFIED, fixed).into_response();
     }
     let range = header(RANGE).filter(|_| header(IF_RANGE).is_none_or(|tag| tag == etag));

@@ -510,7 +510,19 @@ async fn rule_18_leaving_ends_it_at_once() {
     let in_team = by_md5(&world, "alpha", "demo", "net");
     assert_eq!(bob.get_path(&in_team, &[]).await.0, 200);
 
+    // The same on another server of the installation, whose URLs are this one's.
+    let twin = server.twin().await;
+    let there = GivenOut {
+        file: urls.file.replace(&server.url, &twin.url),
+        manifest: urls.manifest.replace(&server.url, &twin.url),
+        upload: urls.upload.replace(&server.url, &twin.url),
+        bytes: urls.bytes.clone(),
+    };
+    assert_eq!(there.try_all(bob).await, [200, 200, 200]);
+
     alice.graphql(LEAVE_TEAM, json!({ "input": { "team": "alpha", "user": "bob" } })).await.expect_ok();
+    assert_eq!(there.try_all(bob).await, [404, 200, 403]);
+    assert_eq!(bob.at(&twin.url).get_path(&in_team, &[]).await.0, 404);
     // The version is still his by way of the open registry, and a manifest has no path: only that URL stays good.
     assert_eq!(urls.try_all(bob).await, [404, 200, 403]);
     assert_eq!(bob.get_path(&in_team, &[]).await.0, 404);
@@ -692,12 +704,17 @@ async fn rule_21_linking_stays_in_the_organization() {
 
 /// What differs between something hidden and something absent, so that one run shows all of it.
 #[derive(Default)]
-struct Differences(Vec<String>);
+struct Differences {
+    found: Vec<String>,
+    /// What was sent, to know that no field was forgotten.
+    documents: String,
+}
 
 impl Differences {
     /// Sends a document about something hidden and about something absent: the answers must differ in nothing but the
     /// names that were sent, and take the same statements.
     async fn look(&mut self, client: &Client, what: &str, query: &str, hidden: Value, absent: Value) {
+        self.documents.push_str(query);
         let answers = [client.graphql(query, hidden.clone()).await, client.graphql(query, absent.clone()).await];
         let bodies = [&answers[0], &answers[1]].map(|answer| {
             let body = json!({ "data": answer.data, "errors": answer.errors });
@@ -715,9 +732,9 @@ impl Differences {
 
     fn note(&mut self, what: &str, [hidden, absent]: [String; 2], statements: [Vec<String>; 2]) {
         if hidden != absent {
-            self.0.push(format!("{what} answers\n  hidden: {hidden}\n  absent: {absent}"));
+            self.found.push(format!("{what} answers\n  hidden: {hidden}\n  absent: {absent}"));
         } else if statements[0] != statements[1] {
-            self.0.push(format!("{what} ({hidden}) takes\n  hidden: {:?}\n  absent: {:?}", statements[0], statements[1]));
+            self.found.push(format!("{what} ({hidden}) takes\n  hidden: {:?}\n  absent: {:?}", statements[0], statements[1]));
         }
     }
 }
@@ -1038,7 +1055,18 @@ async fn the_invisible_is_as_the_absent() {
     let (there, absent) =
         (stream(bob, "/files/alpha/demo/run1/file_stream").await, stream(bob, "/files/alpha/none/run1/file_stream").await);
     differences.look_at("a hidden run", [there, absent], &["demo", "none"]);
-    assert!(differences.0.is_empty(), "{}", differences.0.join("\n"));
+    assert!(differences.found.is_empty(), "{}", differences.found.join("\n"));
+
+    // Every root field that takes an argument was looked at, but for those that find nothing by a name or an id.
+    let fields = "{ __schema { queryType { fields { name args { name } } } mutationType { fields { name args { name } } } } }";
+    let schema = alice.graphql(fields, json!({})).await.ok();
+    let root = |kind: &str| schema["__schema"][kind]["fields"].as_array().unwrap().clone();
+    let finds_nothing = ["organizations", "teams", "userCreate", "organizationCreate"];
+    for field in root("queryType").into_iter().chain(root("mutationType")) {
+        let name = field["name"].as_str().unwrap();
+        let looked = differences.documents.contains(&format!(" {name}("));
+        assert!(looked || field["args"] == json!([]) || finds_nothing.contains(&name), "{name} isn't in this test");
+    }
 }
 
 /// Lists hold what the caller may see, and neither their length nor their pages tell of anything else.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const ARTIFACT: &str = "fragment Artifact on Artifact { id artifactSequence { __typename id name description createdAt updatedAt \
     project { id name entityName } defaultArtifactType { name } latestArtifact { id versionIndex } \
-    artifactMembership(aliasName: \"latest\") { id } } \
+    artifactMembership(aliasName: \"latest\") { id } tags { edges { node { id name } } } } \
     versionIndex artifactType { name } description metadata ttlDurationSeconds ttlIsInherited tags { id name } historyStep state size \
     digest commitHash fileCount createdAt updatedAt aliases { id alias artifactCollection { __typename name project { name } } } \
     currentManifest { id file { id name directUrl } } }";
@@ -20,8 +20,8 @@ const FILE: &str = "fragment File on File { id name displayName directUrl url si
 
 const MEMBERSHIP: &str = "fragment Membership on ArtifactCollectionMembership { id versionIndex createdAt aliases { id alias } \
     artifactCollection { __typename id name description createdAt updatedAt project { id name } defaultArtifactType { name } \
-    artifactMembership(aliasName: \"v0\") { id } ... on ArtifactPortfolio { id name description createdAt updatedAt project { id name } \
-    defaultArtifactType { name } artifactMembership(aliasName: \"latest\") { versionIndex } } } artifact { ...Artifact } }";
+    artifactMembership(aliasName: \"v0\") { id } tags { edges { node { id name } } } ... on ArtifactPortfolio { id name description createdAt updatedAt project { id name } \
+    defaultArtifactType { name } artifactMembership(aliasName: \"latest\") { versionIndex } tags { edges { node { id name } } } } } artifact { ...Artifact } }";
 
 const REGISTRY: &str = "fragment Registry on Project { id internalId name entityName entity { id name entityType isTeam organization { name } } \
     description createdAt updatedAt access allowAllArtifactTypes: allowAllArtifactTypesInRegistry readOnly \

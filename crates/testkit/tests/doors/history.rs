@@ -366,15 +366,17 @@ async fn each_mutation_writes_its_events_or_nothing() {
 
 /// No key stands in any table, and no hash of one, no signature and no upload in an event.
 async fn no_secret_is_kept(server: &Server, secrets: &[&str]) {
-    let tables = server.everything().await.into_keys().collect::<Vec<_>>();
+    let mut rows = Vec::new();
+    for table in server.everything().await.keys() {
+        rows.extend(server.rows(&format!("select t::text as text from {table} t")).await.iter().map(ToString::to_string));
+    }
+    assert!(rows.len() > 100, "these are not all rows");
     for secret in secrets {
         assert!(secret.len() >= 40);
         // A key with a prefix is as secret without it.
         let key = &secret[secret.len() - 40..];
-        for table in &tables {
-            let rows = server.number(&format!("select count(*) from {table} t where t::text like '%{key}%'")).await;
-            assert_eq!(rows, 0, "{table} has a key in clear");
-        }
+        // Searched for here: a query with the key in it would be logged.
+        assert!(!rows.iter().any(|row| row.contains(key)), "a table has a key in clear");
     }
     let hashes = "select count(*) from audit_events a, api_keys k where a::text like '%' || encode(k.hash, 'hex') || '%'";
     assert_eq!(server.number(hashes).await, 0, "an event has a key's hash");

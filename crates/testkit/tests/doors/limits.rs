@@ -16,7 +16,7 @@ const AT_ONCE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An answer's sentence may quote what was sent, but not all of it.
-const LONGEST_SENTENCE: usize = 1000;
+const LONGEST_SENTENCE: usize = 1100;
 
 /// Posts a body to `/graphql`, with the key.
 async fn post(client: &Client, body: impl Into<reqwest::Body>) -> Reply {

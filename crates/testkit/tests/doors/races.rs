@@ -364,7 +364,9 @@ async fn the_same_bytes_are_stored_once() {
                     // Twice in one version, and in a collection of each task's own, so that nothing is found to be stored.
                     let mut spec = VersionSpec::model("alpha", &format!("net{round}-{task}"), &bytes(task));
                     spec.files.push(("again.txt".into(), bytes(task)));
-                    client.log(&spec).await;
+                    let id = id_of(client.create_version(&spec, &format!("{round} {task}")).await);
+                    let announced = client.announce_files(&id, &spec.files).await.ok();
+                    client.upload(&announced, &spec.files).await;
                 }
             })
             .await;
