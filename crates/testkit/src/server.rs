@@ -34,6 +34,7 @@ pub struct Server {
     database: String,
     admin: Request,
     running: Running,
+    looking: tokio::sync::Mutex<Option<Looking>>,
 }
 
 /// Another server on the same database and files, as a second machine would run it. Dropping it ends it.
@@ -41,6 +42,33 @@ pub struct Twin {
     /// Where it is.
     pub url: String,
     _running: Running,
+}
+
+/// A connection that looks at all tables, again and again.
+struct Looking {
+    connection: PgConnection,
+    query: String,
+}
+
+impl Looking {
+    async fn begin(database_url: &str) -> Self {
+        let mut connection = quiet(database_url).await.expect("the test database can be reached");
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .expect("the tables can be listed");
+        assert!(tables.len() > 20, "these are not all tables: {tables:?}");
+        let row = "(to_jsonb(t) - 'last_used_at')::text";
+        let each = tables.iter().map(|table| {
+            format!(
+                "select '{table}', count(*) || ' rows, ' || coalesce(md5(string_agg({row}, ',' order by {row})), '') from {table} t"
+            )
+        });
+        let query = each.collect::<Vec<_>>().join(" union all ");
+        Self { connection, query }
+    }
 }
 
 /// A server's task; ends with it.
@@ -101,7 +129,7 @@ impl Server {
         let caller = service.authenticate(key.reveal()).await.expect("the first key opens");
         let (url, running) = serve(service.clone()).await;
         let admin = Request { caller: Some(caller), id: Uuid::new_v4(), base_url: url.clone() };
-        Self { url, service, clock, database_url, database, directory, admin, running }
+        Self { url, service, clock, database_url, database, directory, admin, running, looking: tokio::sync::Mutex::default() }
     }
 
     /// Starts another server on the same database and files. It shares nothing else with this one but the clock.
@@ -206,21 +234,13 @@ impl Server {
     /// What every table holds, but for the times at which keys were used: equal before and after something that changed
     /// nothing. A value begins with the number of rows.
     pub async fn everything(&self) -> BTreeMap<String, String> {
-        let mut connection = quiet(&self.database_url).await.expect("the test database can be reached");
-        let tables: Vec<String> = sqlx::query_scalar(
-            "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'",
-        )
-        .fetch_all(&mut connection)
-        .await
-        .expect("the tables can be listed");
-        assert!(tables.len() > 20, "these are not all tables: {tables:?}");
-        let row = "(to_jsonb(t) - 'last_used_at')::text";
-        let each = tables.iter().map(|table| {
-            format!("select '{table}', count(*) || ' rows, ' || coalesce(md5(string_agg({row}, ',' order by {row})), '') from {table} t")
-        });
-        let all = each.collect::<Vec<_>>().join(" union all ");
+        let mut looking = self.looking.lock().await;
+        if looking.is_none() {
+            *looking = Some(Looking::begin(&self.database_url).await);
+        }
+        let Looking { connection, query } = looking.as_mut().expect("it was just begun");
         let rows: Vec<(String, String)> =
-            sqlx::query_as(sqlx::AssertSqlSafe(all)).fetch_all(&mut connection).await.expect("the tables can be read");
+            sqlx::query_as(sqlx::AssertSqlSafe(query.clone())).fetch_all(connection).await.expect("the tables can be read");
         rows.into_iter().collect()
     }
 

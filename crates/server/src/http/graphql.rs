@@ -20,7 +20,7 @@ use super::auth::{self, Credentials};
 use super::{App, answer, body_stream, drain};
 
 /// The longest error message.
-const MOST_CHARACTERS: usize = 1000;
+const MOST_CHARACTERS: usize = 600;
 
 /// A body that isn't a file has come whole by then, or is refused.
 const BODY_TIME: Duration = Duration::from_secs(60);
@@ -205,7 +205,7 @@ async fn execute(app: &App, request: Request, mut graphql: async_graphql::Reques
 fn shorten(message: &mut String) {
     if let Some((end, _)) = message.char_indices().nth(MOST_CHARACTERS) {
         message.truncate(end);
-        message.push('…');
+        message.push_str("… (shortened).");
     }
 }
 

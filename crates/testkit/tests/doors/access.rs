@@ -716,6 +716,9 @@ impl Differences {
     async fn look(&mut self, client: &Client, what: &str, query: &str, hidden: Value, absent: Value) {
         self.documents.push_str(query);
         let answers = [client.graphql(query, hidden.clone()).await, client.graphql(query, absent.clone()).await];
+        for answer in &answers {
+            assert!(answer.errors.is_empty() || !answer.code().is_empty(), "{what} doesn't fit the schema: {}", answer.message());
+        }
         let bodies = [&answers[0], &answers[1]].map(|answer| {
             let body = json!({ "data": answer.data, "errors": answer.errors });
             format!("{} {}", answer.status, without(&body.to_string(), &hidden, &absent))
@@ -946,6 +949,12 @@ async fn the_invisible_is_as_the_absent() {
         (
             "organizationDelete",
             "mutation($n: String!) { organizationDelete(input: { organization: $n }) { entityName } }",
+            "acme",
+            "acne",
+        ),
+        (
+            "organizationUpdate",
+            "mutation($n: String!) { organizationUpdate(input: { organization: $n, registryCreation: ADMINS }) { organization { id } } }",
             "acme",
             "acne",
         ),

@@ -11,23 +11,29 @@ use serde_json::{Value, json};
 const ARTIFACT: &str = "fragment Artifact on Artifact { id artifactSequence { __typename id name description createdAt updatedAt \
     project { id name entityName } defaultArtifactType { name } latestArtifact { id versionIndex } \
     artifactMembership(aliasName: \"latest\") { id } tags { edges { node { id name } } } } \
-    versionIndex artifactType { name } description metadata ttlDurationSeconds ttlIsInherited tags { id name } historyStep state size \
+    versionIndex artifactType { name } description metadata ttlDurationSeconds ttlIsInherited tags { id name } historyStep \
+    state size \
     digest commitHash fileCount createdAt updatedAt aliases { id alias artifactCollection { __typename name project { name } } } \
     currentManifest { id file { id name directUrl } } }";
 
-const FILE: &str = "fragment File on File { id name displayName directUrl url sizeBytes storagePath mimetype updatedAt digest md5 uploadUrl \
+const FILE: &str = "fragment File on File { id name displayName directUrl url sizeBytes storagePath mimetype updatedAt digest \
+    md5 uploadUrl \
     uploadHeaders uploadMultipartUrls { uploadID uploadUrlParts { partNumber uploadUrl } } artifact { id } }";
 
 const MEMBERSHIP: &str = "fragment Membership on ArtifactCollectionMembership { id versionIndex createdAt aliases { id alias } \
     artifactCollection { __typename id name description createdAt updatedAt project { id name } defaultArtifactType { name } \
-    artifactMembership(aliasName: \"v0\") { id } tags { edges { node { id name } } } ... on ArtifactPortfolio { id name description createdAt updatedAt project { id name } \
-    defaultArtifactType { name } artifactMembership(aliasName: \"latest\") { versionIndex } tags { edges { node { id name } } } } } artifact { ...Artifact } }";
+    artifactMembership(aliasName: \"v0\") { id } tags { edges { node { id name } } } ... on ArtifactPortfolio { id name \
+    description createdAt updatedAt project { id name } \
+    defaultArtifactType { name } artifactMembership(aliasName: \"latest\") { versionIndex } tags { edges { node { id name } } } \
+    } } artifact { ...Artifact } }";
 
-const REGISTRY: &str = "fragment Registry on Project { id internalId name entityName entity { id name entityType isTeam organization { name } } \
+const REGISTRY: &str = "fragment Registry on Project { id internalId name entityName entity { id name entityType isTeam \
+    organization { name } } \
     description createdAt updatedAt access allowAllArtifactTypes: allowAllArtifactTypesInRegistry readOnly \
     artifactTypes(includeAll: true) { edges { node { id name createdAt } } } }";
 
-const RUN: &str = "fragment Run on Run { id name displayName description notes config summaryMetrics tags state stopped sweepName \
+const RUN: &str = "fragment Run on Run { id name displayName description notes config summaryMetrics tags state stopped \
+    sweepName \
     historyLineCount createdAt heartbeatAt project { id name entity { id name } } }";
 
 /// Who the caller is.
@@ -41,7 +47,8 @@ pub const DEFAULT_ENTITY: &str = "query GetDefaultEntity { viewer { id entity } 
 pub const SERVER_FEATURES: &str = "query ServerFeaturesQuery { serverInfo { features { name isEnabled } } }";
 
 /// What older clients ask besides.
-pub const SERVER_VERSIONS: &str = "query ServerInfo { serverInfo { cliVersionInfo latestLocalVersionInfo { outOfDate latestVersionString \
+pub const SERVER_VERSIONS: &str = "query ServerInfo { serverInfo { cliVersionInfo latestLocalVersionInfo { outOfDate \
+    latestVersionString \
     versionOnThisInstanceString } } }";
 
 /// An organization and its entity.
@@ -49,15 +56,18 @@ pub const FETCH_ORGANIZATION: &str =
     "query FetchOrganization($org: String!) { organization(name: $org) { id name orgEntity { __typename id name entityType } } }";
 
 /// An id of another service; may fail freely.
-pub const CORE_WEAVE: &str = "query OrganizationCoreWeaveOrganizationID($entityName: String!) { entity(name: $entityName) { organization { \
+pub const CORE_WEAVE: &str = "query OrganizationCoreWeaveOrganizationID($entityName: String!) { entity(name: $entityName) { \
+    organization { \
     coreWeaveOrganizationId } } }";
 
 /// The organizations behind an entity.
-pub const FETCH_ORG_INFO: &str = "query FetchOrgInfoFromEntity($entity: String!) { entity(name: $entity) { organization { name orgEntity { name } } \
+pub const FETCH_ORG_INFO: &str = "query FetchOrgInfoFromEntity($entity: String!) { entity(name: $entity) { organization { name \
+    orgEntity { name } } \
     user { organizations { name orgEntity { name } } } } }";
 
 /// `api.artifact_collection`'s and older clients' ways to a version.
-pub const ARTIFACT_TYPE: &str = "query ArtifactType($entityName: String!, $projectName: String!, $name: String!) { project(name: $projectName, \
+pub const ARTIFACT_TYPE: &str = "query ArtifactType($entityName: String!, $projectName: String!, $name: String!) { \
+    project(name: $projectName, \
     entityName: $entityName) { artifact(name: $name, enableTracking: false) { id artifactType { name } } } }";
 
 /// A version by id.
@@ -71,7 +81,8 @@ pub const FETCH_MANIFEST: &str =
 
 /// A registry, or null.
 pub fn fetch_registry() -> String {
-    ["query FetchRegistry($entity: String!, $name: String!) { entity(name: $entity) { project(name: $name) { ...Registry } } } ", REGISTRY].concat()
+    ["query FetchRegistry($entity: String!, $name: String!) { entity(name: $entity) { project(name: $name) { ...Registry } } } \
+        ", REGISTRY].concat()
 }
 
 /// A registry or project made or changed.
@@ -97,18 +108,22 @@ pub fn membership_by_name() -> String {
 }
 
 /// A version used by a run.
-pub const USE_ARTIFACT: &str = "mutation UseArtifact($input: UseArtifactInput!) { useArtifact(input: $input) { artifact { id digest description state createdAt metadata } } }";
+pub const USE_ARTIFACT: &str = "mutation UseArtifact($input: UseArtifactInput!) { useArtifact(input: $input) { artifact { id \
+    digest description state createdAt metadata } } }";
 
 /// URLs of a version's files.
-pub const FILE_URLS: &str = "query GetArtifactMembershipFileUrls($entity: String!, $project: String!, $collection: String!, $alias: String!, \
+pub const FILE_URLS: &str = "query GetArtifactMembershipFileUrls($entity: String!, $project: String!, $collection: String!, \
+    $alias: String!, \
     $after: String, $perPage: Int) { project(name: $project, entityName: $entity) { artifactCollection(name: $collection) { \
     artifactMembership(aliasName: $alias) { files(after: $after, first: $perPage) { edges { cursor node { name directUrl } } \
     pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } } } } }";
 
 /// Some files of a version, with all that there is to say.
 pub fn membership_files() -> String {
-    let text = "query ArtifactMembershipFiles($entity: String!, $project: String!, $collection: String!, $alias: String!, $names: [String!]) { \
-        project(name: $project, entityName: $entity) { artifactType(name: \"model\") { id name createdAt artifact(name: \"none:latest\") { id } \
+    let text = "query ArtifactMembershipFiles($entity: String!, $project: String!, $collection: String!, $alias: String!, \
+        $names: [String!]) { \
+        project(name: $project, entityName: $entity) { artifactType(name: \"model\") { id name createdAt artifact(name: \
+        \"none:latest\") { id } \
         artifactCollection(name: $collection) { artifactMembership(aliasName: $alias) { \
         files(first: 50, names: $names) { totalCount edges { node { ...File } } } } } } } } ";
     [text, FILE].concat()
@@ -116,7 +131,8 @@ pub fn membership_files() -> String {
 
 /// Files of a run.
 pub fn create_run_files() -> String {
-    let text = "mutation CreateRunFiles($input: CreateRunFilesInput!) { createRunFiles(input: $input) { runID uploadHeaders files { ...File } } } ";
+    let text = "mutation CreateRunFiles($input: CreateRunFilesInput!) { createRunFiles(input: $input) { runID uploadHeaders \
+        files { ...File } } } ";
     [text, FILE].concat()
 }
 
@@ -124,9 +140,15 @@ pub fn create_run_files() -> String {
 
 /// All that a person can ask, at once.
 const EVERYTHING: &str = r#"
-query Everything($organization: String!, $registry: String!, $collection: String!, $alias: String!, $user: String!, $team: String!, $version: ID!) {
+query Everything(
+  $organization: String!, $registry: String!, $collection: String!, $alias: String!, $user: String!, $team: String!, $version: ID!
+) {
   viewer { ...Person apiKeys(first: 10) { edges { cursor node { ...Key } } nodes { id } pageInfo { ...Page } } }
-  user(name: $user) { ...Person organizations { ...Place } teams(first: 10) { edges { cursor node { name } } nodes { ...Group } pageInfo { ...Page } } }
+  user(name: $user) {
+    ...Person
+    organizations { ...Place }
+    teams(first: 10) { edges { cursor node { name } } nodes { ...Group } pageInfo { ...Page } }
+  }
   users(query: "a", first: 10) { edges { cursor node { name } } nodes { ...Person } pageInfo { ...Page } }
   organizations(first: 10) { edges { cursor node { name } } nodes { ...Place } pageInfo { ...Page } }
   organization(name: $organization) {
@@ -144,7 +166,11 @@ query Everything($organization: String!, $registry: String!, $collection: String
     collection(name: $collection) { ...Line link(alias: $alias) { ...Pointer } }
     collections(first: 10) {
       edges { cursor node { name } }
-      nodes { ...Line latest { index } links(first: 10) { edges { cursor node { index } } nodes { ...Pointer version { ...Content } } pageInfo { ...Page } } }
+      nodes {
+        ...Line
+        latest { index }
+        links(first: 10) { edges { cursor node { index } } nodes { ...Pointer version { ...Content } } pageInfo { ...Page } }
+      }
       pageInfo { ...Page }
     }
   }
@@ -154,7 +180,10 @@ fragment Page on PageInfo { startCursor endCursor hasNextPage hasPreviousPage }
 fragment Person on User { id name email siteAdmin serviceAccount defaultEntity createdAt }
 fragment Key on ApiKey { id name description createdAt lastUsedAt }
 fragment Place on Organization { id name entityName registryCreation createdAt }
-fragment Group on Team { id name createdAt organization { name } members(first: 10) { edges { cursor node { role } } nodes { role user { name } } pageInfo { ...Page } } }
+fragment Group on Team {
+  id name createdAt organization { name }
+  members(first: 10) { edges { cursor node { role } } nodes { role user { name } } pageInfo { ...Page } }
+}
 fragment Home on Registry { id name fullName description visibility allowsAllTypes types yourRole createdAt updatedAt }
 fragment Line on Collection { id name typeName description createdAt updatedAt registry { name } }
 fragment Pointer on Link { id index aliases createdAt collection { name } }
@@ -289,7 +318,8 @@ impl World {
         ]);
         documents.extend(self.publishing());
         let everything = json!({
-            "organization": "acme", "registry": "model", "collection": "Example ML Task", "alias": "staging", "user": "bob", "team": "alpha",
+            "organization": "acme", "registry": "model", "collection": "Example ML \
+                Task", "alias": "staging", "user": "bob", "team": "alpha",
             "version": self.linked,
         });
         documents.push(alice(EVERYTHING.into(), everything));
@@ -313,10 +343,12 @@ impl World {
         let (path, bytes) = &spec.files[0];
         let file = json!({ "artifactID": self.begun, "name": path, "md5": md5_base64(bytes) });
         let link = json!({
-            "artifactID": self.linked, "artifactPortfolioName": "Another", "entityName": "acme", "projectName": "wandb-registry-model",
+            "artifactID": self.linked, "artifactPortfolioName": "Another", "entityName": "acme",
+            "projectName": "wandb-registry-model",
         });
         [
-            ("mutation CreateArtifact($input: CreateArtifactInput!) { createArtifact(input: $input) { artifact { ...Artifact } } } ", ARTIFACT, create),
+            ("mutation CreateArtifact($input: CreateArtifactInput!) { createArtifact(input: $input) { artifact { ...Artifact } \
+                } } ", ARTIFACT, create),
             (
                 "mutation CreateArtifactManifest($input: CreateArtifactManifestInput!) { createArtifactManifest(input: $input) { \
                  artifactManifest { id file { ...File } } } } ",
@@ -324,25 +356,31 @@ impl World {
                 manifest,
             ),
             (
-                "mutation CreateArtifactFiles($input: CreateArtifactFilesInput!) { createArtifactFiles(input: $input) { files { totalCount \
+                "mutation CreateArtifactFiles($input: CreateArtifactFilesInput!) { createArtifactFiles(input: $input) { files { \
+                    totalCount \
                  edges { cursor node { ...File } } pageInfo { hasNextPage } } } } ",
                 FILE,
                 json!({ "artifactFiles": [file], "storageLayout": "V2" }),
             ),
             (
-                "mutation CommitArtifact($input: CommitArtifactInput!) { commitArtifact(input: $input) { artifact { ...Artifact } } } ",
+                "mutation CommitArtifact($input: CommitArtifactInput!) { commitArtifact(input: $input) { artifact { ...Artifact \
+                    } } } ",
                 ARTIFACT,
                 json!({ "artifactID": self.ready }),
             ),
             (
-                "mutation LinkArtifact($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex artifactMembership { id \
+                "mutation LinkArtifact($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex \
+                    artifactMembership { id \
                  artifact { ...Artifact } } } } ",
                 ARTIFACT,
                 link,
             ),
         ]
         .into_iter()
-        .map(|(text, fragment, input)| Document { client: &self.alice, text: [text, fragment].concat(), variables: json!({ "input": input }) })
+        .map(|(text, fragment, input)| {
+            let variables = json!({ "input": input });
+            Document { client: &self.alice, text: [text, fragment].concat(), variables }
+        })
         .collect()
     }
 

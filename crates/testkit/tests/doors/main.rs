@@ -10,6 +10,7 @@ mod history;
 mod limits;
 mod main_job;
 mod native;
+mod pages;
 mod races;
 mod refusals;
 mod registries;

@@ -47,7 +47,8 @@ impl Arena {
     /// Asserts that a collection has the indices 0 to 63 and one `latest`, on the newest.
     async fn dense(&self, project: &str, collection: &str) {
         let of = format!(
-            "select c.id from collections c join projects p on p.id = c.project_id where p.name = '{project}' and c.name = '{collection}'"
+            "select c.id from collections c join projects p on p.id = c.project_id where p.name = '{project}' and c.name = \
+                '{collection}'"
         );
         let rows = self
             .server
@@ -180,7 +181,8 @@ async fn rule_2_creators_of_one_registry() {
     for round in 0..rounds() {
         let input = |name: &str| {
             let types = json!([{ "name": "model" }, { "name": "dataset" }]);
-            json!({ "input": { "entityName": "acme", "name": format!("wandb-registry-{name}{round}"), "description": "one", "artifactTypes": types } })
+            let name = format!("wandb-registry-{name}{round}");
+            json!({ "input": { "entityName": "acme", "name": name, "description": "one", "artifactTypes": types } })
         };
         let same =
             arena.race(round, async |client, _| client.graphql(upsert, input("same")).await.ok()["upsertModel"].clone()).await;
@@ -234,7 +236,8 @@ async fn rule_26_repeated_requests_are_one() {
             arena.race(round, async |client, _| client.commit(id).await.ok()["commitArtifact"]["artifact"].clone()).await;
         assert!(commits.iter().all(|artifact| *artifact == commits[0] && artifact["digest"] == spec.digest()));
         let memberships = format!(
-            "select count(*) from memberships m join collections c on c.id = m.collection_id where c.name = 'net{round}' and m.index = 0"
+            "select count(*) from memberships m join collections c on c.id = m.collection_id where c.name = 'net{round}' and \
+                m.index = 0"
         );
         assert_eq!(arena.server.number(&memberships).await, 1);
     }
@@ -248,7 +251,7 @@ async fn rule_26_repeated_requests_are_one() {
 /// Rule 30: two writers pull an alias to and fro; no reader sees it on two versions or on none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rule_30_an_alias_is_always_on_one_version() {
-    const MOVES: usize = 40;
+    const MOVES: usize = 20;
     let arena = Arena::new().await;
     let mut versions = Vec::new();
     for number in 0..3 {
@@ -257,7 +260,8 @@ async fn rule_30_an_alias_is_always_on_one_version() {
         arena.alice.link(&version, "acme", "model", "Line", &["pulled"]).await.expect_ok();
         versions.push(version);
     }
-    let query = "{ registry(organization: \"acme\", name: \"model\") { collection(name: \"Line\") { links { nodes { index aliases } } } } }";
+    let query = "{ registry(organization: \"acme\", name: \"model\") { collection(name: \"Line\") { links { nodes { index \
+        aliases } } } } }";
     let (mut reads, mut seen) = (0, BTreeSet::new());
     for round in 0..rounds() {
         let done = AtomicBool::new(false);
@@ -299,7 +303,8 @@ async fn rule_30_an_alias_is_always_on_one_version() {
         seen.extend(holders.into_iter().flatten());
     }
     assert!(reads > rounds() * 4 && seen.len() > 1, "the readers saw {seen:?} in {reads} reads: this proved nothing");
-    let history = "select count(*) from aliases a join aliases b on a.collection_id = b.collection_id and a.alias = b.alias and a.id < b.id \
+    let history = "select count(*) from aliases a join aliases b on a.collection_id = b.collection_id and a.alias = b.alias and \
+        a.id < b.id \
         and a.valid && b.valid";
     assert_eq!(arena.server.number(history).await, 0);
 }
@@ -356,7 +361,8 @@ async fn the_same_bytes_are_stored_once() {
         arena
             .race(round, async |client, task| {
                 if task % 8 == 7 {
-                    let input = json!({ "entityName": "alpha", "projectName": "demo", "runName": "run1", "files": [format!("file{task}")] });
+                    let files = [format!("file{task}")];
+                    let input = json!({ "entityName": "alpha", "projectName": "demo", "runName": "run1", "files": files });
                     let answer = client.graphql(announce, json!({ "input": input })).await.ok();
                     let url = answer["createRunFiles"]["files"][0]["uploadUrl"].as_str().unwrap().to_owned();
                     assert_eq!(client.put(&url, bytes(task)).await, 200);

@@ -77,7 +77,8 @@ impl Door {
 
 /// What a registry is, read at both doors, which must agree; null when the caller sees none.
 async fn state(client: &Client, organization: &str, name: &str) -> Value {
-    let query = "query($o: String!, $n: String!) { registry(organization: $o, name: $n) { id name fullName description visibility \
+    let query = "query($o: String!, $n: String!) { registry(organization: $o, name: $n) { id name fullName description \
+        visibility \
         allowsAllTypes types yourRole organization { entityName } } }";
     let ours = client.graphql(query, json!({ "o": organization, "n": name })).await.ok()["registry"].clone();
     let full = format!("wandb-registry-{name}");
@@ -233,7 +234,8 @@ async fn rule_3_who_creates() {
                     assert_eq!(answer.message().replace("acme", "nowhere"), nowhere.message());
                 }
                 let direct = format!(
-                    "select count(*) from registry_user_members m join projects p on p.id = m.registry_id join entities e on e.id = m.user_id \
+                    "select count(*) from registry_user_members m join projects p on p.id = m.registry_id join entities e on \
+                        e.id = m.user_id \
                      where p.name = '{name}' and e.name = '{who}' and m.role = 'admin'"
                 );
                 assert_eq!(server.number(&direct).await, i64::from(expected == "OK"), "{name}: the creator is a direct admin");

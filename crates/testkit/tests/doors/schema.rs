@@ -14,7 +14,8 @@ use crate::documents;
 
 const INTROSPECTION: &str = "{ __schema { types { name kind description
     fields(includeDeprecated: true) { name description type { ...T } args { name description type { ...T } } }
-    inputFields { name description type { ...T } } enumValues(includeDeprecated: true) { name description } possibleTypes { name } } } }
+    inputFields { name description type { ...T } } enumValues(includeDeprecated: true) { name description } possibleTypes { \
+    name } } } }
     fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
 /// The scalars and the type that both sides use besides `User` and `Organization`.
@@ -80,7 +81,8 @@ fn the_checked_in_schema_is_the_one_that_is_served() {
     let served = regalia_graphql::sdl();
     if let Some((number, (here, there))) = (1..).zip(file.lines().zip(served.lines())).find(|(_, (here, there))| here != there) {
         panic!(
-            "schema.graphql is old, first in line {number}: {here:?} is served as {there:?}. Run `make schema` and look at the difference."
+            "schema.graphql is old, first in line {number}: {here:?} is served as {there:?}. Run `make schema` and look at the \
+                difference."
         );
     }
     assert_eq!(file, served, "schema.graphql is old. Run `make schema` and look at the difference.");
