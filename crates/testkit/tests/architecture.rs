@@ -25,7 +25,7 @@ const PURE: [&str; 8] = ["base64", "hex", "md-5", "serde", "serde_json", "sha2",
 const LONGEST: usize = 600;
 
 fn metadata() -> Value {
-    let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
