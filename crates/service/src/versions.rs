@@ -338,7 +338,10 @@ impl Service {
             })?,
         };
         let mut connection = self.store.read().await?;
-        Ok(manifests::entries(&mut connection, manifest, names, after, page.first).await?)
+        let mut rows = manifests::entries(&mut connection, manifest, names, after, page.first).await?;
+        // Checked when it was committed, and here again: older SDKs write wherever a path says (rule 37).
+        rows.retain(|row| EntryPath::parse(&row.path).is_ok());
+        Ok(rows)
     }
 
     /// How many of these names a manifest has.
