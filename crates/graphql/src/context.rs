@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::Context;
-use async_graphql::dataloader::Loader;
 use regalia_service::store::access::Caller;
-use regalia_service::{Error, Request, Service};
+use regalia_service::{Request, Service};
 
 use crate::error::Fail as _;
-use crate::loaders::{RowLoader, Rows};
+use crate::loaders::{Key, Loaders};
 
 /// Short ways to what was put into the context by the server.
 pub(crate) trait Reach<'c> {
@@ -19,19 +18,17 @@ pub(crate) trait Reach<'c> {
     fn request(&self) -> async_graphql::Result<&'c Request>;
     /// Who asks; `UNAUTHENTICATED` for anonymous requests.
     fn caller(&self) -> async_graphql::Result<&'c Caller>;
-    /// A row of this request's loader; none when it is absent or invisible.
-    fn row<K>(&self, key: K) -> impl Future<Output = async_graphql::Result<Option<<RowLoader as Loader<K>>::Value>>> + Send
-    where
-        K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
-        RowLoader: Loader<K, Error = Arc<Error>>;
-    /// Many rows of this request's loader, in one statement; absent and invisible ones are not among them.
-    fn rows<K>(
+    /// What a key stands for; none when it is absent or invisible.
+    fn row<K: Key>(&self, key: K) -> impl Future<Output = async_graphql::Result<Option<K::Value>>> + Send;
+    /// What many keys stand for, in one statement; absent and invisible ones are not among them.
+    fn rows<K: Key>(
         &self,
         keys: impl Iterator<Item = K> + Send,
-    ) -> impl Future<Output = async_graphql::Result<HashMap<K, <RowLoader as Loader<K>>::Value>>> + Send
-    where
-        K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
-        RowLoader: Loader<K, Error = Arc<Error>>;
+    ) -> impl Future<Output = async_graphql::Result<HashMap<K, K::Value>>> + Send;
+    /// The rows of a page, none for a parent that is absent.
+    fn page<K: Key<Value = Vec<R>>, R>(&self, key: K) -> impl Future<Output = async_graphql::Result<Vec<R>>> + Send;
+    /// Forgets what was loaded, after each write.
+    fn forget(&self) -> async_graphql::Result<()>;
 }
 
 impl<'c> Reach<'c> for Context<'c> {
@@ -47,40 +44,41 @@ impl<'c> Reach<'c> for Context<'c> {
         self.request()?.caller().fail()
     }
 
-    async fn row<K>(&self, key: K) -> async_graphql::Result<Option<<RowLoader as Loader<K>>::Value>>
-    where
-        K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
-        RowLoader: Loader<K, Error = Arc<Error>>,
-    {
-        // Anonymous requests have no loader.
-        self.caller()?;
-        self.data::<Rows>()?.load_one(key).await.fail()
+    async fn row<K: Key>(&self, key: K) -> async_graphql::Result<Option<K::Value>> {
+        self.loaders()?.load(key).await.fail()
     }
 
-    async fn rows<K>(
-        &self,
-        keys: impl Iterator<Item = K> + Send,
-    ) -> async_graphql::Result<HashMap<K, <RowLoader as Loader<K>>::Value>>
-    where
-        K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
-        RowLoader: Loader<K, Error = Arc<Error>>,
-    {
-        self.caller()?;
-        self.data::<Rows>()?.load_many(keys).await.fail()
+    async fn rows<K: Key>(&self, keys: impl Iterator<Item = K> + Send) -> async_graphql::Result<HashMap<K, K::Value>> {
+        let loaders = self.loaders()?;
+        let answers: Vec<_> = keys.map(|key| (key.clone(), loaders.load(key))).collect();
+        let mut rows = HashMap::new();
+        // All are asked for by now, so waiting for one after the other takes no longer.
+        for (key, answer) in answers {
+            if let Some(row) = answer.await.fail()? {
+                rows.insert(key, row);
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn page<K: Key<Value = Vec<R>>, R>(&self, key: K) -> async_graphql::Result<Vec<R>> {
+        Ok(self.row(key).await?.unwrap_or_default())
+    }
+
+    fn forget(&self) -> async_graphql::Result<()> {
+        self.loaders()?.forget();
+        Ok(())
     }
 }
 
-/// Forgets the rows that were loaded, after each write: a document may write, read, write and read again.
-pub(crate) fn forget(context: &Context<'_>) -> async_graphql::Result<()> {
-    let rows = context.data::<Rows>()?;
-    rows.clear::<crate::loaders::ProjectKey>();
-    rows.clear::<crate::loaders::VersionKey>();
-    rows.clear::<crate::loaders::CollectionKey>();
-    rows.clear::<crate::loaders::RunKey>();
-    rows.clear::<crate::loaders::TypesOf>();
-    rows.clear::<crate::loaders::AliasesOf>();
-    rows.clear::<crate::loaders::PlacesOf>();
-    rows.clear::<crate::loaders::NewestOf>();
-    rows.clear::<crate::loaders::FirstOf>();
-    Ok(())
+trait HasLoaders<'c> {
+    fn loaders(&self) -> async_graphql::Result<&'c Loaders>;
+}
+
+impl<'c> HasLoaders<'c> for Context<'c> {
+    fn loaders(&self) -> async_graphql::Result<&'c Loaders> {
+        // Anonymous requests have none.
+        self.caller()?;
+        self.data::<Loaders>()
+    }
 }

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod loaders;
 pub mod native;
 pub mod paging;
+pub mod rounds;
 pub mod scalars;
 pub mod shared;
 pub mod wandb;

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, Field, Selection, SelectionSet, TypeKind, TypeSystemDefinition,
+    BaseType, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet, TypeKind, TypeSystemDefinition,
 };
 use async_graphql::{Name, Variables};
 use async_graphql_value::{ConstValue, Value};
+use regalia_service::Page;
 
 /// Deepest nesting of fields. The deepest SDK document has 12 levels.
 pub const DEPTH: usize = 24;
@@ -14,7 +15,7 @@ pub const DEPTH: usize = 24;
 /// Most fields of one document, fragments and aliases counted where they are used.
 pub const FIELDS: usize = 1000;
 
-/// Most values of one document, every field counted as often as there may be rows above it. The SDK's largest page, 5,000 files
+/// Most values that an operation may bring, every field counted as often as there may be rows above it. The SDK's largest page, 5,000 files
 /// with all their fields, is a third of it.
 pub const COST: usize = 300_000;
 
@@ -101,23 +102,32 @@ impl Shape {
 }
 
 /// How many rows a page has when a client doesn't say.
-const DEFAULT_PAGE: usize = 50;
+const DEFAULT_PAGE: usize = Page::DEFAULT as usize;
 
 /// How many rows a list without pages is taken for.
 const SHORT_LIST: usize = 10;
 
-/// Checks a parsed document before it is validated: what its operations ask for, all of them together, because validation
-/// walks through each, with fragments counted where they are used and every field as often as there may be rows above it.
-/// Counting stops at the limit, so a document that multiplies itself costs no more.
+/// Checks a parsed document before it is validated. Fields are counted over all its operations together, because validation
+/// walks through each, with fragments counted where they are used; values only in `operation`, the one that is executed, with
+/// every field as often as there may be rows above it. Counting stops at the limit, so a document that multiplies itself costs
+/// no more.
 ///
 /// # Errors
 /// A sentence for the client.
-pub fn check_document(document: &ExecutableDocument, shape: &Shape, variables: &Variables) -> Result<(), String> {
-    let mut budget = Budget { document, shape, variables, fields: FIELDS, cost: COST };
-    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+pub fn check_document(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    shape: &Shape,
+    variables: &Variables,
+) -> Result<(), String> {
+    let mut budget = Budget { document, operation, shape, variables, fields: FIELDS, cost: COST };
+    let others = document.operations.iter().map(|(_, operation)| &operation.node);
+    let others = others.filter(|other| !std::ptr::eq(*other, operation)).map(|other| &other.selection_set.node);
     // Fragments that no operation uses are walked through too.
     let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
-    if operations.chain(fragments).all(|set| budget.spend(set, 1, DEPTH * 2)) {
+    // What isn't executed brings no rows.
+    let unused = others.chain(fragments).map(|set| (set, 0));
+    if std::iter::once((&operation.selection_set.node, 1)).chain(unused).all(|(set, rows)| budget.spend(set, rows, DEPTH * 2)) {
         Ok(())
     } else {
         Err(format!(
@@ -129,6 +139,7 @@ pub fn check_document(document: &ExecutableDocument, shape: &Shape, variables: &
 
 struct Budget<'d> {
     document: &'d ExecutableDocument,
+    operation: &'d OperationDefinition,
     shape: &'d Shape,
     variables: &'d Variables,
     fields: usize,
@@ -174,7 +185,8 @@ impl Budget<'_> {
         if let Some(ConstValue::Number(number)) = self.variables.get(name) {
             return number.as_u64();
         }
-        let definitions = self.document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+        // Of this operation alone: another one may have a variable of the same name.
+        let definitions = self.operation.variable_definitions.iter();
         let default = definitions
             .filter(|definition| definition.node.name.node == *name)
             .find_map(|definition| definition.node.default_value.as_ref());

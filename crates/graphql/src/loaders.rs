@@ -1,37 +1,143 @@
-//! Batches of rows for one request, carrying its caller: a page of anything costs one statement for each kind of thing on it.
-//! Rows that the caller doesn't see are absent. What must not live here: anything that lives longer than a request.
+//! Rows of one request by their keys: what many resolvers ask for, each for itself, is loaded together in one statement and
+//! kept until the request writes. So a page of anything costs one statement for each kind of thing on it. Rows that the caller
+//! doesn't see are absent. What must not live here: anything that lives longer than a request.
 
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use futures_channel::oneshot;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use regalia_domain::ids::ProjectId;
 use regalia_service::store::access::{Caller, ProjectRow};
 use regalia_service::store::aliases::AliasRow;
 use regalia_service::store::collections::CollectionRow;
+use regalia_service::store::manifests::EntryRow;
 use regalia_service::store::memberships::MembershipRow;
 use regalia_service::store::projects::TypeRow;
 use regalia_service::store::runs::RunRow;
 use regalia_service::store::versions::VersionRow;
-use regalia_service::{Error, Service};
-use tracing::Instrument as _;
+use regalia_service::{Error, Page, Result, Service};
 
-/// The rows of one request.
-pub type Rows = DataLoader<RowLoader, HashMapCache>;
+use crate::rounds::Rounds;
 
-/// Loads rows by number for one caller.
-pub struct RowLoader {
-    service: Arc<Service>,
-    caller: Caller,
+/// A key that something is loaded by.
+pub trait Key: Hash + Eq + Clone + Send + Sync + 'static {
+    /// What is loaded.
+    type Value: Clone + Send + Sync + 'static;
+
+    /// Loads many at once, in a number of statements that doesn't depend on how many. What is absent or invisible is left out.
+    ///
+    /// # Errors
+    /// The service's.
+    fn load(source: &Source, keys: &[Self]) -> impl Future<Output = Result<HashMap<Self, Self::Value>>> + Send;
 }
 
-/// The loader of a request. Its batches are logged as that request's.
-#[must_use]
-pub fn rows(service: Arc<Service>, caller: Caller) -> Rows {
-    DataLoader::with_cache(
-        RowLoader { service, caller },
-        |batch| tokio::spawn(batch.instrument(tracing::Span::current())),
-        HashMapCache::default(),
-    )
+/// What keys load from.
+#[derive(Debug)]
+pub struct Source {
+    /// The use-cases.
+    pub service: Arc<Service>,
+    /// Who asks.
+    pub caller: Caller,
+}
+
+/// What is told to each that asked: errors are shared.
+type Answer<V> = std::result::Result<Option<V>, Arc<Error>>;
+
+/// What is known and asked for of one kind of key.
+struct Kind<K: Key> {
+    answers: HashMap<K, Shared<BoxFuture<'static, Answer<K::Value>>>>,
+    asked: HashMap<K, oneshot::Sender<Answer<K::Value>>>,
+}
+
+trait AnyKind: Any + Send {
+    fn forget(&mut self);
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+impl<K: Key> AnyKind for Kind<K> {
+    fn forget(&mut self) {
+        self.answers.clear();
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+/// The loaders of one request. Clones are the same.
+#[derive(Clone)]
+pub struct Loaders {
+    source: Arc<Source>,
+    rounds: Rounds,
+    kinds: Arc<Mutex<HashMap<TypeId, Box<dyn AnyKind>>>>,
+}
+
+impl Loaders {
+    /// Loaders whose loads are run by these rounds.
+    #[must_use]
+    pub fn new(service: Arc<Service>, caller: Caller, rounds: Rounds) -> Self {
+        Self { source: Arc::new(Source { service, caller }), rounds, kinds: Arc::default() }
+    }
+
+    /// Loads one with what else is asked for until the round begins; none when it is absent or invisible.
+    ///
+    /// # Errors
+    /// The service's.
+    pub fn load<K: Key>(&self, key: K) -> impl Future<Output = Answer<K::Value>> + Send + use<K> {
+        self.kind(|kind: &mut Kind<K>| {
+            if let Some(answer) = kind.answers.get(&key) {
+                return answer.clone();
+            }
+            if kind.asked.is_empty() {
+                let loaders = self.clone();
+                self.rounds.add(move || loaders.begin::<K>());
+            }
+            let (tell, told) = oneshot::channel();
+            kind.asked.insert(key.clone(), tell);
+            // The load can't end without telling; it is dropped only with the request.
+            let answer = told.map(|told| told.unwrap_or(Ok(None))).boxed().shared();
+            kind.answers.insert(key, answer.clone());
+            answer
+        })
+    }
+
+    /// Takes what was asked for and loads it.
+    fn begin<K: Key>(&self) -> BoxFuture<'static, ()> {
+        let asked = self.kind(|kind: &mut Kind<K>| std::mem::take(&mut kind.asked));
+        let source = Arc::clone(&self.source);
+        Box::pin(async move {
+            let keys: Vec<K> = asked.keys().cloned().collect();
+            let mut loaded = K::load(&source, &keys).await.map_err(Arc::new);
+            for (key, tell) in asked {
+                let answer = match &mut loaded {
+                    Ok(rows) => Ok(rows.remove(&key)),
+                    Err(error) => Err(Arc::clone(error)),
+                };
+                // Nobody waits any more: the resolver was cancelled.
+                let _ = tell.send(answer);
+            }
+        })
+    }
+
+    /// Forgets what was loaded, after each write: a document may write, read, write and read again.
+    pub fn forget(&self) {
+        for kind in self.kinds.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
+            kind.forget();
+        }
+    }
+
+    #[allow(clippy::expect_used)] // Each kind is kept under its own type.
+    fn kind<K: Key, T>(&self, act: impl FnOnce(&mut Kind<K>) -> T) -> T {
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = kinds
+            .entry(TypeId::of::<K>())
+            .or_insert_with(|| Box::new(Kind::<K> { answers: HashMap::new(), asked: HashMap::new() }));
+        act(kind.as_any().downcast_mut().expect("a kind of key under its own type"))
+    }
 }
 
 macro_rules! key {
@@ -59,133 +165,242 @@ key! {
     PlacesOf,
 }
 
-/// The newest places of a collection, at most so many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct NewestOf {
-    /// The collection.
-    pub collection: i64,
-    /// How many.
-    pub first: i64,
+/// A page of the things that belong to one row. Rows whose pages begin and end alike are loaded together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PageOf {
+    pub(crate) parent: i64,
+    pub(crate) after: String,
+    pub(crate) first: i64,
 }
 
-/// The first collections of a project by name, at most so many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FirstOf {
-    /// The project.
-    pub project: i64,
-    /// How many.
-    pub first: i64,
+macro_rules! pages {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name(pub $crate::loaders::PageOf);
+
+        impl $name {
+            /// The page of this row's things.
+            #[must_use]
+            pub fn new(parent: i64, page: &regalia_service::Page) -> Self {
+                Self($crate::loaders::PageOf { parent, after: page.after.clone(), first: page.first })
+            }
+        }
+
+        impl From<$crate::loaders::PageOf> for $name {
+            fn from(page: $crate::loaders::PageOf) -> Self {
+                Self(page)
+            }
+        }
+
+        impl AsRef<$crate::loaders::PageOf> for $name {
+            fn as_ref(&self) -> &$crate::loaders::PageOf {
+                &self.0
+            }
+        }
+    )*};
+}
+pub(crate) use pages;
+
+pages! {
+    /// A page of the places of a collection, newest first; the loader doesn't check its project.
+    PlacesIn;
+    /// A page of the collections of a project; the loader doesn't check it.
+    CollectionsOf;
+    /// A page of the registries of an organization.
+    RegistriesOf;
+    /// A page of the entries of a manifest; the loader doesn't check who may read it.
+    EntriesOf;
+}
+
+/// The page that holds the newest alone.
+pub(crate) const NEWEST: Page = Page { after: String::new(), first: 1 };
+
+macro_rules! named {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name(pub i64, pub String);
+    )*};
+}
+
+named! {
+    /// A registry of an organization by name.
+    RegistryNamed,
+    /// A collection of a project by name; the loader doesn't check the project.
+    CollectionNamed,
+    /// A place in a project by `collection:alias`; the loader doesn't check the project.
+    PlaceNamed,
 }
 
 fn numbers<K: Copy>(keys: &[K], number: impl Fn(K) -> i64) -> Vec<i64> {
     keys.iter().map(|key| number(*key)).collect()
 }
 
-fn grouped<K: Copy + Eq + std::hash::Hash, V>(keys: &[K], rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, Vec<V>> {
-    let mut groups: HashMap<K, Vec<V>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-    for row in rows {
-        groups.entry(key(&row)).or_default().push(row);
+/// Rows under the key that each belongs to; a key without rows has an empty list.
+pub(crate) fn grouped<K: Hash + Eq + Clone, R>(keys: &[K], rows: impl IntoIterator<Item = (K, R)>) -> HashMap<K, Vec<R>> {
+    let mut groups: HashMap<K, Vec<R>> = keys.iter().map(|key| (key.clone(), Vec::new())).collect();
+    for (key, row) in rows {
+        groups.entry(key).or_default().push(row);
     }
     groups
 }
 
-impl Loader<ProjectKey> for RowLoader {
-    type Value = ProjectRow;
-    type Error = Arc<Error>;
+/// The rows of pages: one call of `load` for all parents whose pages are alike. `load` answers each row with its parent.
+pub(crate) async fn paged<K, R, F>(keys: &[K], load: impl Fn(Vec<i64>, Page) -> F) -> Result<HashMap<K, Vec<R>>>
+where
+    K: AsRef<PageOf> + From<PageOf> + Hash + Eq + Clone,
+    F: Future<Output = Result<Vec<(i64, R)>>>,
+{
+    let mut parents: HashMap<(&str, i64), Vec<i64>> = HashMap::new();
+    for key in keys {
+        let PageOf { parent, after, first } = key.as_ref();
+        parents.entry((after, *first)).or_default().push(*parent);
+    }
+    let mut rows = Vec::new();
+    for ((after, first), parents) in parents {
+        let loaded = load(parents, Page { after: after.to_owned(), first }).await?;
+        rows.extend(loaded.into_iter().map(|(parent, row)| (K::from(PageOf { parent, after: after.to_owned(), first }), row)));
+    }
+    Ok(grouped(keys, rows))
+}
 
-    async fn load(&self, keys: &[ProjectKey]) -> Result<HashMap<ProjectKey, ProjectRow>, Arc<Error>> {
-        let rows = self.service.projects_by_id(&self.caller, &numbers(keys, |key| key.0)).await?;
+impl Key for ProjectKey {
+    type Value = ProjectRow;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.projects_by_id(&source.caller, &numbers(keys, |key| key.0)).await?;
         Ok(rows.into_iter().map(|row| (ProjectKey(row.id.0), row)).collect())
     }
 }
 
-impl Loader<VersionKey> for RowLoader {
+impl Key for VersionKey {
     type Value = VersionRow;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[VersionKey]) -> Result<HashMap<VersionKey, VersionRow>, Arc<Error>> {
-        let rows = self.service.versions_by_id(&self.caller, &numbers(keys, |key| key.0)).await?;
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.versions_by_id(&source.caller, &numbers(keys, |key| key.0)).await?;
         Ok(rows.into_iter().map(|row| (VersionKey(row.id.0), row)).collect())
     }
 }
 
-impl Loader<CollectionKey> for RowLoader {
+impl Key for CollectionKey {
     type Value = CollectionRow;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[CollectionKey]) -> Result<HashMap<CollectionKey, CollectionRow>, Arc<Error>> {
-        let rows = self.service.collections_by_id(&numbers(keys, |key| key.0)).await?;
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.collections_by_id(&numbers(keys, |key| key.0)).await?;
         Ok(rows.into_iter().map(|row| (CollectionKey(row.id.0), row)).collect())
     }
 }
 
-impl Loader<RunKey> for RowLoader {
+impl Key for RunKey {
     type Value = RunRow;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[RunKey]) -> Result<HashMap<RunKey, RunRow>, Arc<Error>> {
-        let rows = self.service.runs_by_id(&numbers(keys, |key| key.0)).await?;
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.runs_by_id(&numbers(keys, |key| key.0)).await?;
         Ok(rows.into_iter().map(|row| (RunKey(row.id.0), row)).collect())
     }
 }
 
-impl Loader<TypesOf> for RowLoader {
+impl Key for TypesOf {
     type Value = Vec<TypeRow>;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[TypesOf]) -> Result<HashMap<TypesOf, Vec<TypeRow>>, Arc<Error>> {
-        let rows = self.service.types(&numbers(keys, |key| key.0)).await?;
-        Ok(grouped(keys, rows, |row| TypesOf(row.project_id.0)))
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.types(&numbers(keys, |key| key.0)).await?;
+        Ok(grouped(keys, rows.into_iter().map(|row| (TypesOf(row.project_id.0), row))))
     }
 }
 
-impl Loader<AliasesOf> for RowLoader {
+impl Key for AliasesOf {
     type Value = Vec<AliasRow>;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[AliasesOf]) -> Result<HashMap<AliasesOf, Vec<AliasRow>>, Arc<Error>> {
-        let rows = self.service.aliases_of_versions(&numbers(keys, |key| key.0)).await?;
-        Ok(grouped(keys, rows, |row| AliasesOf(row.version_id.0)))
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.aliases_of_versions(&numbers(keys, |key| key.0)).await?;
+        Ok(grouped(keys, rows.into_iter().map(|row| (AliasesOf(row.version_id.0), row))))
     }
 }
 
-impl Loader<PlacesOf> for RowLoader {
+impl Key for PlacesOf {
     type Value = Vec<MembershipRow>;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[PlacesOf]) -> Result<HashMap<PlacesOf, Vec<MembershipRow>>, Arc<Error>> {
-        let rows = self.service.memberships_of_versions(&numbers(keys, |key| key.0)).await?;
-        Ok(grouped(keys, rows, |row| PlacesOf(row.version_id.0)))
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.memberships_of_versions(&numbers(keys, |key| key.0)).await?;
+        Ok(grouped(keys, rows.into_iter().map(|row| (PlacesOf(row.version_id.0), row))))
     }
 }
 
-impl Loader<NewestOf> for RowLoader {
+impl Key for PlacesIn {
     type Value = Vec<MembershipRow>;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[NewestOf]) -> Result<HashMap<NewestOf, Vec<MembershipRow>>, Arc<Error>> {
-        // One field asks for one length, so a batch has one or two lengths.
-        let mut groups = HashMap::new();
-        for first in keys.iter().map(|key| key.first).collect::<std::collections::HashSet<_>>() {
-            let same: Vec<NewestOf> = keys.iter().copied().filter(|key| key.first == first).collect();
-            let rows = self.service.newest_memberships(&numbers(&same, |key| key.collection), first).await?;
-            groups.extend(grouped(&same, rows, |row| NewestOf { collection: row.collection_id.0, first }));
-        }
-        Ok(groups)
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        paged(keys, |collections, page| async move {
+            let rows = source.service.memberships(&collections, &page).await?;
+            Ok(rows.into_iter().map(|row| (row.collection_id.0, row)).collect())
+        })
+        .await
     }
 }
 
-impl Loader<FirstOf> for RowLoader {
+impl Key for CollectionsOf {
     type Value = Vec<CollectionRow>;
-    type Error = Arc<Error>;
 
-    async fn load(&self, keys: &[FirstOf]) -> Result<HashMap<FirstOf, Vec<CollectionRow>>, Arc<Error>> {
-        let mut groups = HashMap::new();
-        for first in keys.iter().map(|key| key.first).collect::<std::collections::HashSet<_>>() {
-            let same: Vec<FirstOf> = keys.iter().copied().filter(|key| key.first == first).collect();
-            let rows = self.service.first_collections(&numbers(&same, |key| key.project), first).await?;
-            groups.extend(grouped(&same, rows, |row| FirstOf { project: row.project_id.0, first }));
-        }
-        Ok(groups)
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        paged(keys, |projects, page| async move {
+            let rows = source.service.collections(&projects, &page).await?;
+            Ok(rows.into_iter().map(|row| (row.project_id.0, row)).collect())
+        })
+        .await
+    }
+}
+
+impl Key for RegistriesOf {
+    type Value = Vec<ProjectRow>;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        paged(keys, |organizations, page| async move {
+            let rows = source.service.registries(&source.caller, &organizations, &page).await?;
+            Ok(rows.into_iter().map(|row| (row.entity_id, row)).collect())
+        })
+        .await
+    }
+}
+
+impl Key for EntriesOf {
+    type Value = Vec<EntryRow>;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        paged(keys, |manifests, page| async move {
+            let rows = source.service.entries(&manifests, &page).await?;
+            Ok(rows.into_iter().map(|row| (row.manifest_id, row)).collect())
+        })
+        .await
+    }
+}
+
+impl Key for RegistryNamed {
+    type Value = ProjectRow;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let (organizations, names): (Vec<i64>, Vec<&str>) = keys.iter().map(|key| (key.0, key.1.as_str())).unzip();
+        let rows = source.service.registries_named(&source.caller, &organizations, &names).await?;
+        Ok(rows.into_iter().map(|row| (RegistryNamed(row.entity_id, row.name.clone()), row)).collect())
+    }
+}
+
+impl Key for CollectionNamed {
+    type Value = CollectionRow;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let (projects, names): (Vec<i64>, Vec<&str>) = keys.iter().map(|key| (key.0, key.1.as_str())).unzip();
+        let rows = source.service.collections_named(&projects, &names).await?;
+        Ok(rows.into_iter().map(|row| (CollectionNamed(row.project_id.0, row.name.clone()), row)).collect())
+    }
+}
+
+impl Key for PlaceNamed {
+    type Value = MembershipRow;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let places = source.service.resolve(keys.iter().map(|key| (ProjectId(key.0), key.1.as_str()))).await?;
+        Ok(keys.iter().cloned().zip(places).filter_map(|(key, place)| Some((key, place?))).collect())
     }
 }

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config, LogFormat};
-use crate::http::{self, App};
+use crate::http::{self, App, Patience};
 use crate::postgres::{ManagedPostgres, Options};
 
 /// How long requests that are under way may take after the signal to stop.
@@ -179,7 +179,7 @@ async fn run_on(config: &Config, database: &Database) -> Result<(), Error> {
     first_start(config, &service, &url).await?;
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
-    let router = http::router(App::new(service));
+    let router = http::router(App::new(service, Patience::default()));
     // Small answers must not wait for the client's acknowledgement. A failure is no reason to refuse the connection.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move {

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::files::{key, receive_error, size};
+use crate::files::{Object, key, receive_error, size};
 use crate::versions::{alias_event, writable};
 use crate::{Error, Request, Result, Service};
 
@@ -80,6 +80,23 @@ impl Service {
         staging: Uuid,
     ) -> Result<()> {
         let staged = self.stage(scope, uploaded, staging).await?;
+        let written = self.write(request, caller, version, pending, scope, &staged, staging).await;
+        self.settle(&staged.file, written).await
+    }
+
+    /// The commit's transaction with the blob of the clean text that it points at; none when another commit of this version
+    /// came first.
+    #[allow(clippy::too_many_arguments)] // One step of one function, split for reading.
+    async fn write(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        version: VersionId,
+        pending: &versions::PendingRow,
+        scope: i64,
+        staged: &Staged,
+        staging: Uuid,
+    ) -> Result<Option<(Tx, BlobId)>> {
         let mut tx = self.begin().await?;
         let (_, granted) = writable(&mut tx, caller, version).await?;
         let present = manifests::staged_count(&mut tx, staging).await?;
@@ -96,11 +113,12 @@ impl Service {
             )));
         }
         complete(&missing)?;
-        let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, staged.file, summary.totals).await?;
+        let file = staged.file.row(&mut tx).await?;
+        let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, file, summary.totals).await?;
         let collection =
             collections::lock(&mut tx, &granted, &pending.collection_name).await?.ok_or(regalia_store::Error::NotFound)?;
         if versions::lock_state(&mut tx, &collection, version).await?.as_deref() == Some("committed") {
-            return Ok(());
+            return Ok(None);
         }
         let index = collections::take_index(&mut tx, &collection).await?;
         versions::commit(&mut tx, &collection, version, manifest).await?;
@@ -119,10 +137,10 @@ impl Service {
         }];
         events.extend(moved.iter().map(|moved| alias_event(&collection, version, moved)));
         audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
-        Ok(regalia_store::commit(tx).await?)
+        Ok(Some((tx, file)))
     }
 
-    /// Parses the uploaded manifest once: its entries go into staging, and its clean text into a blob.
+    /// Parses the uploaded manifest once: its entries go into staging, and its clean text into an object.
     async fn stage(&self, scope: i64, uploaded: BlobId, staging: Uuid) -> Result<Staged> {
         let row = {
             let mut connection = self.store.read().await?;
@@ -143,7 +161,7 @@ impl Service {
         match (parsed, staged, received) {
             (Ok(entries), Ok(()), Ok(received)) => {
                 let text = received.sha256;
-                Ok(Staged { file: self.keep(scope, received).await?, text, entries })
+                Ok(Staged { file: self.object(scope, received).await?, text, entries })
             }
             (Err(error), _, received) | (_, Err(error), received) => {
                 if let Ok(received) = received {
@@ -269,8 +287,8 @@ fn complete(missing: &[manifests::Unresolved]) -> Result<()> {
 
 /// A manifest whose entries are staged.
 struct Staged {
-    /// Its clean text, stored.
-    file: BlobId,
+    /// Its clean text, stored; the commit writes its row.
+    file: Object,
     /// SHA-256 of that text.
     text: Sha256,
     /// How many entries it has.

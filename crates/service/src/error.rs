@@ -27,6 +27,13 @@ pub enum Error {
     /// The body is larger than allowed.
     #[error("{0}")]
     TooLarge(String),
+    /// What was asked for takes the database longer than any request may. The client's to change, so no fault of the server
+    /// (rule 45), and no client repeats it by itself.
+    #[error(
+        "This takes the database longer than one request may, so it was ended. Ask for less in one request (a smaller `first`, \
+         fewer fields, fewer files), or try again later if it was little."
+    )]
+    TooSlow(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database is busy or away; trying again later helps.
     #[error("The server can't reach its database at the moment. Please try again.")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -63,6 +70,7 @@ impl Error {
             Self::Invalid(_) => "INVALID",
             Self::Conflict(_) => "CONFLICT",
             Self::TooLarge(_) => "TOO_LARGE",
+            Self::TooSlow(_) => "TOO_SLOW",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
@@ -70,7 +78,7 @@ impl Error {
 
     /// Logs what a client must not see, once.
     pub fn log(&self) {
-        if let Self::Unavailable(cause) | Self::Internal(cause) = self {
+        if let Self::TooSlow(cause) | Self::Unavailable(cause) | Self::Internal(cause) = self {
             let mut chain = cause.to_string();
             let mut next = cause.source();
             while let Some(cause) = next {
@@ -92,6 +100,7 @@ impl From<store::Error> for Error {
             store::Error::Invalid => Self::Invalid(
                 "The input holds something that can't be stored, such as a NUL character or an over-long text.".into(),
             ),
+            other @ store::Error::TooSlow(_) => Self::TooSlow(Box::new(other)),
             other if other.is_transient() => Self::Unavailable(Box::new(other)),
             other => Self::Internal(Box::new(other)),
         }

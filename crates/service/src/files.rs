@@ -4,11 +4,13 @@
 use bytes::Bytes;
 use futures_util::Stream;
 use regalia_blobs::{Key, ReceiveError, Received};
-use regalia_domain::digest::Sha256;
+use regalia_domain::digest::{Md5, Sha256};
 use regalia_domain::ids::{BlobId, CollectionId, MembershipId, UserId, VersionId};
 use regalia_store::access::{self, Caller, ProjectKind};
 use regalia_store::manifests::{self, ContentRow, EntryRow, NamedContent};
-use regalia_store::{accounts, blobs, collections, runs, uploads};
+use regalia_store::uploads::UploadRow;
+use regalia_store::{Tx, accounts, blobs, collections, runs, uploads};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::signing::{DOWNLOAD_LIFETIME, Purpose, Refused, Signature, UPLOAD_LIFETIME};
@@ -50,6 +52,39 @@ pub(crate) fn key(blob: BlobId, scope: i64, sha256: &[u8]) -> Result<Key> {
 
 pub(crate) fn size(size: i64) -> Result<u64> {
     u64::try_from(size).map_err(|error| Error::Internal(Box::new(error)))
+}
+
+/// Received bytes under a name that lasts.
+pub(crate) enum Object {
+    /// The scope has these bytes already.
+    Known(BlobId),
+    /// Durable under a key of their own, which no row names yet.
+    New {
+        /// Where they are; their SHA-256 is part of it.
+        key: Key,
+        /// MD5 of the bytes.
+        md5: Md5,
+        /// Length in bytes.
+        size: i64,
+    },
+}
+
+impl Object {
+    /// The blob of these bytes; its row is part of the transaction that points at it. If somebody stored the same bytes
+    /// meanwhile, it is theirs.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub(crate) async fn row(&self, tx: &mut Tx) -> Result<BlobId> {
+        let (key, md5, size) = match self {
+            Self::Known(blob) => return Ok(*blob),
+            Self::New { key, md5, size } => (key, *md5, *size),
+        };
+        if let Some(made) = blobs::insert(tx, key.blob, key.scope, key.sha256, md5, size).await? {
+            return Ok(made);
+        }
+        blobs::find(tx, key.scope, key.sha256).await?.ok_or_else(|| regalia_store::Error::NotFound.into())
+    }
 }
 
 impl Service {
@@ -145,6 +180,14 @@ impl Service {
         }
         let staged = format!("{id}.{}", self.random_uuid());
         let received = self.blobs.receive(&staged, body, self.settings.largest_file).await.map_err(receive_error)?;
+        // A task of its own goes on when the client is gone: bytes that have arrived don't end halfway to their row.
+        let (service, actor) = (self.clone(), caller.user);
+        let task = async move { service.arrived(actor, &upload, received).await };
+        tokio::spawn(task.in_current_span()).await.map_err(|error| Error::Internal(Box::new(error)))?
+    }
+
+    /// Checks an upload's bytes against what was announced, and points the upload at them.
+    async fn arrived(&self, actor: UserId, upload: &UploadRow, received: Received) -> Result<()> {
         if upload.md5.as_deref().is_some_and(|md5| md5 != received.md5.0) {
             let announced = upload.md5.as_deref().map(hex::encode).unwrap_or_default();
             let message = format!(
@@ -155,8 +198,6 @@ impl Service {
             self.blobs.discard(received).await;
             return Err(Error::Invalid(message));
         }
-        let other =
-            || Error::Conflict(format!("Other bytes were uploaded for \"{}\" before, or its version is committed.", upload.name));
         if let Some(before) = upload.blob_id {
             let row = {
                 let mut connection = self.store.read().await?;
@@ -164,23 +205,37 @@ impl Service {
             };
             if row.is_none_or(|row| row.sha256 != received.sha256.0) {
                 self.blobs.discard(received).await;
-                return Err(other());
+                return Err(other_bytes(&upload.name));
             }
         }
-        let blob = self.keep(upload.scope_id, received).await?;
-        let mut tx = self.begin().await?;
-        uploads::complete(&mut tx, caller.user, id, blob).await.map_err(|error| match error {
-            regalia_store::Error::Exists => other(),
-            error => error.into(),
-        })?;
-        if let Some(run) = upload.run_id {
-            runs::set_file(&mut tx, run.into(), &upload.name, blob).await?;
-        }
-        Ok(regalia_store::commit(tx).await?)
+        self.fulfil(actor, upload, received).await
     }
 
-    /// Gives received bytes a blob: the one that the scope has of the same bytes, or a new one.
-    pub(crate) async fn keep(&self, scope: i64, received: Received) -> Result<BlobId> {
+    /// Keeps an upload's bytes and points it at them: both, or nothing is left.
+    ///
+    /// # Errors
+    /// `Conflict` after the commit or for other bytes than before.
+    pub(crate) async fn fulfil(&self, actor: UserId, upload: &UploadRow, received: Received) -> Result<()> {
+        let object = self.object(upload.scope_id, received).await?;
+        let written = async {
+            let mut tx = self.begin().await?;
+            let blob = object.row(&mut tx).await?;
+            uploads::complete(&mut tx, actor, upload.id, blob).await.map_err(|error| match error {
+                regalia_store::Error::Exists => other_bytes(&upload.name),
+                error => error.into(),
+            })?;
+            if let Some(run) = upload.run_id {
+                runs::set_file(&mut tx, run.into(), &upload.name, blob).await?;
+            }
+            Ok(Some((tx, blob)))
+        }
+        .await;
+        self.settle(&object, written).await
+    }
+
+    /// Gives received bytes a name that lasts, unless the scope has the same bytes. Bytes before pointers: the object has
+    /// its key, durably, before a row says so. [`Service::settle`] must follow.
+    pub(crate) async fn object(&self, scope: i64, received: Received) -> Result<Object> {
         let (found, id) = {
             let mut connection = self.store.read().await?;
             match blobs::find(&mut connection, scope, received.sha256).await? {
@@ -190,24 +245,36 @@ impl Service {
         };
         if let Some(found) = found {
             self.blobs.discard(received).await;
-            return Ok(found);
+            return Ok(Object::Known(found));
         }
-        let (sha256, md5, size) = (received.sha256, received.md5, received.size);
+        let (md5, size) = (received.md5, received.size);
         let size = i64::try_from(size).map_err(|error| Error::Internal(Box::new(error)))?;
-        let key = Key { scope, sha256, blob: id };
-        // Bytes before pointers: the object has its name, durably, before the row says so.
+        let key = Key { scope, sha256: received.sha256, blob: id };
         self.blobs.keep(received, &key).await?;
-        let mut tx = self.begin().await?;
-        let made = blobs::insert(&mut tx, id, scope, sha256, md5, size).await?;
-        let kept = match made {
-            Some(id) => Some(id),
-            None => blobs::find(&mut tx, scope, sha256).await?,
+        Ok(Object::New { key, md5, size })
+    }
+
+    /// Ends what [`Service::object`] began: commits the transaction that points at the object, and drops an object that
+    /// none points at, because it was refused, nothing had to be written, or somebody stored the same bytes meanwhile.
+    ///
+    /// # Errors
+    /// The one of `written`; of the database.
+    pub(crate) async fn settle(&self, object: &Object, written: Result<Option<(Tx, BlobId)>>) -> Result<()> {
+        let kept = match written {
+            Ok(Some((tx, blob))) => {
+                // If this fails, nobody knows whether the row is there, so the object stays.
+                regalia_store::commit(tx).await?;
+                Ok(Some(blob))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
         };
-        regalia_store::commit(tx).await?;
-        if made.is_none() {
-            self.blobs.drop_unnamed(&key).await;
+        if let Object::New { key, .. } = object
+            && !matches!(kept, Ok(Some(blob)) if blob == key.blob)
+        {
+            self.blobs.drop_unnamed(key).await;
         }
-        kept.ok_or_else(|| regalia_store::Error::NotFound.into())
+        kept.map(drop)
     }
 
     /// A file by a signed URL, authorized again by the membership that it was listed under.
@@ -246,7 +313,8 @@ impl Service {
             None => None,
             Some((entity, kind, project, collection)) => {
                 let project = access::project_by_name(&mut connection, caller, entity, kind, project).await.map_err(gone)?;
-                let collection = collections::by_name(&mut connection, project.id, collection).await?;
+                let found = collections::by_names(&mut connection, &[project.id.0], &[collection]).await?;
+                let collection = found.into_iter().next();
                 Some(collection.ok_or(regalia_store::Error::NotFound).map_err(gone)?.id)
             }
         };
@@ -270,6 +338,10 @@ impl Service {
 /// else had the bytes before.
 fn file_target(membership: MembershipId, ordinal: i32) -> String {
     format!("{membership}/{ordinal}")
+}
+
+fn other_bytes(name: &str) -> Error {
+    Error::Conflict(format!("Other bytes were uploaded for \"{name}\" before, or its version is committed."))
 }
 
 fn committed() -> Error {

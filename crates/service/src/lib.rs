@@ -107,7 +107,7 @@ pub struct Page {
 
 impl Page {
     /// How many rows a page has when the client doesn't say.
-    pub const DEFAULT: i64 = 50;
+    pub const DEFAULT: i64 = 20;
     /// How many rows a page has at most.
     pub const MOST: i64 = 1000;
 }

@@ -149,12 +149,14 @@ impl Service {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (row, granted) = administered(&mut tx, caller, organization).await?;
-        if row.registry_creation != setting.as_str() {
+        // What was read before the lock may have been changed meanwhile.
+        let before = organizations::lock_registry_creation(&mut tx, &granted).await.map_err(missing(organization))?;
+        if before != setting.as_str() {
             organizations::set_registry_creation(&mut tx, &granted, setting).await?;
             let event = Event {
                 kind: Kind::OrganizationUpdated,
                 subject: subject(row.id),
-                before: Some(json!({ "registry_creation": row.registry_creation })),
+                before: Some(json!({ "registry_creation": before })),
                 after: Some(json!({ "registry_creation": setting.as_str() })),
             };
             audit::record(&mut tx, request.origin(), Some(row.id), &[event]).await?;

@@ -1,6 +1,6 @@
 //! Registries: created and updated under rules 1 to 5, 7, 8 and 11. What must not live here: linking.
 
-use regalia_domain::ids::{OrganizationId, ProjectId};
+use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{ArtifactTypeName, RegistryName};
 use regalia_domain::roles::Visibility;
 use regalia_domain::types::{self, AllowedTypes, TypesChange};
@@ -29,13 +29,22 @@ pub struct RegistryFields {
 }
 
 impl Service {
-    /// One page of an organization's registries that the caller sees.
+    /// One page of the registries of each of several organizations that the caller sees, by name.
     ///
     /// # Errors
     /// Of the database alone.
-    pub async fn registries(&self, caller: &Caller, organization: OrganizationId, page: &Page) -> Result<Vec<ProjectRow>> {
+    pub async fn registries(&self, caller: &Caller, organizations: &[i64], page: &Page) -> Result<Vec<ProjectRow>> {
         let mut connection = self.store.read().await?;
-        Ok(access::registries(&mut connection, caller, organization, &page.after, page.first).await?)
+        Ok(access::registries(&mut connection, caller, organizations, &page.after, page.first).await?)
+    }
+
+    /// Registries that the caller sees, by their organizations and names.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn registries_named(&self, caller: &Caller, organizations: &[i64], names: &[&str]) -> Result<Vec<ProjectRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(access::registries_by_name(&mut connection, caller, organizations, names).await?)
     }
 
     /// Creates a registry, and nothing else (rule 2's create of our own schema).
@@ -91,16 +100,13 @@ impl Service {
     ) -> Result<(ProjectRow, bool)> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
-        // A direct admin from outside sees the registry and not the organization.
-        let (project, inserted) = match find(&mut tx, caller, organization, name).await? {
-            Some(project) => (project, false),
-            None => {
-                let owner = organization_entity(&mut tx, caller, organization).await?;
+        let (project, inserted) = match locate(&mut tx, caller, organization, name).await? {
+            Place::Registry(project) => (project, false),
+            Place::Organization(owner) => {
                 let granted = may_create(&owner, caller)?;
                 match create(&mut tx, request, &granted, name, fields).await? {
                     Some(id) => (access::project(&mut tx, caller, id).await?, true),
-                    // Hidden, a twin, made by another request meanwhile, or named by the organization's display name: the
-                    // last two can be seen now.
+                    // Hidden, a twin, or made by another request meanwhile: the last can be seen now.
                     None => (find(&mut tx, caller, &owner.name, name).await?.ok_or_else(|| taken(name))?, false),
                 }
             }
@@ -115,15 +121,6 @@ impl Service {
         regalia_store::commit(tx).await?;
         Ok((project, inserted))
     }
-
-    /// Direct members of a registry that the caller was allowed to see.
-    ///
-    /// # Errors
-    /// Of the database alone.
-    pub async fn registry_members(&self, registry: ProjectId) -> Result<Vec<registries::MemberRow>> {
-        let mut connection = self.store.read().await?;
-        Ok(registries::members(&mut connection, registry).await?)
-    }
 }
 
 async fn find(tx: &mut Tx, caller: &Caller, organization: &str, name: &RegistryName) -> Result<Option<ProjectRow>> {
@@ -132,6 +129,25 @@ async fn find(tx: &mut Tx, caller: &Caller, organization: &str, name: &RegistryN
         Err(regalia_store::Error::NotFound) => Ok(None),
         Err(other) => Err(other.into()),
     }
+}
+
+/// What the name of a registry leads to.
+enum Place {
+    /// The registry.
+    Registry(ProjectRow),
+    /// The organization, where the caller sees no registry of that name.
+    Organization(EntityRow),
+}
+
+/// A registry of an organization, which goes by its entity name or its display name. A direct member from outside sees the
+/// registry and not the organization, so the registry is looked for first.
+async fn locate(tx: &mut Tx, caller: &Caller, organization: &str, name: &RegistryName) -> Result<Place> {
+    if let Some(project) = find(tx, caller, organization, name).await? {
+        return Ok(Place::Registry(project));
+    }
+    let owner = organization_entity(tx, caller, organization).await?;
+    let found = if owner.name == organization { None } else { find(tx, caller, &owner.name, name).await? };
+    Ok(found.map_or(Place::Organization(owner), Place::Registry))
 }
 
 /// An organization by its entity name, or by a display name that only one visible organization has (rule 19).
@@ -156,8 +172,7 @@ fn missing(error: regalia_store::Error) -> Error {
     Error::named("There is no such registry, or you may not see it.", "")(error)
 }
 
-/// The registry of a link's target, in an organization of an entity or display name. A direct member from outside sees the
-/// registry and not the organization, so it is looked for first; a missing core registry is made if the caller may (rule 11).
+/// The registry of a link's target; a missing core registry is made if the caller may (rule 11).
 pub(crate) async fn target(
     tx: &mut Tx,
     request: &Request,
@@ -165,13 +180,10 @@ pub(crate) async fn target(
     organization: &str,
     name: &RegistryName,
 ) -> Result<ProjectRow> {
-    if let Some(project) = find(tx, caller, organization, name).await? {
-        return Ok(project);
-    }
-    let organization = organization_entity(tx, caller, organization).await?;
-    if let Some(project) = find(tx, caller, &organization.name, name).await? {
-        return Ok(project);
-    }
+    let organization = match locate(tx, caller, organization, name).await? {
+        Place::Registry(project) => return Ok(project),
+        Place::Organization(organization) => organization,
+    };
     let absent = || {
         Error::NotFound(format!(
             "There is no registry \"{name}\" in the organization {}, or you may not see it. Create it first, or check its name.",

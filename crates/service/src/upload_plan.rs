@@ -105,9 +105,6 @@ impl Service {
         let name = format!("manifest.{}", self.random_uuid());
         let body = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(manifest)]);
         let received = self.blobs.receive(&name, body, u64::MAX).await.map_err(crate::files::receive_error)?;
-        let blob = self.keep(upload.scope_id, received).await?;
-        let mut tx = self.begin().await?;
-        uploads::complete(&mut tx, caller.user, target.id, blob).await?;
-        Ok(regalia_store::commit(tx).await?)
+        self.fulfil(caller.user, &upload, received).await
     }
 }

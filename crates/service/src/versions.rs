@@ -11,7 +11,7 @@ use regalia_store::access::{self, Caller, Contribute, Granted, ProjectKind, Proj
 use regalia_store::aliases::{self, AliasRow};
 use regalia_store::collections::{self, CollectionRow, Locked};
 use regalia_store::manifests::{self, EntryRow};
-use regalia_store::memberships::{self, MembershipRow};
+use regalia_store::memberships::{self, MembershipRow, Named};
 use regalia_store::uploads::{self, NewUpload};
 use regalia_store::versions::{self, VersionRow};
 use regalia_store::{Tx, audit, projects, runs};
@@ -242,14 +242,13 @@ impl Service {
         Ok(versions::version(&mut connection, caller, version).await.map_err(missing_version)?.id)
     }
 
-    /// A collection of a project that the caller was allowed to see.
+    /// Collections by their projects and names, absent ones left out. The caller of this checks the projects.
     ///
     /// # Errors
-    /// `NotFound`.
-    pub async fn collection(&self, project: ProjectId, name: &str) -> Result<CollectionRow> {
+    /// Of the database alone.
+    pub async fn collections_named(&self, projects: &[i64], names: &[&str]) -> Result<Vec<CollectionRow>> {
         let mut connection = self.store.read().await?;
-        let found = collections::by_name(&mut connection, project, name).await?;
-        found.ok_or_else(|| Error::NotFound(format!("There is no collection \"{name}\" there, or you may not see it.")))
+        Ok(collections::by_names(&mut connection, projects, names).await?)
     }
 
     /// Collections by number. The caller of this checks their projects.
@@ -261,33 +260,29 @@ impl Service {
         Ok(collections::collections(&mut connection, ids).await?)
     }
 
-    /// One page of collections of a project that the caller was allowed to see.
+    /// One page of the collections of each of several projects, by name. The caller of this checks the projects.
     ///
     /// # Errors
     /// Of the database alone.
-    pub async fn collections(&self, project: ProjectId, page: &Page) -> Result<Vec<CollectionRow>> {
+    pub async fn collections(&self, projects: &[i64], page: &Page) -> Result<Vec<CollectionRow>> {
         let mut connection = self.store.read().await?;
-        Ok(collections::of_project(&mut connection, project, &page.after, page.first).await?)
+        Ok(collections::of_projects(&mut connection, projects, &page.after, page.first).await?)
     }
 
-    /// The first collections of several projects, at most `first` each.
+    /// What `collection:alias` texts mean in projects, in their order; none where nothing is. The caller of this checks the
+    /// projects.
     ///
     /// # Errors
     /// Of the database alone.
-    pub async fn first_collections(&self, projects: &[i64], first: i64) -> Result<Vec<CollectionRow>> {
+    pub async fn resolve(&self, names: impl Iterator<Item = (ProjectId, &str)>) -> Result<Vec<Option<MembershipRow>>> {
+        let names: Vec<Named> = names
+            .map(|(project, name)| {
+                let (collection, alias) = split_versioned_name(name);
+                Named { project, collection, alias: AliasRef::parse(&alias) }
+            })
+            .collect();
         let mut connection = self.store.read().await?;
-        Ok(collections::of_projects(&mut connection, projects, first).await?)
-    }
-
-    /// What `collection:alias` means in a project that the caller was allowed to see.
-    ///
-    /// # Errors
-    /// `NotFound`.
-    pub async fn resolve(&self, project: ProjectId, name: &str) -> Result<MembershipRow> {
-        let (collection, alias) = split_versioned_name(name);
-        let mut connection = self.store.read().await?;
-        let found = memberships::resolve(&mut connection, project, &collection, &AliasRef::parse(&alias)).await?;
-        found.ok_or_else(|| Error::NotFound(format!("There is no version \"{name}\" there, or you may not see it.")))
+        Ok(memberships::resolve(&mut connection, &names).await?)
     }
 
     /// Places of versions in all collections. The caller of this checks their projects.
@@ -299,22 +294,15 @@ impl Service {
         Ok(memberships::of_versions(&mut connection, versions).await?)
     }
 
-    /// One page of a collection that the caller was allowed to see, newest first: those with an index below `before`.
+    /// One page of each of several collections, newest first: what stands below the index that the page begins after. The
+    /// caller of this checks the projects.
     ///
     /// # Errors
-    /// Of the database alone.
-    pub async fn memberships(&self, collection: CollectionId, before: i32, first: i64) -> Result<Vec<MembershipRow>> {
+    /// `Invalid` for what is no cursor.
+    pub async fn memberships(&self, collections: &[i64], page: &Page) -> Result<Vec<MembershipRow>> {
+        let before = numbered(page, i32::MAX)?;
         let mut connection = self.store.read().await?;
-        Ok(memberships::of_collection(&mut connection, collection, before, first).await?)
-    }
-
-    /// The newest of several collections, at most `first` each.
-    ///
-    /// # Errors
-    /// Of the database alone.
-    pub async fn newest_memberships(&self, collections: &[i64], first: i64) -> Result<Vec<MembershipRow>> {
-        let mut connection = self.store.read().await?;
-        Ok(memberships::of_collections(&mut connection, collections, first).await?)
+        Ok(memberships::of_collections(&mut connection, collections, before, page.first).await?)
     }
 
     /// Aliases of versions in all collections. The caller of this checks their projects.
@@ -326,21 +314,29 @@ impl Service {
         Ok(aliases::of_versions(&mut connection, versions).await?)
     }
 
-    /// One page of a committed manifest's entries, for a caller who has the download right by the path used (rule 41).
+    /// One page of the entries of each of several committed manifests, for a caller who has the download right by the paths
+    /// used (rule 41).
     ///
     /// # Errors
-    /// Of the database alone.
-    pub async fn entries(&self, manifest: ManifestId, names: Option<&[String]>, page: &Page) -> Result<Vec<EntryRow>> {
-        let after = match page.after.as_str() {
-            "" => 0,
-            cursor => cursor.parse().map_err(|_| {
-                Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())
-            })?,
-        };
+    /// `Invalid` for what is no cursor.
+    pub async fn entries(&self, manifests: &[i64], page: &Page) -> Result<Vec<EntryRow>> {
+        let after = numbered(page, 0)?;
         let mut connection = self.store.read().await?;
-        let mut rows = manifests::entries(&mut connection, manifest, names, after, page.first).await?;
-        // Checked when it was committed, and here again: older SDKs write wherever a path says (rule 37).
-        rows.retain(|row| EntryPath::parse(&row.path).is_ok());
+        let mut rows = manifests::entries(&mut connection, manifests, after, page.first).await?;
+        rows.retain(harmless);
+        Ok(rows)
+    }
+
+    /// One page of a committed manifest's entries of some names, for a caller who has the download right by the path used
+    /// (rule 41).
+    ///
+    /// # Errors
+    /// `Invalid` for what is no cursor.
+    pub async fn entries_named(&self, manifest: ManifestId, names: &[String], page: &Page) -> Result<Vec<EntryRow>> {
+        let after = numbered(page, 0)?;
+        let mut connection = self.store.read().await?;
+        let mut rows = manifests::entries_named(&mut connection, manifest, names, after, page.first).await?;
+        rows.retain(harmless);
         Ok(rows)
     }
 
@@ -351,6 +347,21 @@ impl Service {
     pub async fn count_entries(&self, manifest: ManifestId, names: &[String]) -> Result<i64> {
         let mut connection = self.store.read().await?;
         Ok(manifests::count_named(&mut connection, manifest, names).await?)
+    }
+}
+
+/// Paths were checked when they were committed, and are here again: older SDKs write wherever a path says (rule 37).
+fn harmless(row: &EntryRow) -> bool {
+    EntryPath::parse(&row.path).is_ok()
+}
+
+/// The number that a page begins after, in lists that are ordered by a number.
+fn numbered(page: &Page, start: i32) -> Result<i32> {
+    match page.after.as_str() {
+        "" => Ok(start),
+        cursor => cursor
+            .parse()
+            .map_err(|_| Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())),
     }
 }
 

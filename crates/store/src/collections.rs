@@ -50,14 +50,19 @@ macro_rules! select_collection {
     };
 }
 
-/// A collection of a project that the caller was allowed to see, by name.
+/// Collections by their projects and names, in any order. For projects that the caller was allowed to see.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn by_name(connection: &mut Connection, project: ProjectId, name: &str) -> Result<Option<CollectionRow>> {
-    Ok(select_collection!("by_name", "where c.project_id = $1 and c.name = $2", project.0, name)
-        .fetch_optional(connection)
-        .await?)
+pub async fn by_names(connection: &mut Connection, projects: &[i64], names: &[&str]) -> Result<Vec<CollectionRow>> {
+    Ok(select_collection!(
+        "by_names",
+        "where (c.project_id, c.name) in (select * from unnest($1::bigint[], $2::text[]))",
+        projects,
+        names as &[&str]
+    )
+    .fetch_all(connection)
+    .await?)
 }
 
 /// Collections by number, in any order. The caller of this checks their projects.
@@ -68,34 +73,22 @@ pub async fn collections(connection: &mut Connection, ids: &[i64]) -> Result<Vec
     Ok(select_collection!("collections", "where c.id = any($1)", ids).fetch_all(connection).await?)
 }
 
-/// One page of a project's collections by name, for a project that the caller was allowed to see.
+/// One page of the collections of each of several projects by name: at most `limit` after the name `after`. For projects that
+/// the caller was allowed to see.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn of_project(connection: &mut Connection, project: ProjectId, after: &str, limit: i64) -> Result<Vec<CollectionRow>> {
-    Ok(select_collection!(
-        "of_project",
-        "where c.project_id = $1 and c.name > $2 order by c.name limit $3",
-        project.0,
-        after,
-        limit
-    )
-    .fetch_all(connection)
-    .await?)
-}
-
-/// The first collections of several projects by name, at most `limit` each.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn of_projects(connection: &mut Connection, projects: &[i64], limit: i64) -> Result<Vec<CollectionRow>> {
+pub async fn of_projects(connection: &mut Connection, projects: &[i64], after: &str, limit: i64) -> Result<Vec<CollectionRow>> {
     Ok(select_collection!(
         "of_projects",
         "where c.id in (
             select page.id from unnest($1::bigint[]) p (id)
-            cross join lateral (select id from collections where project_id = p.id order by name limit $2) page
+            cross join lateral (
+                select id from collections where project_id = p.id and name > $2 order by name limit $3
+            ) page
         ) order by c.project_id, c.name",
         projects,
+        after,
         limit
     )
     .fetch_all(connection)

@@ -51,6 +51,9 @@ pub enum Error {
     /// The input holds something that no row can hold, such as a NUL character.
     #[error("the input can't be stored")]
     Invalid,
+    /// A statement took longer than its time limit.
+    #[error("a statement was cancelled: it took too long")]
+    TooSlow(#[source] sqlx::Error),
     /// A write changed another number of rows than it had to: a bug or a lost race, never retried blindly.
     #[error("{statement} changed {actual} rows")]
     AffectedRows {
@@ -74,20 +77,22 @@ impl From<sqlx::Error> for Error {
             Some(database) if database.code().is_some_and(|code| code.starts_with("22") || code.starts_with("54")) => {
                 Self::Invalid
             }
+            // 57014: the time limit, or an administrator who had enough of it.
+            Some(database) if database.code().as_deref() == Some("57014") => Self::TooSlow(error),
             _ => Self::Database(error),
         }
     }
 }
 
 impl Error {
-    /// Whether PostgreSQL is away, restarting or out of time, so that a repetition may succeed.
+    /// Whether PostgreSQL is away, restarting or out of resources, so that a repetition may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)) => {
                 true
             }
-            // 40: serialization and deadlock; 53: out of resources; 57: shutting down, starting, statement time limit; 08: connection.
+            // 40: serialization and deadlock; 53: out of resources; 57: shutting down, starting; 08: connection.
             Self::Database(sqlx::Error::Database(error)) => {
                 error.code().is_some_and(|code| ["40", "53", "57", "08"].iter().any(|class| code.starts_with(class)))
             }

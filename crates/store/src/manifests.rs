@@ -78,33 +78,33 @@ fn copy_line(line: &mut String, staging: Uuid, entry: &ManifestEntry) {
     line.push('\n');
 }
 
-/// Copies entries into staging as they come, in one statement, which may take longer than others because it waits for them.
+/// Copies entries into staging as they come: a statement for each piece, so that nothing waits for the next one inside a
+/// transaction. [`unstage`] must follow.
 ///
 /// # Errors
-/// Of PostgreSQL alone; nothing is staged then.
+/// Of PostgreSQL alone; the pieces before are staged then.
 pub async fn stage(
     store: &Store,
     staging: Uuid,
     mut entries: impl Stream<Item = Vec<ManifestEntry>> + Unpin + Send,
 ) -> Result<()> {
-    let mut tx = store.begin().await?;
-    sqlx::query!("-- manifests::stage_time\nset local statement_timeout = '30min'").execute(&mut *tx).await?;
-    let mut copy = tx
-        .copy_in_raw(
-            "-- manifests::stage
-            copy manifest_staging (staging_id, path, digest, size, md5, reference, extra) from stdin",
-        )
-        .await?;
     let mut lines = String::new();
     while let Some(batch) = entries.next().await {
         lines.clear();
         for entry in &batch {
             copy_line(&mut lines, staging, entry);
         }
+        let mut connection = store.read().await?;
+        let mut copy = connection
+            .copy_in_raw(
+                "-- manifests::stage
+                copy manifest_staging (staging_id, path, digest, size, md5, reference, extra) from stdin",
+            )
+            .await?;
         copy.send(lines.as_bytes()).await?;
+        copy.finish().await?;
     }
-    copy.finish().await?;
-    crate::commit(tx).await
+    Ok(())
 }
 
 /// Removes a commit's staged rows, and leftovers of commits that a crash ended long ago.
@@ -338,6 +338,8 @@ pub async fn keep(
 /// An entry of a committed manifest.
 #[derive(Debug, Clone)]
 pub struct EntryRow {
+    /// The manifest.
+    pub manifest_id: i64,
     /// Place in path order, from 1.
     pub ordinal: i32,
     /// Path.
@@ -352,35 +354,43 @@ pub struct EntryRow {
     pub reference: Option<String>,
 }
 
-/// One page of a manifest's entries by path, optionally only those of some names. For manifests whose content the caller
-/// was allowed to read.
+/// One page of the entries of each of several manifests by path. For manifests whose content the caller was allowed to read.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn entries(
+pub async fn entries(connection: &mut Connection, manifests: &[i64], after: i32, limit: i64) -> Result<Vec<EntryRow>> {
+    Ok(sqlx::query_as!(
+        EntryRow,
+        "-- manifests::entries
+        select e.manifest_id, e.ordinal, e.path, e.digest, e.size, e.blob_id, e.reference
+        from unnest($1::bigint[]) m (id)
+        cross join lateral (
+            select * from manifest_entries where manifest_id = m.id and ordinal > $2 order by ordinal limit $3
+        ) e
+        order by e.manifest_id, e.ordinal",
+        manifests,
+        after,
+        limit
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// One page of a manifest's entries of some names by path. For manifests whose content the caller was allowed to read.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn entries_named(
     connection: &mut Connection,
     manifest: ManifestId,
-    names: Option<&[String]>,
+    names: &[String],
     after: i32,
     limit: i64,
 ) -> Result<Vec<EntryRow>> {
-    let Some(names) = names else {
-        return Ok(sqlx::query_as!(
-            EntryRow,
-            "-- manifests::entries
-            select ordinal, path, digest, size, blob_id, reference from manifest_entries
-            where manifest_id = $1 and ordinal > $2 order by ordinal limit $3",
-            manifest.0,
-            after,
-            limit
-        )
-        .fetch_all(connection)
-        .await?);
-    };
     Ok(sqlx::query_as!(
         EntryRow,
         "-- manifests::entries_named
-        select ordinal, path, digest, size, blob_id, reference from manifest_entries
+        select manifest_id, ordinal, path, digest, size, blob_id, reference from manifest_entries
         where manifest_id = $1 and ordinal > $2 and path = any($4) and md5(path) in (select md5(name) from unnest($4::text[]) name)
         order by ordinal limit $3",
         manifest.0,

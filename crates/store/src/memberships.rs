@@ -39,32 +39,63 @@ macro_rules! select_membership {
     };
 }
 
-/// What `collection:alias` or `collection:vN` means in a project that the caller was allowed to see.
+/// What `collection:alias` or `collection:vN` names in a project.
+#[derive(Debug)]
+pub struct Named {
+    /// The project or registry.
+    pub project: ProjectId,
+    /// The collection's name.
+    pub collection: String,
+    /// What stands after the colon.
+    pub alias: AliasRef,
+}
+
+/// What these name, in their order; none where nothing is. For projects that the caller was allowed to see.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn resolve(
-    connection: &mut Connection,
-    project: ProjectId,
-    collection: &str,
-    alias: &AliasRef,
-) -> Result<Option<MembershipRow>> {
-    let (name, index) = match alias {
-        AliasRef::Name(name) => (Some(name.as_str()), None),
-        // An index beyond the column's range is of no version.
-        AliasRef::Version(index) => (None, Some(i32::try_from(*index).unwrap_or(-1))),
-    };
-    Ok(select_membership!(
-        "resolve",
-        "left join aliases a on a.collection_id = c.id and a.alias = $3 and upper_inf(a.valid)
-            where c.project_id = $1 and c.name = $2 and (m.version_id = a.version_id or m.index = $4)",
-        project.0,
-        collection,
-        name,
-        index
+pub async fn resolve(connection: &mut Connection, names: &[Named]) -> Result<Vec<Option<MembershipRow>>> {
+    let (mut projects, mut collections, mut aliases, mut indices) = (vec![], vec![], vec![], vec![]);
+    for name in names {
+        projects.push(name.project.0);
+        collections.push(name.collection.as_str());
+        let (alias, index) = match &name.alias {
+            AliasRef::Name(alias) => (Some(alias.as_str()), None),
+            // An index beyond the column's range is of no version.
+            AliasRef::Version(index) => (None, Some(i32::try_from(*index).unwrap_or(-1))),
+        };
+        aliases.push(alias);
+        indices.push(index);
+    }
+    let rows = sqlx::query!(
+        r#"-- memberships::resolve
+        select n.at as "at!", m.id, m.collection_id, c.project_id, m.version_id, m.index, m.created_at
+        from unnest($1::bigint[], $2::text[], $3::text[], $4::int[]) with ordinality n (project_id, collection, alias, index, at)
+        join collections c on c.project_id = n.project_id and c.name = n.collection
+        left join aliases a on a.collection_id = c.id and a.alias = n.alias and upper_inf(a.valid)
+        join memberships m on m.collection_id = c.id and (m.version_id = a.version_id or m.index = n.index)"#,
+        &projects,
+        &collections as &[&str],
+        &aliases as &[Option<&str>],
+        &indices as &[Option<i32>]
     )
-    .fetch_optional(connection)
-    .await?)
+    .fetch_all(connection)
+    .await?;
+    let mut places = vec![None; names.len()];
+    for row in rows {
+        // Ordinality counts from 1.
+        if let Some(place) = usize::try_from(row.at - 1).ok().and_then(|at| places.get_mut(at)) {
+            *place = Some(MembershipRow {
+                id: MembershipId(row.id),
+                collection_id: CollectionId(row.collection_id),
+                project_id: ProjectId(row.project_id),
+                version_id: VersionId(row.version_id),
+                index: row.index,
+                created_at: row.created_at,
+            });
+        }
+    }
+    Ok(places)
 }
 
 /// Memberships by number, in any order. The caller of this checks their projects.
@@ -83,39 +114,26 @@ pub async fn of_versions(connection: &mut Connection, versions: &[i64]) -> Resul
     Ok(select_membership!("of_versions", "where m.version_id = any($1) order by m.id", versions).fetch_all(connection).await?)
 }
 
-/// One page of a collection, newest first: those below `before`.
+/// One page of each of several collections, newest first: at most `limit` below the index `before`.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn of_collection(
+pub async fn of_collections(
     connection: &mut Connection,
-    collection: CollectionId,
+    collections: &[i64],
     before: i32,
     limit: i64,
 ) -> Result<Vec<MembershipRow>> {
     Ok(select_membership!(
-        "of_collection",
-        "where m.collection_id = $1 and m.index < $2 order by m.index desc limit $3",
-        collection.0,
-        before,
-        limit
-    )
-    .fetch_all(connection)
-    .await?)
-}
-
-/// The newest of several collections, at most `limit` each, newest first.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn of_collections(connection: &mut Connection, collections: &[i64], limit: i64) -> Result<Vec<MembershipRow>> {
-    Ok(select_membership!(
         "of_collections",
         "where m.id in (
             select page.id from unnest($1::bigint[]) p (id)
-            cross join lateral (select id from memberships where collection_id = p.id order by index desc limit $2) page
+            cross join lateral (
+                select id from memberships where collection_id = p.id and index < $2 order by index desc limit $3
+            ) page
         ) order by m.collection_id, m.index desc",
         collections,
+        before,
         limit
     )
     .fetch_all(connection)

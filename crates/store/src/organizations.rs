@@ -140,6 +140,21 @@ pub async fn create(
     Ok(OrganizationId(id))
 }
 
+/// Who creates the organization's registries, which nobody else changes until the commit.
+///
+/// # Errors
+/// `NotFound` when the organization has just been deleted.
+pub async fn lock_registry_creation(tx: &mut Tx, organization: &Granted<AdministerOrganization>) -> Result<String> {
+    sqlx::query_scalar!(
+        "-- organizations::lock_registry_creation
+        select registry_creation from organizations where id = $1 for no key update",
+        organization.target().0
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or(Error::NotFound)
+}
+
 /// Changes who creates the organization's registries.
 ///
 /// # Errors

@@ -1,12 +1,12 @@
 //! Writes to registries: creation, visibility, the list of types, and the locks that keep both true. What must not live
 //! here: which change is allowed (rules 4, 5 and 8 are in the domain crate).
 
-use regalia_domain::ids::{ProjectId, TeamId, UserId};
+use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{ArtifactTypeName, RegistryName, name_key};
 use regalia_domain::roles::Visibility;
 
 use crate::access::{Administer, Contribute, CreateRegistry, Granted};
-use crate::{Connection, Error, Result, Tx, one};
+use crate::{Error, Result, Tx, one};
 
 /// What a registry is made with.
 #[derive(Debug)]
@@ -148,45 +148,4 @@ pub async fn update(
     .await?;
     one("registries::update", &done)?;
     insert_listed(tx, registry.target().0, listed).await
-}
-
-/// A direct member of a registry: a user or a team.
-#[derive(Debug, Clone)]
-pub struct MemberRow {
-    /// The user, for a user's membership.
-    pub user_id: Option<UserId>,
-    /// The team, for a team's.
-    pub team_id: Option<TeamId>,
-    /// Name of the user or team.
-    pub name: String,
-    /// The direct role.
-    pub role: String,
-}
-
-/// The direct members, users first, each by the time they were added.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn members(connection: &mut Connection, registry: ProjectId) -> Result<Vec<MemberRow>> {
-    let rows = sqlx::query!(
-        r#"-- registries::members
-        select m.user_id as "user_id?", null::bigint as "team_id?", e.name as "name!", m.role as "role!", m.added_at as "added_at!"
-        from registry_user_members m join entities e on e.id = m.user_id where m.registry_id = $1
-        union all
-        select null, m.team_id, e.name, m.role, m.added_at
-        from registry_team_members m join entities e on e.id = m.team_id where m.registry_id = $1
-        order by 1 nulls last, 5"#,
-        registry.0
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| MemberRow {
-            user_id: row.user_id.map(UserId),
-            team_id: row.team_id.map(TeamId),
-            name: row.name,
-            role: row.role,
-        })
-        .collect())
 }

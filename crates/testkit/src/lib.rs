@@ -14,6 +14,8 @@ mod server;
 mod statements;
 mod wire;
 
+pub use regalia_server::http::Patience;
+
 pub use client::{Answer, Client, Reply};
 pub use clock::SetClock;
 pub use server::{Server, Twin};

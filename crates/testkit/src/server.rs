@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use regalia_domain::names::{DisplayName, EntityName};
 use regalia_domain::roles::{OrganizationRole, TeamRole};
-use regalia_server::http::{self, App};
+use regalia_server::http::{self, App, Patience};
 use regalia_server::serve::SystemRandom;
 use regalia_service::blobs::Blobs;
 use regalia_service::signing::Signer;
@@ -110,16 +110,24 @@ impl Server {
     /// # Panics
     /// When it can't.
     pub async fn start() -> Self {
+        Self::patient(Patience::default()).await
+    }
+
+    /// Starts a server on a new database that waits for bodies as said.
+    ///
+    /// # Panics
+    /// When it can't.
+    pub async fn patient(patience: Patience) -> Self {
         gates::log();
         let database = format!("regalia_test_{}", Uuid::new_v4().simple());
         on_cluster(format!("create database {database} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")).await;
         let database_url = with_database(&cluster(), &database);
         let store = Store::connect(&Address::Url(database_url.clone()), 20).await.expect("the test database can be reached");
         store.migrate().await.expect("the migrations run");
-        Self::on(database, database_url, store).await
+        Self::on(database, database_url, store, patience).await
     }
 
-    async fn on(database: String, database_url: String, store: Store) -> Self {
+    async fn on(database: String, database_url: String, store: Store, patience: Patience) -> Self {
         let directory = std::env::temp_dir().join(&database);
         std::fs::create_dir_all(&directory).expect("the temporary directory can be written to");
         let clock = Arc::new(SetClock::default());
@@ -127,7 +135,7 @@ impl Server {
         let (_, key) = service.first_start(|_| Ok(())).await.expect("the first start works").expect("the database is new");
         gates::secret(key.reveal());
         let caller = service.authenticate(key.reveal()).await.expect("the first key opens");
-        let (url, running) = serve(service.clone()).await;
+        let (url, running) = serve(service.clone(), patience).await;
         let admin = Request { caller: Some(caller), id: Uuid::new_v4(), base_url: url.clone() };
         Self { url, service, clock, database_url, database, directory, admin, running, looking: tokio::sync::Mutex::default() }
     }
@@ -138,7 +146,7 @@ impl Server {
     /// When it can't.
     pub async fn twin(&self) -> Twin {
         let store = Store::connect(&Address::Url(self.database_url.clone()), 20).await.expect("the test database can be reached");
-        let (url, running) = serve(service(store, &self.directory, self.clock.clone()).await).await;
+        let (url, running) = serve(service(store, &self.directory, self.clock.clone()).await, Patience::default()).await;
         Twin { url, _running: running }
     }
 
@@ -269,10 +277,10 @@ async fn service(store: Store, directory: &Path, clock: Arc<SetClock>) -> Arc<Se
     })
 }
 
-async fn serve(service: Arc<Service>) -> (String, Running) {
+async fn serve(service: Arc<Service>, patience: Patience) -> (String, Running) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
-    let router = http::router(App::new(service));
+    let router = http::router(App::new(service, patience));
     (url, Running(tokio::spawn(axum_serve(listener, router))))
 }
 

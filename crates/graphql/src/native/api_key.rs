@@ -7,7 +7,6 @@ use regalia_domain::keys;
 use regalia_domain::names::EntityName;
 use regalia_service::store::accounts::KeyRow;
 
-use super::loaders;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
 
@@ -110,7 +109,7 @@ impl ApiKeyMutation {
     ) -> Result<ApiKeyCreatePayload> {
         let user = owner(ctx, input.user.as_deref())?;
         let (row, key) = ctx.service()?.create_key(ctx.request()?, &user, &input.name).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(ApiKeyCreatePayload { api_key: ApiKey(row), secret: key.reveal().to_owned() })
     }
 
@@ -124,7 +123,7 @@ impl ApiKeyMutation {
         let user = owner(ctx, input.user.as_deref())?;
         let key = keys::ApiKey::parse(&input.secret).parsed()?;
         let row = ctx.service()?.import_key(ctx.request()?, &user, &input.name, &key).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(ApiKeyImportPayload { api_key: ApiKey(row) })
     }
 
@@ -136,7 +135,7 @@ impl ApiKeyMutation {
     ) -> Result<ApiKeyRevokePayload> {
         let key = ApiKeyId(crate::ids::number(&["ApiKey"], &input.id)?);
         ctx.service()?.revoke_key(ctx.request()?, key).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(ApiKeyRevokePayload { id: input.id })
     }
 }

@@ -9,10 +9,9 @@ use super::registry::Registry;
 use super::user::Paged;
 use super::version::Version;
 use crate::context::Reach as _;
-use crate::error::{Fail as _, OrNull as _};
 use crate::ids;
-use crate::loaders::{AliasesOf, CollectionKey, NewestOf, ProjectKey, VersionKey};
-use crate::paging::{connection, page};
+use crate::loaders::{AliasesOf, CollectionKey, NEWEST, PlaceNamed, PlacesIn, ProjectKey, VersionKey};
+use crate::paging::{connection, page, probe};
 
 /// A named line of published versions of one artifact type.
 #[derive(Debug, Clone)]
@@ -58,7 +57,7 @@ impl Collection {
 
     /// The newest link.
     async fn latest(&self, context: &Context<'_>) -> Result<Option<Link>> {
-        let newest = context.row(NewestOf { collection: self.0.id.0, first: 1 }).await?.unwrap_or_default();
+        let newest = context.page(PlacesIn::new(self.0.id.0, &NEWEST)).await?;
         Ok(newest.into_iter().next().map(Link))
     }
 
@@ -68,28 +67,18 @@ impl Collection {
         context: &Context<'_>,
         #[graphql(desc = "An alias, or `v` and an index.")] alias: String,
     ) -> Result<Option<Link>> {
-        let name = format!("{}:{alias}", self.0.name);
-        Ok(context.service()?.resolve(self.0.project_id, &name).await.or_null()?.map(Link))
+        Ok(context.row(PlaceNamed(self.0.project_id.0, format!("{}:{alias}", self.0.name))).await?.map(Link))
     }
 
     /// Its links, newest first.
     async fn links(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many links, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many links, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Links after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Link>> {
         let page = page(first, after.as_deref())?;
-        let rows = if page.after.is_empty() {
-            context.row(NewestOf { collection: self.0.id.0, first: page.first + 1 }).await?.unwrap_or_default()
-        } else {
-            let before = page.after.parse().map_err(|_| {
-                regalia_service::Error::Invalid(
-                    "`after` is not a cursor of this list. Use the `endCursor` of the page before.".into(),
-                )
-            });
-            context.service()?.memberships(self.0.id, before.fail()?, page.first + 1).await.fail()?
-        };
+        let rows = context.page(PlacesIn::new(self.0.id.0, &probe(&page))).await?;
         Ok(connection(&page, rows, |row| row.index.to_string(), Link))
     }
 }
@@ -113,7 +102,7 @@ impl Link {
 
     /// Names in this collection that point here, such as `production`. `latest` follows the newest by itself.
     async fn aliases(&self, context: &Context<'_>) -> Result<Vec<String>> {
-        let aliases = context.row(AliasesOf(self.0.version_id.0)).await?.unwrap_or_default();
+        let aliases = context.page(AliasesOf(self.0.version_id.0)).await?;
         Ok(aliases.into_iter().filter(|alias| alias.collection_id == self.0.collection_id).map(|alias| alias.alias).collect())
     }
 

@@ -3,7 +3,7 @@
 
 pub mod api_key;
 pub mod collection;
-pub mod loaders;
+pub mod keys;
 pub mod organization;
 pub mod registry;
 pub mod team;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use regalia_domain::names::{DisplayName, EntityName};
 use regalia_service::store::organizations::{MemberRow, OrganizationRow};
 
-use super::loaders::{self, OrganizationMembers, OrganizationTeams};
+use super::keys::{OrganizationMembers, OrganizationTeams};
 use super::team::Team;
 use super::user::{Paged, user};
 use crate::context::Reach as _;
@@ -72,11 +72,11 @@ impl NativeOrganization {
     async fn members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many members, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many members, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Members after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<OrganizationMember>> {
         let page = page(first, after.as_deref())?;
-        let rows = loaders::list(ctx, OrganizationMembers::new(self.0.id.0, &probe(&page))).await?;
+        let rows = ctx.page(OrganizationMembers::new(self.0.id.0, &probe(&page))).await?;
         Ok(connection(&page, rows, |row| row.user_name.clone(), OrganizationMember))
     }
 
@@ -84,11 +84,11 @@ impl NativeOrganization {
     async fn teams(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many teams, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many teams, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Teams after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Team>> {
         let page = page(first, after.as_deref())?;
-        let rows = loaders::list(ctx, OrganizationTeams::new(self.0.id.0, &probe(&page))).await?;
+        let rows = ctx.page(OrganizationTeams::new(self.0.id.0, &probe(&page))).await?;
         Ok(connection(&page, rows, |row| row.name.clone(), Team))
     }
 }
@@ -135,7 +135,7 @@ impl OrganizationQuery {
     async fn organizations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many organizations, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many organizations, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Organizations after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Organization>> {
         let page = page(first, after.as_deref())?;
@@ -240,7 +240,7 @@ impl OrganizationMutation {
         let display_name = DisplayName::parse(&input.display_name).parsed()?;
         let admin = EntityName::parse(&input.admin).parsed()?;
         let row = ctx.service()?.create_organization(ctx.request()?, &display_name, &admin).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(OrganizationCreatePayload { organization: row.into() })
     }
 
@@ -252,7 +252,7 @@ impl OrganizationMutation {
     ) -> Result<OrganizationUpdatePayload> {
         let setting = input.registry_creation.into();
         let row = ctx.service()?.set_registry_creation(ctx.request()?, &input.organization, setting).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(OrganizationUpdatePayload { organization: row.into() })
     }
 
@@ -263,7 +263,7 @@ impl OrganizationMutation {
         #[graphql(desc = "The organization to delete.")] input: OrganizationDeleteInput,
     ) -> Result<OrganizationDeletePayload> {
         let row = ctx.service()?.delete_organization(ctx.request()?, &input.organization).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(OrganizationDeletePayload { entity_name: row.name })
     }
 
@@ -277,7 +277,7 @@ impl OrganizationMutation {
         let user = EntityName::parse(&input.user).parsed()?;
         let service = ctx.service()?;
         let row = service.set_organization_member(ctx.request()?, &input.organization, &user, input.role.into()).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(OrganizationMemberSetPayload { organization: row.into() })
     }
 
@@ -290,7 +290,7 @@ impl OrganizationMutation {
     ) -> Result<OrganizationMemberRemovePayload> {
         let user = EntityName::parse(&input.user).parsed()?;
         let row = ctx.service()?.remove_organization_member(ctx.request()?, &input.organization, &user).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(OrganizationMemberRemovePayload { organization: row.into() })
     }
 }

@@ -11,12 +11,11 @@ use regalia_service::store::access::{ProjectKind, ProjectRow};
 use regalia_service::store::organizations::OrganizationRow;
 
 use super::collection::Collection;
-use super::loaders;
 use super::user::Paged;
-use crate::context::{Reach as _, forget};
+use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
-use crate::loaders::{FirstOf, TypesOf};
+use crate::loaders::{CollectionNamed, CollectionsOf, RegistriesOf, RegistryNamed, TypesOf};
 use crate::paging::{connection, page, probe};
 use crate::shared::Organization;
 
@@ -84,7 +83,7 @@ impl Registry {
 
     /// The artifact types on its list, and while all are allowed also those in use.
     async fn types(&self, context: &Context<'_>) -> Result<Vec<String>> {
-        let rows = context.row(TypesOf(self.0.id.0)).await?.unwrap_or_default();
+        let rows = context.page(TypesOf(self.0.id.0)).await?;
         Ok(rows.into_iter().filter(|row| self.0.allow_all_types || row.listed).map(|row| row.name).collect())
     }
 
@@ -105,29 +104,24 @@ impl Registry {
 
     /// Its owner.
     async fn organization(&self, context: &Context<'_>) -> Result<Option<Organization>> {
-        let row = loaders::one(context, regalia_domain::ids::OrganizationId(self.0.entity_id)).await?;
+        let row = context.row(regalia_domain::ids::OrganizationId(self.0.entity_id)).await?;
         Ok(row.map(|row: OrganizationRow| row.into()))
     }
 
     /// A collection by name; null when there is none.
     async fn collection(&self, context: &Context<'_>, #[graphql(desc = "Its name.")] name: String) -> Result<Option<Collection>> {
-        Ok(context.service()?.collection(self.0.id, &name).await.or_null()?.map(Collection))
+        Ok(context.row(CollectionNamed(self.0.id.0, name)).await?.map(Collection))
     }
 
     /// Its collections, by name.
     async fn collections(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many collections, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many collections, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Collections after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Collection>> {
         let page = page(first, after.as_deref())?;
-        let probe = probe(&page);
-        let rows = if page.after.is_empty() {
-            context.row(FirstOf { project: self.0.id.0, first: probe.first }).await?.unwrap_or_default()
-        } else {
-            context.service()?.collections(self.0.id, &probe).await.fail()?
-        };
+        let rows = context.page(CollectionsOf::new(self.0.id.0, &probe(&page))).await?;
         Ok(connection(&page, rows, |row| row.name.clone(), Collection))
     }
 }
@@ -145,19 +139,18 @@ impl OrganizationRegistries {
         context: &Context<'_>,
         #[graphql(desc = "Its name, without the prefix.")] name: String,
     ) -> Result<Option<Registry>> {
-        let (service, caller) = (context.service()?, context.caller()?);
-        Ok(service.project(caller, &self.0.name, ProjectKind::Registry, &name).await.or_null()?.map(Registry))
+        Ok(context.row(RegistryNamed(self.0.id.0, name)).await?.map(Registry))
     }
 
     /// The registries that you see, by name.
     async fn registries(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many registries, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many registries, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Registries after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Registry>> {
         let page = page(first, after.as_deref())?;
-        let rows = context.service()?.registries(context.caller()?, self.0.id, &probe(&page)).await.fail()?;
+        let rows = context.page(RegistriesOf::new(self.0.id.0, &probe(&page))).await?;
         Ok(connection(&page, rows, |row| row.name.clone(), Registry))
     }
 }
@@ -248,7 +241,7 @@ impl RegistryMutation {
             types,
         };
         let row = context.service()?.create_registry(context.request()?, &input.organization, &name, &fields).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         Ok(RegistryCreatePayload { registry: Registry(row) })
     }
 
@@ -267,7 +260,7 @@ impl RegistryMutation {
             types,
         };
         let row = context.service()?.update_registry(context.request()?, id, &fields).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         Ok(RegistryUpdatePayload { registry: Registry(row) })
     }
 }

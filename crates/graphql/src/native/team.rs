@@ -6,7 +6,7 @@ use regalia_domain::names::EntityName;
 use regalia_service::store::organizations::OrganizationRow;
 use regalia_service::store::teams::{MemberRow, TeamRow};
 
-use super::loaders::{self, TeamMembers};
+use super::keys::TeamMembers;
 use super::user::{Paged, user};
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
@@ -42,7 +42,7 @@ impl Team {
 
     /// The organization that it belongs to.
     async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
-        let row: Option<OrganizationRow> = loaders::one(ctx, self.0.organization_id).await?;
+        let row: Option<OrganizationRow> = ctx.row(self.0.organization_id).await?;
         Ok(row.ok_or_else(|| regalia_service::Error::NotFound("The organization has just been deleted.".into())).fail()?.into())
     }
 
@@ -55,11 +55,11 @@ impl Team {
     async fn members(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many members, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many members, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Members after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<TeamMember>> {
         let page = page(first, after.as_deref())?;
-        let rows = loaders::list(ctx, TeamMembers::new(self.0.id.0, &probe(&page))).await?;
+        let rows = ctx.page(TeamMembers::new(self.0.id.0, &probe(&page))).await?;
         Ok(connection(&page, rows, |row| row.user_name.clone(), TeamMember))
     }
 }
@@ -98,7 +98,7 @@ impl TeamQuery {
     async fn teams(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many teams, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many teams, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Teams after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Team>> {
         let page = page(first, after.as_deref())?;
@@ -190,7 +190,7 @@ impl TeamMutation {
         let name = EntityName::parse(&input.name).parsed()?;
         let admin = EntityName::parse(&input.admin).parsed()?;
         let row = ctx.service()?.create_team(ctx.request()?, &input.organization, &name, &admin).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(TeamCreatePayload { team: Team(row) })
     }
 
@@ -202,7 +202,7 @@ impl TeamMutation {
     ) -> Result<TeamDeletePayload> {
         let team = EntityName::parse(&input.team).parsed()?;
         let row = ctx.service()?.delete_team(ctx.request()?, &team).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(TeamDeletePayload { name: row.name })
     }
 
@@ -216,7 +216,7 @@ impl TeamMutation {
         let team = EntityName::parse(&input.team).parsed()?;
         let user = EntityName::parse(&input.user).parsed()?;
         let row = ctx.service()?.set_team_member(ctx.request()?, &team, &user, input.role.into()).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(TeamMemberSetPayload { team: Team(row) })
     }
 
@@ -229,7 +229,7 @@ impl TeamMutation {
         let team = EntityName::parse(&input.team).parsed()?;
         let user = EntityName::parse(&input.user).parsed()?;
         let row = ctx.service()?.remove_team_member(ctx.request()?, &team, &user).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(TeamMemberRemovePayload { team: Team(row) })
     }
 }

@@ -9,7 +9,7 @@ use regalia_domain::names::EntityName;
 use regalia_service::store::accounts::UserRow;
 
 use super::api_key::ApiKey;
-use super::loaders::{self, UserKeys, UserOrganizations, UserTeams};
+use super::keys::{UserKeys, UserOrganizations, UserTeams};
 use super::team::Team;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
@@ -64,7 +64,7 @@ impl NativeUser {
 
     /// The organizations that this user and you are both in, by name; a site administrator sees all of the user's.
     async fn organizations(&self, ctx: &Context<'_>) -> Result<Vec<Organization>> {
-        let rows = loaders::list(ctx, UserOrganizations(self.0.id)).await?;
+        let rows = ctx.page(UserOrganizations(self.0.id)).await?;
         Ok(rows.into_iter().map(Organization::from).collect())
     }
 
@@ -72,11 +72,11 @@ impl NativeUser {
     async fn teams(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many teams, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many teams, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Teams after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Team>> {
         let page = page(first, after.as_deref())?;
-        let rows = loaders::list(ctx, UserTeams::new(self.0.id.0, &probe(&page))).await?;
+        let rows = ctx.page(UserTeams::new(self.0.id.0, &probe(&page))).await?;
         Ok(connection(&page, rows, |row| row.name.clone(), Team))
     }
 
@@ -85,7 +85,7 @@ impl NativeUser {
     async fn api_keys(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many keys, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many keys, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Keys after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Option<Paged<ApiKey>>> {
         let caller = ctx.caller()?;
@@ -93,17 +93,15 @@ impl NativeUser {
             return Ok(None);
         }
         let page = page(first, after.as_deref())?;
-        let rows = loaders::list(ctx, UserKeys::new(self.0.id.0, &probe(&page))).await?;
+        let rows = ctx.page(UserKeys::new(self.0.id.0, &probe(&page))).await?;
         Ok(Some(connection(&page, rows, |row| row.id.to_string(), ApiKey)))
     }
 }
 
 /// Loads a user whom a row names.
 pub(crate) async fn user(ctx: &Context<'_>, id: UserId) -> Result<User> {
-    let row: UserRow = loaders::one(ctx, id)
-        .await?
-        .ok_or_else(|| regalia_service::Error::NotFound("The user has just been deleted.".into()))
-        .fail()?;
+    let row: UserRow =
+        ctx.row(id).await?.ok_or_else(|| regalia_service::Error::NotFound("The user has just been deleted.".into())).fail()?;
     Ok(row.into())
 }
 
@@ -116,7 +114,7 @@ impl UserQuery {
     /// Who you are; null for a request without an API key.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         match &ctx.request()?.caller {
-            Some(caller) => Ok(loaders::one(ctx, caller.user).await?.map(|row: UserRow| row.into())),
+            Some(caller) => Ok(ctx.row(caller.user).await?.map(|row: UserRow| row.into())),
             None => Ok(None),
         }
     }
@@ -133,7 +131,7 @@ impl UserQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only users whose name or email address contains this, ignoring case.")] query: Option<String>,
-        #[graphql(desc = "How many users, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many users, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Users after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<User>> {
         let page = page(first, after.as_deref())?;
@@ -206,7 +204,7 @@ impl UserMutation {
     ) -> Result<UserCreatePayload> {
         let name = EntityName::parse(&input.name).parsed()?;
         let row = ctx.service()?.create_user(ctx.request()?, &name, input.email.as_deref(), input.site_admin).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(UserCreatePayload { user: row.into() })
     }
 
@@ -219,7 +217,7 @@ impl UserMutation {
     ) -> Result<UserDeletePayload> {
         let name = EntityName::parse(&input.name).parsed()?;
         let row = ctx.service()?.delete_user(ctx.request()?, &name).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(UserDeletePayload { name: row.name })
     }
 
@@ -232,7 +230,7 @@ impl UserMutation {
         let user = EntityName::parse(&input.user).parsed()?;
         let entity = EntityName::parse(&input.entity).parsed()?;
         let row = ctx.service()?.set_default_entity(ctx.request()?, &user, &entity).await.fail()?;
-        loaders::forget(ctx)?;
+        ctx.forget()?;
         Ok(UserSetDefaultEntityPayload { user: row.into() })
     }
 }

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::digest::Md5;
-use regalia_domain::ids::{ManifestId, VersionId};
+use regalia_domain::ids::VersionId;
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, SourceCollectionName};
 use regalia_domain::paths::{EntryPath, TargetPath};
 use regalia_service::Error;
@@ -16,10 +16,10 @@ use regalia_service::versions::{NewVersion, may_download};
 
 use super::collection::Link;
 use super::user::Paged;
-use crate::context::{Reach as _, forget};
+use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
-use crate::loaders::{PlacesOf, ProjectKey};
+use crate::loaders::{EntriesOf, PlacesOf, ProjectKey};
 use crate::paging::{connection, page, probe};
 use crate::scalars::{Int64, JsonString};
 
@@ -88,7 +88,7 @@ impl Version {
 
     /// The links to it that you may see, oldest first.
     async fn links(&self, context: &Context<'_>) -> Result<Vec<Link>> {
-        let mut places = context.row(PlacesOf(self.row.id.0)).await?.unwrap_or_default();
+        let mut places = context.page(PlacesOf(self.row.id.0)).await?;
         places.retain(|place| place.collection_id.0 != self.row.collection_id);
         let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
         Ok(places.into_iter().filter(|place| projects.contains_key(&ProjectKey(place.project_id.0))).map(Link).collect())
@@ -98,7 +98,7 @@ impl Version {
     async fn files(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many files, at most 1000; 50 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many files, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Files after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<VersionFile>> {
         let place = self.place(context).await?;
@@ -106,7 +106,7 @@ impl Version {
         may_download(&project).fail()?;
         let manifest = self.row.manifest_id.ok_or_else(absent).fail()?;
         let page = page(first, after.as_deref())?;
-        let rows = context.service()?.entries(ManifestId(manifest), None, &probe(&page)).await.fail()?;
+        let rows = context.page(EntriesOf::new(manifest, &probe(&page))).await?;
         Ok(connection(&page, rows, |row| row.ordinal.to_string(), |entry| VersionFile { entry, place: place.clone() }))
     }
 }
@@ -117,7 +117,7 @@ impl Version {
         if let Some(place) = &self.place {
             return Ok(place.clone());
         }
-        let places = context.row(PlacesOf(self.row.id.0)).await?.unwrap_or_default();
+        let places = context.page(PlacesOf(self.row.id.0)).await?;
         let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
         let level = |place: &MembershipRow| projects.get(&ProjectKey(place.project_id.0)).map(|project| project.level);
         places.into_iter().filter(|place| level(place).is_some()).max_by_key(level).ok_or_else(absent).fail()
@@ -306,7 +306,7 @@ impl VersionMutation {
         };
         let service = context.service()?;
         let plan = service.plan_version(context.request()?, new, files).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         let row = service.version(context.caller()?, plan.version).await.fail()?;
         let uploads = plan.uploads.into_iter().map(|(path, target)| VersionUpload { path, url: target.url }).collect();
         Ok(VersionBeginPayload { version: Version { row, place: None }, uploads })
@@ -321,7 +321,7 @@ impl VersionMutation {
         let id = VersionId(ids::number(&["Version", "Artifact"], &input.version)?);
         let service = context.service()?;
         service.commit_version(context.request()?, id).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         let row = service.version(context.caller()?, id).await.fail()?;
         Ok(VersionCommitPayload { version: Version { row, place: None } })
     }
@@ -338,7 +338,7 @@ impl VersionMutation {
         let version = VersionId(ids::number(&["Version", "Artifact"], &input.version)?);
         let link = LinkRequest { version, organization, registry, collection, aliases: input.aliases };
         let place = context.service()?.link(context.request()?, &link).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         Ok(VersionLinkPayload { link: Link(place) })
     }
 }

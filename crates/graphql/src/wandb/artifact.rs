@@ -123,7 +123,7 @@ impl Artifact {
 
     /// W&B protocol: all aliases that point at it, in the collections that the caller sees.
     async fn aliases(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactAlias>> {
-        let aliases = context.row(AliasesOf(self.0.id.0)).await?.unwrap_or_default();
+        let aliases = context.page(AliasesOf(self.0.id.0)).await?;
         let collections = context.rows(aliases.iter().map(|alias| CollectionKey(alias.collection_id.0))).await?;
         let projects = context.rows(collections.values().map(|collection| ProjectKey(collection.project_id.0))).await?;
         let seen = |alias: &AliasRow| {
@@ -132,7 +132,7 @@ impl Artifact {
         };
         let mut visible: Vec<ArtifactAlias> = aliases.into_iter().filter(seen).map(ArtifactAlias::Chosen).collect();
         if context.data::<Client>()?.index_in_aliases {
-            let places = context.row(PlacesOf(self.0.id.0)).await?.unwrap_or_default();
+            let places = context.page(PlacesOf(self.0.id.0)).await?;
             let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
             let seen = places.into_iter().filter(|place| projects.contains_key(&ProjectKey(place.project_id.0)));
             visible.extend(seen.map(ArtifactAlias::Index));

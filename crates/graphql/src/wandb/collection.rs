@@ -10,9 +10,9 @@ use regalia_service::store::versions::VersionRow;
 use regalia_service::versions::may_download;
 
 use crate::context::Reach as _;
-use crate::error::{Fail as _, OrNull as _};
+use crate::error::Fail as _;
 use crate::ids;
-use crate::loaders::{AliasesOf, CollectionKey, NewestOf, ProjectKey, VersionKey};
+use crate::loaders::{AliasesOf, CollectionKey, EntriesOf, NEWEST, PlaceNamed, PlacesIn, ProjectKey, VersionKey};
 use crate::paging;
 use crate::wandb::artifact::{Artifact, TagConnection, TypeOfVersion};
 use crate::wandb::client::Client;
@@ -78,7 +78,7 @@ async fn place(
         return Ok(None);
     }
     let name = format!("{}:{alias}", row.name);
-    Ok(context.service()?.resolve(row.project_id, &name).await.or_null()?.map(ArtifactCollectionMembership))
+    Ok(context.row(PlaceNamed(row.project_id.0, name)).await?.map(ArtifactCollectionMembership))
 }
 
 /// W&B protocol: a source collection.
@@ -136,7 +136,7 @@ impl ArtifactSequence {
 
     /// W&B protocol: the newest committed version.
     async fn latest_artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
-        let newest = context.row(NewestOf { collection: self.0.id.0, first: 1 }).await?.unwrap_or_default();
+        let newest = context.page(PlacesIn::new(self.0.id.0, &NEWEST)).await?;
         let Some(place) = newest.first() else { return Ok(None) };
         artifact_at(context, place).await
     }
@@ -218,7 +218,7 @@ impl ArtifactCollectionMembership {
 
     /// W&B protocol: aliases of this collection that point here.
     async fn aliases(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactAlias>> {
-        let aliases = context.row(AliasesOf(self.0.version_id.0)).await?.unwrap_or_default();
+        let aliases = context.page(AliasesOf(self.0.version_id.0)).await?;
         let own = aliases.into_iter().filter(|alias| alias.collection_id == self.0.collection_id).map(ArtifactAlias::Chosen);
         let index = context.data::<Client>()?.index_in_aliases.then(|| ArtifactAlias::Index(self.0.clone()));
         Ok(own.chain(index).collect())
@@ -239,7 +239,7 @@ impl ArtifactCollectionMembership {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "W&B protocol: at most 5000; 50 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: at most 5000; 20 if absent.")] first: Option<i32>,
         #[graphql(desc = "W&B protocol: only these paths.")] names: Option<Vec<String>>,
     ) -> async_graphql::Result<FileConnection> {
         let project = context.row(ProjectKey(self.0.project_id.0)).await?;
@@ -253,8 +253,11 @@ impl ArtifactCollectionMembership {
             return Err(regalia_service::Error::Invalid("At most 5000 names can be asked for in one request.".into())).fail();
         }
         let page = entry_page(first, after.as_deref())?;
-        let service = context.service()?;
-        let rows = service.entries(ManifestId(manifest), names.as_deref(), &paging::probe(&page)).await.fail()?;
+        let probe = paging::probe(&page);
+        let rows = match &names {
+            None => context.page(EntriesOf::new(manifest, &probe)).await?,
+            Some(names) => context.service()?.entries_named(ManifestId(manifest), names, &probe).await.fail()?,
+        };
         Ok(FileConnection::entries(self.0.id, manifest, version, names, &page, rows))
     }
 }

@@ -9,7 +9,6 @@ use regalia_service::store::organizations::OrganizationRow;
 use crate::context::Reach as _;
 use crate::error::OrNull as _;
 use crate::ids;
-use crate::native::loaders as people;
 use crate::shared::{Organization, User};
 use crate::wandb::project::{self, Project};
 
@@ -65,7 +64,7 @@ impl Entity {
     /// W&B protocol: the organization of a team, or behind an organization's own entity; null for a user (rule 21).
     async fn organization(&self, context: &Context<'_>) -> async_graphql::Result<Option<Organization>> {
         let Some(organization) = self.organization else { return Ok(None) };
-        Ok(people::one(context, organization).await?.map(|row: OrganizationRow| row.into()))
+        Ok(context.row(organization).await?.map(|row: OrganizationRow| row.into()))
     }
 
     /// W&B protocol: the user behind a personal entity.

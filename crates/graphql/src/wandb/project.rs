@@ -10,10 +10,10 @@ use regalia_service::store::access::{ProjectKind, ProjectRow};
 use regalia_service::store::memberships::MembershipRow;
 use regalia_service::store::projects::TypeRow;
 
-use crate::context::{Reach as _, forget};
+use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
-use crate::loaders::{CollectionKey, TypesOf};
+use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf};
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
 use crate::wandb::entity::Entity;
@@ -31,7 +31,7 @@ pub(crate) async fn find(context: &Context<'_>, entity: &str, name: &str) -> asy
 
 impl Project {
     async fn membership(&self, context: &Context<'_>, name: &str) -> async_graphql::Result<Option<MembershipRow>> {
-        context.service()?.resolve(self.0.id, name).await.or_null()
+        context.row(PlaceNamed(self.0.id.0, name.to_owned())).await
     }
 }
 
@@ -106,7 +106,7 @@ impl Project {
     ) -> async_graphql::Result<ArtifactTypeConnection> {
         // The SDK always asks for all; the list is the same without.
         let _ = include_all;
-        let rows = context.row(TypesOf(self.0.id.0)).await?.unwrap_or_default();
+        let rows = context.page(TypesOf(self.0.id.0)).await?;
         let listed = |row: &TypeRow| self.0.kind == ProjectKind::Project || self.0.allow_all_types || row.listed;
         Ok(ArtifactTypeConnection {
             edges: rows
@@ -123,7 +123,7 @@ impl Project {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: name.")] name: String,
     ) -> async_graphql::Result<Option<ArtifactType>> {
-        let rows = context.row(TypesOf(self.0.id.0)).await?.unwrap_or_default();
+        let rows = context.page(TypesOf(self.0.id.0)).await?;
         Ok(rows.into_iter().find(|row| row.name == name).map(|row| ArtifactType { row, project: self.0.clone() }))
     }
 
@@ -145,7 +145,7 @@ impl Project {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: name.")] name: String,
     ) -> async_graphql::Result<Option<ArtifactCollection>> {
-        Ok(context.service()?.collection(self.0.id, &name).await.or_null()?.map(ArtifactCollection::from))
+        Ok(context.row(CollectionNamed(self.0.id.0, name)).await?.map(ArtifactCollection::from))
     }
 
     /// W&B protocol: a version's place by `collection:alias`.
@@ -197,7 +197,7 @@ impl ArtifactType {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: `collection:alias`.")] name: String,
     ) -> async_graphql::Result<Option<Artifact>> {
-        let Some(place) = context.service()?.resolve(self.project.id, &name).await.or_null()? else { return Ok(None) };
+        let Some(place) = context.row(PlaceNamed(self.project.id.0, name)).await? else { return Ok(None) };
         let collection = context.row(CollectionKey(place.collection_id.0)).await?;
         if collection.is_none_or(|collection| collection.type_id != self.row.id) {
             return Ok(None);
@@ -211,7 +211,7 @@ impl ArtifactType {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: name.")] name: String,
     ) -> async_graphql::Result<Option<ArtifactCollection>> {
-        let found = context.service()?.collection(self.project.id, &name).await.or_null()?;
+        let found = context.row(CollectionNamed(self.project.id.0, name)).await?;
         Ok(found.filter(|row| row.type_id == self.row.id).map(ArtifactCollection::from))
     }
 }
@@ -312,14 +312,14 @@ impl ProjectMutation {
                 types,
             };
             let (project, inserted) = context.service()?.upsert_registry(request, &entity, &name, &fields).await.fail()?;
-            forget(context)?;
+            context.forget()?;
             return Ok(UpsertModelPayload { inserted, project: Project(project) });
         }
         let name = ProjectName::parse(&full).parsed()?;
         let entity = EntityName::parse(&entity).parsed()?;
         let (project, inserted) =
             context.service()?.upsert_project(request, &entity, &name, input.description.as_deref()).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         Ok(UpsertModelPayload { inserted, project: Project(project) })
     }
 }

@@ -14,7 +14,7 @@ use regalia_service::links::{Link, not_a_registry};
 use regalia_service::store::access::ProjectKind;
 use regalia_service::versions::{Announced, NewFile, NewVersion};
 
-use crate::context::{Reach as _, forget};
+use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
 use crate::loaders::VersionKey;
@@ -340,7 +340,7 @@ impl PublishMutation {
         #[graphql(desc = "W&B protocol: the request.")] input: CreateArtifactInput,
     ) -> async_graphql::Result<CreateArtifactPayload> {
         let logged = context.service()?.log_version(context.request()?, &input.parse()?).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         Ok(CreateArtifactPayload { artifact: load(context, logged.version).await? })
     }
 
@@ -423,7 +423,7 @@ impl PublishMutation {
     ) -> async_graphql::Result<CommitArtifactPayload> {
         let version = version(&input.artifact_id)?;
         context.service()?.commit_version(context.request()?, version).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         Ok(CommitArtifactPayload { artifact: load(context, version).await? })
     }
 
@@ -450,7 +450,7 @@ impl PublishMutation {
             collection: RegistryCollectionName::parse(&input.artifact_portfolio_name).parsed()?,
         };
         let place = service.link(request, &link).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         Ok(LinkArtifactPayload {
             version_index: Some(place.index),
             artifact_membership: Some(ArtifactCollectionMembership(place)),

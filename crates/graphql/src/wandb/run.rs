@@ -6,7 +6,7 @@ use regalia_domain::ids::VersionId;
 use regalia_domain::names::{EntityName, ProjectName, RunName};
 use regalia_service::store::runs::{RunFields, RunRow};
 
-use crate::context::{Reach as _, forget};
+use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
 use crate::loaders::ProjectKey;
@@ -257,7 +257,7 @@ impl RunMutation {
         };
         let (run, _, inserted) =
             context.service()?.upsert_run(context.request()?, &entity, &project, &name, &fields).await.fail()?;
-        forget(context)?;
+        context.forget()?;
         Ok(UpsertBucketPayload { bucket: Run(run), inserted })
     }
 

@@ -1,8 +1,6 @@
 //! `POST /graphql`: limits, authentication and parsing before execution; the HTTP status after it (rule 45). What must not
 //! live here: fields.
 
-use std::time::Duration;
-
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Response as GraphqlResponse};
 use axum::Json;
@@ -13,17 +11,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use regalia_graphql::limits::Shape;
-use regalia_graphql::{limits, loaders, native, wandb};
+use regalia_graphql::loaders::Loaders;
+use regalia_graphql::rounds::Rounds;
+use regalia_graphql::{limits, wandb};
 use regalia_service::{Error, Request};
 
 use super::auth::{self, Credentials};
-use super::{App, answer, body_stream, drain};
+use super::{App, Patience, answer, body_stream, drain};
 
 /// The longest error message.
 const MOST_CHARACTERS: usize = 600;
-
-/// A body that isn't a file has come whole by then, or is refused.
-const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// Whether the body says that it is JSON: a form of a foreign page can't.
 fn is_json(headers: &HeaderMap) -> bool {
@@ -42,19 +39,19 @@ pub(super) async fn graphql(
     let request = match auth::authenticate(&app.service, &request, &credentials).await {
         Ok(request) => request,
         Err(error) => {
-            drain(body_stream(body));
+            drain(body_stream(body, app.patience.silence));
             return answer::error(&error);
         }
     };
     if !is_json(&headers) {
-        drain(body_stream(body));
+        drain(body_stream(body, app.patience.silence));
         return answer::refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "INVALID",
             "Send the request as `Content-Type: application/json`.",
         );
     }
-    let body = match read(body, limits::BODY_BYTES).await {
+    let body = match read(body, limits::BODY_BYTES, app.patience).await {
         Ok(body) => body,
         Err(error) => return answer::error(&error),
     };
@@ -70,9 +67,10 @@ pub(super) async fn graphql(
 /// Reads a whole body of at most `limit` bytes.
 ///
 /// # Errors
-/// `TooLarge` beyond the limit; `Invalid` when it ends early or takes too long.
-pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
-    let mut stream = body_stream(body);
+/// `TooLarge` beyond the limit; `Invalid` when it ends early or takes too long: 400 and not 408, which SDKs repeat for a
+/// quarter of an hour, and a run's stream for days.
+pub(super) async fn read(body: Body, limit: usize, patience: Patience) -> Result<Vec<u8>, Error> {
+    let mut stream = body_stream(body, patience.silence);
     let mut bytes = Vec::new();
     let whole = async {
         while let Some(piece) = stream.next().await {
@@ -87,14 +85,17 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Error> {
         }
         Ok(())
     };
-    let outcome = tokio::time::timeout(BODY_TIME, whole).await;
+    let outcome = tokio::time::timeout(patience.whole, whole).await;
     match outcome {
         Ok(Ok(())) => Ok(bytes),
         Ok(Err(error)) => {
             drain(stream);
             Err(error)
         }
-        Err(_) => Err(Error::Invalid(format!("The request's body took longer than {} seconds.", BODY_TIME.as_secs()))),
+        Err(_) => Err(Error::Invalid(format!(
+            "The request's body took longer than {} seconds. Send it again, in smaller requests if the connection is slow.",
+            patience.whole.as_secs()
+        ))),
     }
 }
 
@@ -127,7 +128,7 @@ fn parse(body: &[u8], shape: &Shape) -> Result<(async_graphql::Request, Door), S
         None => "The query has several operations; say which one in `operationName`.".to_owned(),
     })?;
     limits::check_variables(&document, shape)?;
-    limits::check_document(&document, shape, &graphql.variables)?;
+    limits::check_document(&document, operation, shape, &graphql.variables)?;
     let door = door(&document, operation);
     graphql.set_parsed_query(document);
     Ok((graphql, door))
@@ -189,12 +190,11 @@ fn root_fields<'d>(document: &'d ExecutableDocument, set: &'d SelectionSet, name
 }
 
 async fn execute(app: &App, request: Request, mut graphql: async_graphql::Request, door: Door) -> Response {
+    let rounds = Rounds::default();
     if let Some(caller) = &request.caller {
-        graphql = graphql
-            .data(loaders::rows(app.service.clone(), caller.clone()))
-            .data(native::loaders::people(app.service.clone(), caller.clone()));
+        graphql = graphql.data(Loaders::new(app.service.clone(), caller.clone(), rounds.clone()));
     }
-    let mut response = app.schema.execute(graphql.data(request)).await;
+    let mut response = rounds.run(app.schema.execute(graphql.data(request))).await;
     for error in &mut response.errors {
         shorten(&mut error.message);
     }

@@ -31,12 +31,25 @@ use uuid::Uuid;
 /// Header that names a request, in and out.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A body of which nothing comes for so long is given up.
-const BODY_SILENCE: Duration = Duration::from_secs(60);
+/// How long the routes wait for a request's body.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// A body that isn't a file has come whole by then, or is refused.
+    pub whole: Duration,
+    /// A body of which nothing comes for so long is given up, a file's too.
+    pub silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { whole: Duration::from_secs(60), silence: Duration::from_secs(60) }
+    }
+}
 
 /// What the routes share.
 #[derive(Clone)]
 pub struct App {
+    patience: Patience,
     service: Arc<Service>,
     schema: RegaliaSchema,
     shape: Arc<Shape>,
@@ -45,10 +58,10 @@ pub struct App {
 impl App {
     /// The routes' state.
     #[must_use]
-    pub fn new(service: Arc<Service>) -> Self {
+    pub fn new(service: Arc<Service>, patience: Patience) -> Self {
         let schema = regalia_graphql::schema(Some(Arc::clone(&service)));
         let shape = Arc::new(Shape::of(&schema.sdl()));
-        Self { service, schema, shape }
+        Self { patience, service, schema, shape }
     }
 }
 
@@ -128,15 +141,15 @@ fn drain(stream: impl Stream<Item = Result<Bytes, String>> + Send + Unpin + 'sta
     }));
 }
 
-/// A body as a stream that gives up when nothing comes for a while. It may be asked again after its end.
-fn body_stream(body: axum::body::Body) -> impl Stream<Item = Result<Bytes, String>> + Send + Unpin + 'static {
-    Box::pin(futures_util::stream::unfold(Some(body.into_data_stream()), |state| async {
+/// A body as a stream that gives up when nothing comes for `silence`. It may be asked again after its end.
+fn body_stream(body: axum::body::Body, silence: Duration) -> impl Stream<Item = Result<Bytes, String>> + Send + Unpin + 'static {
+    Box::pin(futures_util::stream::unfold(Some(body.into_data_stream()), move |state| async move {
         let mut stream = state?;
-        match tokio::time::timeout(BODY_SILENCE, stream.next()).await {
+        match tokio::time::timeout(silence, stream.next()).await {
             Ok(None) => None,
             Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(stream))),
             Ok(Some(Err(error))) => Some((Err(error.to_string()), None)),
-            Err(_) => Some((Err(format!("nothing came for {} seconds", BODY_SILENCE.as_secs())), None)),
+            Err(_) => Some((Err(format!("nothing came for {} seconds", silence.as_secs())), None)),
         }
     }))
     .fuse()

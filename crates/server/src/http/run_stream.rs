@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use regalia_domain::names::{EntityName, ProjectName, RunName};
-use regalia_service::{Error, Request, Service};
+use regalia_service::{Error, Request};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -52,31 +52,31 @@ pub(super) async fn file_stream(
     body: Body,
 ) -> Response {
     let Ok(Path((entity, project, run))) = path else { return answer::unreadable_path() };
-    match stream(&app.service, &request, &credentials, [&entity, &project, &run], body).await {
+    match stream(&app, &request, &credentials, [&entity, &project, &run], body).await {
         Ok(()) => Json(json!({})).into_response(),
         Err(error) => answer::error(&error),
     }
 }
 
 async fn stream(
-    service: &Service,
+    app: &App,
     request: &Request,
     credentials: &Credentials,
     [entity, project, run]: [&str; 3],
     body: Body,
 ) -> Result<(), Error> {
-    let request = match auth::authenticate(service, request, credentials).await {
+    let request = match auth::authenticate(&app.service, request, credentials).await {
         Ok(request) => request,
         Err(error) => {
-            drain(body_stream(body));
+            drain(body_stream(body, app.patience.silence));
             return Err(error);
         }
     };
-    let body = graphql::read(body, MOST_BYTES).await?;
+    let body = graphql::read(body, MOST_BYTES, app.patience).await?;
     let stream: Stream = serde_json::from_slice(&body)
         .map_err(|error| Error::Invalid(format!("The body is not a file stream in JSON: {error}.")))?;
     let summary = stream.files.and_then(|files| files.summary).and_then(|lines| lines.content?.pop());
     let ended = (stream.complete == Some(true)).then_some(clamped(stream.exitcode.unwrap_or(0)));
     let (entity, project, run) = (EntityName::parse(entity)?, ProjectName::parse(project)?, RunName::parse(run)?);
-    service.run_heartbeat(&request, &entity, &project, &run, summary.as_deref(), ended).await
+    app.service.run_heartbeat(&request, &entity, &project, &run, summary.as_deref(), ended).await
 }

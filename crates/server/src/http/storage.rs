@@ -49,7 +49,7 @@ pub(super) async fn upload(
 ) -> Response {
     // None for a chunked body, which has no end until it comes; 0 when no body is announced.
     let length = body.size_hint().exact();
-    let mut stream = body_stream(body);
+    let mut stream = body_stream(body, app.patience.silence);
     let Ok(Path(id)) = path else { return answer::unreadable_path() };
     let outcome = receive(&app.service, &id, signed.ok().map(|Query(signed)| signed.into()), length, &mut stream).await;
     match outcome {

@@ -3,9 +3,11 @@
 //! (`access`), and what is refused (`refusals`).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use regalia_testkit::{Client, Reply, Server, VersionSpec, md5_base64, md5_hex};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 const LIST: &str = "query($entity: String!, $project: String!, $name: String!, $first: Int, $after: String, $names: [String!]) { \
     project(entityName: $entity, name: $project) { artifactCollectionMembership(name: $name) { artifact { id size fileCount \
@@ -578,4 +580,45 @@ async fn nothing_is_left_in_staging() {
     clean("a large version").await;
     alice.commit(&id).await.expect_ok();
     clean("committed again").await;
+}
+
+/// A connection that is cut after the last byte changes nothing: what has arrived doesn't stop halfway to its row.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_goes_on_when_its_connection_is_cut_after_the_last_byte() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let spec = VersionSpec::model("alpha", "net", b"the weights");
+    let created = alice.create_version(&spec, "one").await.ok();
+    let id = created["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    let announced = alice.announce_files(&id, &spec.files).await.ok();
+    let url = announced["createArtifactFiles"]["files"]["edges"][0]["node"]["uploadUrl"].as_str().unwrap().to_owned();
+    let path = url.strip_prefix(&server.url).unwrap();
+    // The last step is held up, so that the connection can be cut before it.
+    let held_up = server.attempt("lock table uploads in exclusive mode; select pg_sleep(3)");
+    let cut = async {
+        let locked = "select count(*) from pg_locks where relation = 'uploads'::regclass and mode = 'ExclusiveLock' and granted";
+        while server.number(locked).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut stream = tokio::net::TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+        let request = format!("PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\nthe weights");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while server.number(waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(server.objects().0.len(), 1, "the bytes have their name");
+    };
+    let (held_up, ()) = tokio::join!(held_up, cut);
+    held_up.unwrap();
+    let arrived = async {
+        while server.number("select count(*) from uploads where blob_id is not null").await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), arrived).await.expect("the upload arrives all the same");
+    assert_eq!(server.number("select count(*) from blobs").await, 1);
+    assert_eq!(alice.put(&url, b"the weights".to_vec()).await, 200, "and again is no harm");
+    let (stored, on_their_way) = server.objects();
+    assert_eq!((stored.len(), on_their_way), (1, vec![]));
 }

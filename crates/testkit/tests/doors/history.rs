@@ -2,6 +2,7 @@
 //! What must not live here: what a mutation is for.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use regalia_domain::ids::encode_id;
@@ -10,6 +11,7 @@ use regalia_testkit::{Client, Server, VersionSpec, md5_hex};
 use serde_json::{Value, json};
 
 use crate::documents::{self, native_mutation};
+use crate::native::own;
 
 /// The closed list of events.
 const KINDS: [Kind; 22] = [
@@ -447,4 +449,22 @@ async fn the_changes_are_told(server: &Server) {
     assert!(moved.iter().all(|event| event["after"]["alias"].is_string() && event["after"]["version"].is_number()), "{moved:?}");
     let twice = "select count(*) from audit_events where kind = 'version.committed'";
     assert_eq!(server.number(twice).await, server.number("select count(*) from versions where state = 'committed'").await);
+}
+
+/// What an event says was before is what was there when it was changed, not what was read a moment earlier.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_is_changed_meanwhile_is_seen() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let other = server.attempt("update organizations set registry_creation = 'admins'; select pg_sleep(2)");
+    let asked = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        own(&alice, "organizationUpdate", json!({ "organization": "acme", "registryCreation": "MEMBERS" })).await.expect_ok();
+    };
+    let (other, ()) = tokio::join!(other, asked);
+    other.unwrap();
+    assert_eq!(server.number("select count(*) from organizations where registry_creation = 'members'").await, 1);
+    let event = server.rows("select * from audit_events where kind = 'organization.updated'").await.remove(0);
+    assert_eq!(event["before"], json!({ "registry_creation": "admins" }));
+    assert_eq!(event["after"], json!({ "registry_creation": "members" }));
 }

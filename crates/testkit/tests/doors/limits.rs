@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use regalia_testkit::{Client, Reply, Server, VersionSpec};
+use regalia_testkit::{Client, Patience, Reply, Server, VersionSpec};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -13,7 +13,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// How long somebody may go on sending next to nothing.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Patience = Patience { whole: Duration::from_secs(2), silence: Duration::from_secs(1) };
 
 /// An answer's sentence may quote what was sent, but not all of it.
 const LONGEST_SENTENCE: usize = 1100;
@@ -162,6 +162,77 @@ async fn pages_that_multiply_are_refused() {
     let reply = post(&alice, json!({ "query": variable, "variables": { "n": 1000 } }).to_string()).await;
     refused("the same by a variable", &reply, &[400]);
     alive("pages", &alice).await;
+
+    // Defaults count, too: those of the operation that is executed, whatever the others call by the same name.
+    let text = format!("{{ viewer {{ {} }} }}", level(&level(&level("name")))).replace("1000", "$n");
+    let other =
+        |i, rows: u32| format!("query Q{i}($n: Int = {rows}) {{ viewer {{ teams(first: $n) {{ nodes {{ name }} }} }} }} ");
+    let others = |rows: u32| (0..20).map(|i| other(i, rows)).collect::<String>();
+    let large = format!("{}query A($n: Int = 1000) {text}", others(1));
+    let reply = post(&alice, json!({ "query": large, "operationName": "A" }).to_string()).await;
+    refused("the same by a default", &reply, &[400]);
+    assert!(reply.text().contains("asks for too much"), "{}", reply.text());
+    let small = format!("{}query A($n: Int = 1) {text}", others(1000));
+    let reply = post(&alice, json!({ "query": small, "operationName": "A" }).to_string()).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    // An operation that isn't executed brings nothing.
+    let reply = post(&alice, json!({ "query": large, "operationName": "Q3" }).to_string()).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    alive("defaults", &alice).await;
+}
+
+/// What a person writes who hasn't read about pages is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn default_pages_may_nest() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    alice.make_registry("acme", "model", "ORGANIZATION").await;
+    let id = alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await.id;
+    alice.link(&id, "acme", "model", "Net", &[]).await.expect_ok();
+    let query = "{ organizations { nodes { id name registries { nodes { id name description collections { nodes { id name \
+        description latest { index version { digest } } } } } } } } }";
+    let answer = alice.graphql(query, json!({})).await.ok();
+    let registry = &answer["organizations"]["nodes"][0]["registries"]["nodes"][0];
+    assert_eq!(registry["collections"]["nodes"][0]["name"], "Net");
+}
+
+/// Rule 45: a request that takes the database too long is the client's to change, and isn't to be repeated as it is. What an
+/// administrator ends is told in the same way as what the time limit ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_45_what_takes_too_long_is_no_fault_of_the_server() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let spec = VersionSpec::model("alpha", "net", b"the weights");
+    for (what, native) in [("our side", true), ("the W&B side", false)] {
+        let asked = async {
+            if native {
+                let query =
+                    "mutation { organizationUpdate(input: { organization: \"acme\", registryCreation: ADMINS }) { __typename } }";
+                alice.graphql(query, json!({})).await
+            } else {
+                alice.create_version(&spec, "one").await
+            }
+        };
+        // A statement that waits for a lock is one that takes long.
+        let locked = server.attempt("lock table organizations, projects in exclusive mode; select pg_sleep(4)");
+        let ended = async {
+            let waiting = "select count(pg_cancel_backend(pid)) from pg_stat_activity \
+                where datname = current_database() and wait_event_type = 'Lock'";
+            while server.number(waiting).await == 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let begun = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::join!(asked, ended).0
+        };
+        let (locked, answer) = tokio::join!(locked, begun);
+        locked.unwrap();
+        assert_eq!((answer.status, answer.code()), (if native { 200 } else { 400 }, "TOO_SLOW"), "{what}");
+        sentence(what, answer.message());
+        assert!(answer.message().contains("Ask for less"), "{what}: {}", answer.message());
+    }
+    alive("statements that take too long", &alice).await;
 }
 
 /// Bodies that are no GraphQL request, or too much of one.
@@ -346,6 +417,8 @@ async fn a_body_that_never_ends() {
     }
 
     // By drops, and in silence. At the same time, because each takes as long as the server's patience.
+    let server = Server::patient(PATIENCE).await;
+    let (alice, ..) = server.people().await;
     let drops = async {
         let Raw { mut read, mut write } = Raw::to(&server).await;
         write.write_all(head("/graphql", Some(alice.key()), "Transfer-Encoding: chunked").as_bytes()).await.unwrap();
@@ -354,20 +427,31 @@ async fn a_body_that_never_ends() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
-        let given = tokio::time::timeout(PATIENCE, answer(&mut read)).await;
+        let given = tokio::time::timeout(AT_ONCE, answer(&mut read)).await;
         drops.abort();
         given
     };
-    let silence = async {
+    let spec = VersionSpec::model("alpha", "net", b"the weights");
+    let created = alice.create_version(&spec, "one").await.ok();
+    let id = created["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    let announced = alice.announce_files(&id, &spec.files).await.ok();
+    let url = announced["createArtifactFiles"]["files"]["edges"][0]["node"]["uploadUrl"].as_str().unwrap().to_owned();
+    let upload = url.strip_prefix(&server.url).unwrap();
+    let silence = async |path: &str, length: usize| {
         let mut raw = Raw::to(&server).await;
-        raw.say(&head("/graphql", Some(alice.key()), "Content-Length: 1000")).await;
+        raw.say(&head(path, Some(alice.key()), &format!("Content-Length: {length}"))).await;
         raw.say("{\"query\"").await;
-        tokio::time::timeout(PATIENCE, answer(&mut raw.read)).await
+        tokio::time::timeout(AT_ONCE, answer(&mut raw.read)).await
     };
-    let (drops, silence) = tokio::join!(drops, silence);
-    refusal("silence", silence.expect("silence is given up"), 400);
-    let (status, body) = drops.expect("a body by drops is given up").expect("an answer");
-    assert!((400..500).contains(&status), "{status} {body}");
+    let (drops, to_graphql, to_a_run, to_an_upload) =
+        tokio::join!(drops, silence("/graphql", 1000), silence("/files/alpha/demo/run1/file_stream", 1000), silence(upload, 11));
+    // 400 and not 408, which the SDKs repeat for long.
+    for (what, given) in
+        [("drops", drops), ("silence", to_graphql), ("silence to a run", to_a_run), ("silence to an upload", to_an_upload)]
+    {
+        refusal(what, given.unwrap_or_else(|_| panic!("{what}: never given up")), 400);
+    }
+    assert_eq!(server.objects(), (vec![], vec![]), "nothing is left on its way");
     alive("drops", &alice).await;
 }
 

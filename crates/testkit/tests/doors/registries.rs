@@ -446,6 +446,31 @@ async fn rule_8_visibility() {
     assert_eq!((refused.status, code(&refused)), (400, "INVALID"));
 }
 
+/// Rule 19: an organization goes by either of its names; what is asked for by one means the same by the other.
+#[tokio::test]
+async fn rule_19_a_registry_is_updated_by_either_name_of_its_organization() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let entity = server.organization("Acme Labs", "alice").await;
+    server.join("Acme Labs", "bob", OrganizationRole::Member).await;
+    assert_ne!(entity, "Acme Labs");
+    Door::Wire.create(&bob, &entity, "models", &json!({ "types": ["model"] })).await.expect_ok();
+    // bob administers this registry, and may make no more.
+    own(&alice, "organizationUpdate", json!({ "organization": entity, "registryCreation": "ADMINS" })).await.expect_ok();
+    for (who, client) in [("alice", &alice), ("bob", &bob)] {
+        for name in [entity.as_str(), "Acme Labs"] {
+            // No change of the list, though a registry couldn't be made with this.
+            let fields = json!({ "allow_all": false, "description": format!("{who} by {name}") });
+            let updated = Door::Wire.update(client, name, "models", &fields).await;
+            assert_eq!(updated.ok()["upsertModel"]["inserted"], false, "{who} {name}");
+            assert_eq!(state(&alice, &entity, "models").await["description"], fields["description"]);
+        }
+    }
+    for name in [entity.as_str(), "Acme Labs"] {
+        assert_eq!(code(&Door::Wire.create(&bob, name, "more", &json!({})).await), "FORBIDDEN", "{name}");
+    }
+}
+
 #[tokio::test]
 async fn rule_11_core_registries() {
     let server = Server::start().await;
