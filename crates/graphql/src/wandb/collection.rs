@@ -239,7 +239,7 @@ impl ArtifactCollectionMembership {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "W&B protocol: at most 5000; 20 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: at most 5000; 50 if absent.")] first: Option<i32>,
         #[graphql(desc = "W&B protocol: only these paths.")] names: Option<Vec<String>>,
     ) -> async_graphql::Result<FileConnection> {
         let project = context.row(ProjectKey(self.0.project_id.0)).await?;

@@ -200,7 +200,7 @@ pub struct FileConnection {
 
 /// Reads `first` and `after` of a list of files.
 pub(crate) fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
-    let first = first.unwrap_or(Page::DEFAULT as i32);
+    let first = first.unwrap_or(50);
     if !(0..=LARGEST_PAGE).contains(&first) {
         return Err(regalia_service::Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
     }
