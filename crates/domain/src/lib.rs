@@ -6,6 +6,7 @@
 
 pub mod alias;
 pub mod digest;
+pub mod filters;
 pub mod ids;
 pub mod keys;
 pub mod manifest;
