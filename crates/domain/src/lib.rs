@@ -12,6 +12,7 @@ pub mod keys;
 pub mod manifest;
 pub mod metadata;
 pub mod names;
+pub mod orders;
 pub mod paths;
 pub mod roles;
 pub mod types;
