@@ -60,7 +60,8 @@ pub(crate) fn with_plain_numbers(text: &str) -> String {
     plain
 }
 
-fn is_plain_number(number: &str) -> bool {
+/// Whether a JSON number stays a number in `jsonb`.
+pub(crate) fn is_plain_number(number: &str) -> bool {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let exponent_fits = exponent.parse::<i32>().is_ok_and(|exponent| (-MAX_EXPONENT..=MAX_EXPONENT).contains(&exponent));
@@ -100,7 +101,7 @@ fn unit(text: &str) -> Option<u16> {
 }
 
 /// Cuts a text into strings with their quotes, bare words (numbers, `true`, `NaN`) and single other characters.
-struct Tokens<'a>(&'a str);
+pub(crate) struct Tokens<'a>(pub(crate) &'a str);
 
 impl<'a> Iterator for Tokens<'a> {
     type Item = &'a str;

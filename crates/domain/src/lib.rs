@@ -6,11 +6,13 @@
 
 pub mod alias;
 pub mod digest;
+pub mod filters;
 pub mod ids;
 pub mod keys;
 pub mod manifest;
 pub mod metadata;
 pub mod names;
+pub mod orders;
 pub mod paths;
 pub mod roles;
 pub mod types;
