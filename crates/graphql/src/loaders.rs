@@ -18,6 +18,7 @@ use regalia_service::store::manifests::EntryRow;
 use regalia_service::store::memberships::MembershipRow;
 use regalia_service::store::projects::TypeRow;
 use regalia_service::store::runs::RunRow;
+use regalia_service::store::tags::TagRow;
 use regalia_service::store::versions::VersionRow;
 use regalia_service::{Error, Page, Result, Service};
 
@@ -163,6 +164,12 @@ key! {
     AliasesOf,
     /// The places of a version, in any collection.
     PlacesOf,
+    /// A place; the loader doesn't check its project.
+    PlaceKey,
+    /// The tags of a collection; the loader doesn't check its project.
+    TagsOfCollection,
+    /// The tags of a version; the loader doesn't check who sees it.
+    TagsOfVersion,
 }
 
 /// A page of the things that belong to one row. Rows whose pages begin and end alike are loaded together.
@@ -325,6 +332,33 @@ impl Key for PlacesOf {
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         let rows = source.service.memberships_of_versions(&numbers(keys, |key| key.0)).await?;
         Ok(grouped(keys, rows.into_iter().map(|row| (PlacesOf(row.version_id.0), row))))
+    }
+}
+
+impl Key for PlaceKey {
+    type Value = MembershipRow;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.memberships_by_id(&numbers(keys, |key| key.0)).await?;
+        Ok(rows.into_iter().map(|row| (PlaceKey(row.id.0), row)).collect())
+    }
+}
+
+impl Key for TagsOfCollection {
+    type Value = Vec<TagRow>;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.tags_of_collections(&numbers(keys, |key| key.0)).await?;
+        Ok(grouped(keys, rows.into_iter().map(|row| (TagsOfCollection(row.owner), row))))
+    }
+}
+
+impl Key for TagsOfVersion {
+    type Value = Vec<TagRow>;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.tags_of_versions(&numbers(keys, |key| key.0)).await?;
+        Ok(grouped(keys, rows.into_iter().map(|row| (TagsOfVersion(row.owner), row))))
     }
 }
 

@@ -124,6 +124,9 @@ macro_rules! invalid {
 }
 
 invalid!(
+    regalia_domain::filters::FilterError,
+    regalia_domain::orders::OrderError,
+    regalia_domain::orders::CursorError,
     regalia_domain::ids::IdError,
     regalia_domain::keys::KeyError,
     regalia_domain::manifest::ManifestError,

@@ -9,6 +9,7 @@ pub mod commit;
 pub mod error;
 pub mod files;
 pub mod links;
+pub mod lists;
 pub mod organizations;
 pub mod projects;
 pub mod registries;

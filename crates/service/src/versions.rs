@@ -285,6 +285,15 @@ impl Service {
         Ok(memberships::resolve(&mut connection, &names).await?)
     }
 
+    /// Places by number. The caller of this checks their projects.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn memberships_by_id(&self, ids: &[i64]) -> Result<Vec<MembershipRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(memberships::memberships(&mut connection, ids).await?)
+    }
+
     /// Places of versions in all collections. The caller of this checks their projects.
     ///
     /// # Errors

@@ -5,11 +5,12 @@ use chrono::{DateTime, Utc};
 use regalia_domain::ids::VersionId;
 use regalia_domain::roles::Right;
 use regalia_service::store::aliases::AliasRow;
+use regalia_service::store::tags::TagRow;
 use regalia_service::store::versions::VersionRow;
 
 use crate::context::Reach as _;
 use crate::ids;
-use crate::loaders::{AliasesOf, CollectionKey, PlacesOf, ProjectKey};
+use crate::loaders::{AliasesOf, CollectionKey, PlacesOf, ProjectKey, TagsOfVersion};
 use crate::scalars::{Int64, JsonString};
 use crate::wandb::client::Client;
 use crate::wandb::collection::{ArtifactAlias, ArtifactSequence};
@@ -72,9 +73,9 @@ impl Artifact {
         self.0.ttl_seconds == -1
     }
 
-    /// W&B protocol: tags. Nothing sets them yet, so there are none.
-    async fn tags(&self) -> Vec<Tag> {
-        Vec::new()
+    /// W&B protocol: tags.
+    async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Tag>> {
+        Ok(context.page(TagsOfVersion(self.0.id.0)).await?.into_iter().map(Tag::from).collect())
     }
 
     /// W&B protocol: the run's step that made it.
@@ -165,11 +166,23 @@ pub struct Tag {
     name: String,
 }
 
+impl From<TagRow> for Tag {
+    fn from(row: TagRow) -> Self {
+        Self { id: ids::id("Tag", row.id), name: row.tag }
+    }
+}
+
 /// W&B protocol: tags.
 #[derive(SimpleObject)]
 pub struct TagConnection {
     /// W&B protocol: one for each tag.
     pub edges: Vec<TagEdge>,
+}
+
+impl From<Vec<TagRow>> for TagConnection {
+    fn from(rows: Vec<TagRow>) -> Self {
+        Self { edges: rows.into_iter().map(|row| TagEdge { node: row.into() }).collect() }
+    }
 }
 
 /// W&B protocol: a tag in a list.

@@ -12,7 +12,9 @@ use regalia_service::versions::may_download;
 use crate::context::Reach as _;
 use crate::error::Fail as _;
 use crate::ids;
-use crate::loaders::{AliasesOf, CollectionKey, EntriesOf, NEWEST, PlaceNamed, PlacesIn, ProjectKey, VersionKey};
+use crate::loaders::{AliasesOf, CollectionKey, EntriesOf, NEWEST, PlaceNamed, PlacesIn, ProjectKey, TagsOfCollection, VersionKey};
+use crate::scalars::JsonString;
+use crate::wandb::lists::{self, VersionedArtifactConnection, Wanted};
 use crate::paging;
 use crate::wandb::artifact::{Artifact, TagConnection, TypeOfVersion};
 use crate::wandb::client::Client;
@@ -29,7 +31,20 @@ use crate::wandb::project::Project;
     field(name = "created_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it was made."),
     field(name = "updated_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it last changed."),
     field(name = "project", ty = "Option<Project>", desc = "W&B protocol: where it is; null when invisible (rule 22)."),
-    field(name = "tags", ty = "TagConnection", desc = "W&B protocol: tags. Nothing sets them yet, so there are none."),
+    field(name = "tags", ty = "TagConnection", desc = "W&B protocol: tags."),
+    field(
+        name = "artifacts",
+        ty = "Option<VersionedArtifactConnection>",
+        desc = "W&B protocol: its versions, at their places.",
+        arg(name = "after", ty = "Option<String>", desc = "W&B protocol: the `endCursor` of the page before."),
+        arg(name = "filters", ty = "Option<JsonString>", desc = "W&B protocol: which of them, as JSON."),
+        arg(name = "first", ty = "Option<i32>", desc = "W&B protocol: at most 1000; 20 if absent."),
+        arg(
+            name = "order",
+            ty = "Option<String>",
+            desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending."
+        )
+    ),
     field(name = "default_artifact_type", ty = "TypeOfVersion", desc = "W&B protocol: its type."),
     field(
         name = "artifact_membership",
@@ -115,9 +130,31 @@ impl ArtifactSequence {
         project(context, &self.0).await
     }
 
-    /// W&B protocol: tags. Nothing sets them yet, so there are none.
-    async fn tags(&self) -> TagConnection {
-        TagConnection { edges: Vec::new() }
+    /// W&B protocol: tags; none when the project is invisible (rule 22).
+    async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<TagConnection> {
+        if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
+            return Ok(TagConnection::from(Vec::new()));
+        }
+        Ok(context.page(TagsOfCollection(self.0.id.0)).await?.into())
+    }
+
+    /// W&B protocol: its versions, at their places.
+    async fn artifacts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
+            String,
+        >,
+    ) -> async_graphql::Result<Option<VersionedArtifactConnection>> {
+        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        // The source collection of a link may be in a project that the caller doesn't see (rule 22).
+        if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(VersionedArtifactConnection::of_collection(context, self.0.id.0, filter, &wanted).await?))
     }
 
     /// W&B protocol: its type.
@@ -175,9 +212,31 @@ impl ArtifactPortfolio {
         project(context, &self.0).await
     }
 
-    /// W&B protocol: tags. Nothing sets them yet, so there are none.
-    async fn tags(&self) -> TagConnection {
-        TagConnection { edges: Vec::new() }
+    /// W&B protocol: tags; none when the project is invisible (rule 22).
+    async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<TagConnection> {
+        if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
+            return Ok(TagConnection::from(Vec::new()));
+        }
+        Ok(context.page(TagsOfCollection(self.0.id.0)).await?.into())
+    }
+
+    /// W&B protocol: its versions, at their places.
+    async fn artifacts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
+            String,
+        >,
+    ) -> async_graphql::Result<Option<VersionedArtifactConnection>> {
+        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        // The source collection of a link may be in a project that the caller doesn't see (rule 22).
+        if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(VersionedArtifactConnection::of_collection(context, self.0.id.0, filter, &wanted).await?))
     }
 
     /// W&B protocol: its type.

@@ -1,6 +1,6 @@
 //! Entities, and the W&B protocol's half of `User` and `Organization`. What must not live here: projects.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use regalia_domain::ids::OrganizationId;
 use regalia_service::store::access::{EntityRow, ProjectRow};
 use regalia_service::store::accounts::UserRow;
@@ -9,7 +9,12 @@ use regalia_service::store::organizations::OrganizationRow;
 use crate::context::Reach as _;
 use crate::error::OrNull as _;
 use crate::ids;
+use crate::scalars::JsonString;
 use crate::shared::{Organization, User};
+use crate::wandb::lists::{
+    self, ArtifactCollectionConnection, ArtifactCollectionMembershipConnection, ArtifactCollectionType, CollectionPlace,
+    ProjectConnection, Wanted,
+};
 use crate::wandb::project::{self, Project};
 
 /// W&B protocol: an organization, team or user.
@@ -83,6 +88,63 @@ impl Entity {
     ) -> async_graphql::Result<Option<Project>> {
         project::find(context, &self.name, name.as_deref().unwrap_or_default()).await
     }
+
+    /// W&B protocol: an organization's registries, a team's or user's projects, by name.
+    async fn projects(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<String>,
+    ) -> async_graphql::Result<ProjectConnection> {
+        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        ProjectConnection::of_entity(context, self.id, &filter, &wanted).await
+    }
+
+    /// W&B protocol: the collections of all its registries or projects, newest first.
+    #[allow(clippy::too_many_arguments)] // The wire's.
+    async fn artifact_collections(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: the kinds that are wanted; all if absent.")] collection_types: Option<
+            Vec<ArtifactCollectionType>,
+        >,
+        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<String>,
+        #[graphql(desc = "W&B protocol: of which registries or projects, as JSON.")] project_filters: Option<JsonString>,
+    ) -> async_graphql::Result<ArtifactCollectionConnection> {
+        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        let projects = lists::filter(project_filters)?;
+        // An organization has registries alone, everybody else projects alone.
+        let kind = if self.kind == "organization" { ArtifactCollectionType::Portfolio } else { ArtifactCollectionType::Sequence };
+        let place = match collection_types {
+            Some(kinds) if !kinds.contains(&kind) => CollectionPlace::Nowhere,
+            _ => CollectionPlace::Entity(self.id, projects),
+        };
+        ArtifactCollectionConnection::read(context, place, filter, &wanted).await
+    }
+
+    /// W&B protocol: the versions in all its registries or projects at their places, newest place first.
+    #[allow(clippy::too_many_arguments)] // The wire's.
+    async fn artifact_memberships(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: in which collections, as JSON.")] collection_filters: Option<JsonString>,
+        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
+            String,
+        >,
+        #[graphql(desc = "W&B protocol: of which registries or projects, as JSON.")] project_filters: Option<JsonString>,
+    ) -> async_graphql::Result<ArtifactCollectionMembershipConnection> {
+        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        let (projects, collections) = (lists::filter(project_filters)?, lists::filter(collection_filters)?);
+        ArtifactCollectionMembershipConnection::of_entity(context, self.id, &projects, &collections, &filter, &wanted).await
+    }
 }
 
 /// The W&B protocol's half of a user.
@@ -117,6 +179,13 @@ impl WandbUser {
     }
 }
 
+/// W&B protocol: what the search for versions can do.
+#[derive(SimpleObject)]
+pub struct AdvancedRegistryFeatures {
+    /// W&B protocol: whether it takes the filters of the other kind of search. It doesn't.
+    advanced_search: bool,
+}
+
 /// The W&B protocol's half of an organization.
 pub struct WandbOrganization(pub OrganizationRow);
 
@@ -126,6 +195,11 @@ impl WandbOrganization {
     /// W&B protocol: the entity that owns the organization's registries.
     async fn org_entity(&self) -> Entity {
         Entity { id: self.0.id.0, name: self.0.name.clone(), kind: "organization".into(), organization: Some(self.0.id) }
+    }
+
+    /// W&B protocol: what the search for versions can do.
+    async fn advanced_registry_features(&self) -> AdvancedRegistryFeatures {
+        AdvancedRegistryFeatures { advanced_search: false }
     }
 
     /// W&B protocol: an id in a service that Regalia has no part in: always null.

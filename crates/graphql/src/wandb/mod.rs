@@ -20,6 +20,7 @@ pub mod client;
 pub mod collection;
 pub mod entity;
 pub mod file;
+pub mod lists;
 pub mod project;
 pub mod publish;
 pub mod run;

@@ -16,7 +16,9 @@ use crate::ids;
 use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf};
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
+use crate::scalars::JsonString;
 use crate::wandb::entity::Entity;
+use crate::wandb::lists::{self, ArtifactCollectionConnection, CollectionPlace, Wanted};
 use crate::wandb::run::Run;
 use crate::wandb::{named_or_default, split_project};
 
@@ -139,6 +141,19 @@ impl Project {
         artifact_at(context, &place).await
     }
 
+    /// W&B protocol: its collections, newest first.
+    async fn artifact_collections(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<String>,
+    ) -> async_graphql::Result<ArtifactCollectionConnection> {
+        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        ArtifactCollectionConnection::read(context, CollectionPlace::Project(self.0.id.0), filter, &wanted).await
+    }
+
     /// W&B protocol: a collection by name.
     async fn artifact_collection(
         &self,
@@ -203,6 +218,19 @@ impl ArtifactType {
             return Ok(None);
         }
         artifact_at(context, &place).await
+    }
+
+    /// W&B protocol: the collections of this type, newest first.
+    async fn artifact_collections(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<String>,
+    ) -> async_graphql::Result<ArtifactCollectionConnection> {
+        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        ArtifactCollectionConnection::read(context, CollectionPlace::Type(self.row.id), filter, &wanted).await
     }
 
     /// W&B protocol: a collection of this type by name.

@@ -3,7 +3,8 @@
 use async_graphql::{Json, Object, SimpleObject};
 
 /// The features whose protocol this server speaks whole. Others are absent, which the SDK takes as "off".
-const FEATURES: [&str; 10] = [
+const FEATURES: [&str; 11] = [
+    "ARTIFACT_COLLECTIONS_FILTERING_SORTING",
     "ARTIFACT_COLLECTION_MEMBERSHIP_FILES",
     "ARTIFACT_COLLECTION_MEMBERSHIP_FILE_DOWNLOAD_HANDLER",
     "ARTIFACT_MEMBERSHIP_IN_LINK_ARTIFACT_RESPONSE",

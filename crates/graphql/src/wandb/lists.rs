@@ -1,0 +1,320 @@
+//! Filtered and ordered lists on the wire: filters and orders as the SDK writes them, in; Relay connections, out. What must
+//! not live here: what a filter means (the domain crate), and the rows' own fields.
+
+use std::hash::Hash;
+
+use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
+use async_graphql::{Context, Enum, Object, SimpleObject};
+use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, Target, VersionTest};
+use regalia_domain::ids::ArtifactTypeId;
+use regalia_domain::orders::{CollectionOrder, Order, OrderKey, Position, RegistryOrder, VersionOrder};
+use regalia_service::lists::LARGEST_PAGE;
+use regalia_service::store::lists::{Collections, CollectionsIn, Listed, Part, Projects, Versions, VersionsIn};
+use regalia_service::{Error, Page};
+
+use crate::context::Reach as _;
+use crate::error::{Fail as _, Parsed as _};
+use crate::loaders::{CollectionKey, Key, PlaceKey, ProjectKey};
+use crate::scalars::JsonString;
+use crate::wandb::artifact::Artifact;
+use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
+use crate::wandb::project::Project;
+
+/// Reads a filter; without one everything is wanted.
+pub(crate) fn filter<T: Target>(text: Option<JsonString>) -> async_graphql::Result<Filter<T>> {
+    match text {
+        None => Ok(Filter::everything()),
+        Some(text) => Filter::parse(&text.0).parsed(),
+    }
+}
+
+/// The part of a list that a client asked for.
+pub(crate) struct Wanted<K> {
+    order: Order<K>,
+    after: Option<Position>,
+    first: i64,
+}
+
+impl<K: OrderKey> Wanted<K> {
+    /// Reads the arguments.
+    pub(crate) fn read(first: Option<i32>, after: Option<String>, order: Option<String>) -> async_graphql::Result<Self> {
+        let first = first.map_or(Page::DEFAULT, i64::from);
+        if !(0..=LARGEST_PAGE).contains(&first) {
+            return Err(Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
+        }
+        let order = match order.as_deref() {
+            None | Some("") => K::DEFAULT,
+            Some(order) => Order::parse(order).parsed()?,
+        };
+        let after = match after.as_deref() {
+            None | Some("") => None,
+            Some(cursor) => {
+                // What isn't even opaque is answered as what isn't of this list.
+                let text = OpaqueCursor::<String>::decode_cursor(cursor).map_or_else(|_| cursor.to_owned(), |cursor| cursor.0);
+                Some(order.read_position(&text).parsed()?)
+            }
+        };
+        Ok(Self { order, after, first })
+    }
+
+    /// The part, with one row more to know whether there are more.
+    fn part(&self) -> Part<'_, K> {
+        Part { order: self.order, after: self.after.as_ref(), first: self.first + 1 }
+    }
+
+    /// The rows that were wanted, and what their page says of itself.
+    fn cut(&self, mut rows: Vec<Listed>) -> (Vec<Listed>, PageInfo) {
+        let wanted = usize::try_from(self.first).unwrap_or(0);
+        let more = rows.len() > wanted;
+        rows.truncate(wanted);
+        let cursor = |row: Option<&Listed>| row.map(cursor);
+        let info = PageInfo {
+            has_previous_page: self.after.is_some(),
+            has_next_page: more,
+            start_cursor: cursor(rows.first()),
+            end_cursor: cursor(rows.last()),
+        };
+        (rows, info)
+    }
+}
+
+fn cursor(row: &Listed) -> String {
+    OpaqueCursor(row.position.to_string()).encode_cursor()
+}
+
+/// The rows of a page, in its order. One that has just been deleted is left out.
+async fn rows<K: Key + Hash>(
+    context: &Context<'_>,
+    page: &[Listed],
+    key: impl Fn(i64) -> K + Send,
+) -> async_graphql::Result<Vec<(String, K::Value)>> {
+    let keys: Vec<K> = page.iter().map(|row| key(row.position.id)).collect();
+    let mut found = context.rows(keys.iter().cloned()).await?;
+    Ok(page.iter().zip(keys).filter_map(|(row, key)| Some((cursor(row), found.remove(&key)?))).collect())
+}
+
+/// W&B protocol: a page of projects or registries.
+#[derive(SimpleObject)]
+pub struct ProjectConnection {
+    /// W&B protocol: one for each row of the page.
+    edges: Vec<ProjectEdge>,
+    /// W&B protocol: where the page ends.
+    page_info: PageInfo,
+}
+
+/// W&B protocol: a project in a list.
+#[derive(SimpleObject)]
+pub struct ProjectEdge {
+    /// W&B protocol: for `after`.
+    cursor: String,
+    /// W&B protocol: the project.
+    node: Project,
+}
+
+impl ProjectConnection {
+    /// What an entity owns, as far as the caller sees it.
+    pub(crate) async fn of_entity(
+        context: &Context<'_>,
+        entity: i64,
+        filter: &Filter<RegistryTest>,
+        wanted: &Wanted<RegistryOrder>,
+    ) -> async_graphql::Result<Self> {
+        let list = Projects { caller: context.caller()?, entities: &[entity], filter };
+        let (page, page_info) = wanted.cut(context.service()?.list_projects(&list, wanted.part()).await.fail()?);
+        let rows = rows(context, &page, ProjectKey).await?;
+        let edges = rows.into_iter().map(|(cursor, row)| ProjectEdge { cursor, node: Project(row) }).collect();
+        Ok(Self { edges, page_info })
+    }
+}
+
+/// W&B protocol: the kinds of collection.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactCollectionType {
+    /// W&B protocol: versions are born there.
+    Sequence,
+    /// W&B protocol: versions are linked there.
+    Portfolio,
+}
+
+/// Where collections are listed.
+pub(crate) enum CollectionPlace {
+    /// In a project or registry that the caller sees.
+    Project(i64),
+    /// Of one type.
+    Type(ArtifactTypeId),
+    /// In everything of an entity that the caller sees and this wants.
+    Entity(i64, Filter<RegistryTest>),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// W&B protocol: a page of collections.
+pub struct ArtifactCollectionConnection {
+    place: CollectionPlace,
+    filter: Filter<CollectionTest>,
+    page: Vec<Listed>,
+    page_info: PageInfo,
+}
+
+/// W&B protocol: a collection in a list.
+#[derive(SimpleObject)]
+pub struct ArtifactCollectionEdge {
+    /// W&B protocol: for `after`.
+    cursor: String,
+    /// W&B protocol: the collection.
+    node: ArtifactCollection,
+}
+
+impl CollectionPlace {
+    /// As the store takes it; none for nowhere.
+    fn list<'l>(&'l self, context: &Context<'l>) -> async_graphql::Result<Option<CollectionsIn<'l>>> {
+        Ok(match self {
+            Self::Project(id) => Some(CollectionsIn::Projects(std::slice::from_ref(id))),
+            Self::Type(id) => Some(CollectionsIn::Type(*id)),
+            Self::Entity(id, registries) => Some(CollectionsIn::Entity(context.caller()?, *id, registries)),
+            Self::Nowhere => None,
+        })
+    }
+}
+
+impl ArtifactCollectionConnection {
+    /// Reads the page.
+    pub(crate) async fn read(
+        context: &Context<'_>,
+        place: CollectionPlace,
+        filter: Filter<CollectionTest>,
+        wanted: &Wanted<CollectionOrder>,
+    ) -> async_graphql::Result<Self> {
+        let listed = match place.list(context)? {
+            None => Vec::new(),
+            Some(place) => {
+                let list = Collections { place, filter: &filter };
+                context.service()?.list_collections(&list, wanted.part()).await.fail()?
+            }
+        };
+        let (page, page_info) = wanted.cut(listed);
+        Ok(Self { place, filter, page, page_info })
+    }
+}
+
+/// W&B protocol: a page of collections.
+#[Object]
+impl ArtifactCollectionConnection {
+    /// W&B protocol: one for each row of the page.
+    async fn edges(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactCollectionEdge>> {
+        let rows = rows(context, &self.page, CollectionKey).await?;
+        Ok(rows.into_iter().map(|(cursor, row)| ArtifactCollectionEdge { cursor, node: row.into() }).collect())
+    }
+
+    /// W&B protocol: where the page ends.
+    async fn page_info(&self) -> &PageInfo {
+        &self.page_info
+    }
+
+    /// W&B protocol: how many there are on all pages together.
+    async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i64> {
+        let Some(place) = self.place.list(context)? else { return Ok(0) };
+        let list = Collections { place, filter: &self.filter };
+        let counts = context.service()?.count_collections(&list).await.fail()?;
+        Ok(counts.first().map_or(0, |(_, count)| *count))
+    }
+}
+
+/// W&B protocol: a page of places.
+#[derive(SimpleObject)]
+pub struct ArtifactCollectionMembershipConnection {
+    /// W&B protocol: one for each row of the page.
+    edges: Vec<ArtifactCollectionMembershipEdge>,
+    /// W&B protocol: where the page ends.
+    page_info: PageInfo,
+}
+
+/// W&B protocol: a place in a list.
+#[derive(SimpleObject)]
+pub struct ArtifactCollectionMembershipEdge {
+    /// W&B protocol: for `after`.
+    cursor: String,
+    /// W&B protocol: the place.
+    node: ArtifactCollectionMembership,
+}
+
+impl ArtifactCollectionMembershipConnection {
+    /// The places in everything of an entity that the caller sees and the filters want.
+    pub(crate) async fn of_entity(
+        context: &Context<'_>,
+        entity: i64,
+        registries: &Filter<RegistryTest>,
+        collections: &Filter<CollectionTest>,
+        filter: &Filter<VersionTest>,
+        wanted: &Wanted<VersionOrder>,
+    ) -> async_graphql::Result<Self> {
+        let list = Versions { place: VersionsIn::Entity(context.caller()?, entity, registries, collections), filter };
+        let (page, page_info) = wanted.cut(context.service()?.list_versions(&list, wanted.part()).await.fail()?);
+        let edges = rows(context, &page, PlaceKey)
+            .await?
+            .into_iter()
+            .map(|(cursor, row)| ArtifactCollectionMembershipEdge { cursor, node: ArtifactCollectionMembership(row) })
+            .collect();
+        Ok(Self { edges, page_info })
+    }
+}
+
+/// W&B protocol: a page of a collection's versions.
+pub struct VersionedArtifactConnection {
+    collection: i64,
+    filter: Filter<VersionTest>,
+    page: Vec<Listed>,
+    page_info: PageInfo,
+}
+
+/// W&B protocol: a version in a list of a collection.
+#[derive(SimpleObject)]
+pub struct VersionedArtifactEdge {
+    /// W&B protocol: for `after`.
+    cursor: String,
+    /// W&B protocol: `vN` of the collection that was asked.
+    version: String,
+    /// W&B protocol: the version.
+    node: Artifact,
+}
+
+impl VersionedArtifactConnection {
+    /// Reads the page of a collection whose project the caller sees.
+    pub(crate) async fn of_collection(
+        context: &Context<'_>,
+        collection: i64,
+        filter: Filter<VersionTest>,
+        wanted: &Wanted<VersionOrder>,
+    ) -> async_graphql::Result<Self> {
+        let list = Versions { place: VersionsIn::Collections(&[collection]), filter: &filter };
+        let (page, page_info) = wanted.cut(context.service()?.list_versions(&list, wanted.part()).await.fail()?);
+        Ok(Self { collection, filter, page, page_info })
+    }
+}
+
+/// W&B protocol: a page of a collection's versions.
+#[Object]
+impl VersionedArtifactConnection {
+    /// W&B protocol: one for each row of the page.
+    async fn edges(&self, context: &Context<'_>) -> async_graphql::Result<Vec<VersionedArtifactEdge>> {
+        let places = rows(context, &self.page, PlaceKey).await?;
+        let artifacts = places.iter().map(|(_, place)| artifact_at(context, place));
+        let artifacts = futures_util::future::try_join_all(artifacts).await?;
+        let edges = places.into_iter().zip(artifacts).filter_map(|((cursor, place), node)| {
+            Some(VersionedArtifactEdge { cursor, version: format!("v{}", place.index), node: node? })
+        });
+        Ok(edges.collect())
+    }
+
+    /// W&B protocol: where the page ends.
+    async fn page_info(&self) -> &PageInfo {
+        &self.page_info
+    }
+
+    /// W&B protocol: how many there are on all pages together.
+    async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i64> {
+        let list = Versions { place: VersionsIn::Collections(&[self.collection]), filter: &self.filter };
+        let counts = context.service()?.count_versions(&list).await.fail()?;
+        Ok(counts.first().map_or(0, |(_, count)| *count))
+    }
+}

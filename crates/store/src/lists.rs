@@ -1,0 +1,286 @@
+//! Filtered and ordered lists, page by page: which rows stand on a page, by number, and where in the order each one stands.
+//! The rows themselves are read by their numbers, with everything else on the page. Only what the caller sees is listed and
+//! counted. What must not live here: what a question of a filter is in SQL (`filters`).
+//!
+//! A page of the lists of several parents takes one statement.
+
+use chrono::{DateTime, Utc};
+use regalia_domain::filters::timestamp::Timestamp;
+use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, VersionTest};
+use regalia_domain::ids::ArtifactTypeId;
+use regalia_domain::orders::{Direction, Order, Position, SortKind, SortValue};
+use sqlx::Row as _;
+
+use crate::access::Caller;
+use crate::filters::{Columns, Sql, utc, write};
+use crate::{Connection, Error, Result};
+
+/// Which part of a list is wanted.
+#[derive(Debug)]
+pub struct Part<'p, K> {
+    /// The order.
+    pub order: Order<K>,
+    /// Where the part begins: after this row.
+    pub after: Option<&'p Position>,
+    /// How many rows it has at most.
+    pub first: i64,
+}
+
+/// A row's place in the list of a parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Number of the parent.
+    pub parent: i64,
+    /// The row's number, and its place in the order.
+    pub position: Position,
+}
+
+/// The registries of organizations, the projects of teams and users, as far as the caller sees them.
+#[derive(Debug)]
+pub struct Projects<'l> {
+    /// Who asks.
+    pub caller: &'l Caller,
+    /// The parents.
+    pub entities: &'l [i64],
+    /// Which of them.
+    pub filter: &'l Filter<RegistryTest>,
+}
+
+/// Where collections are listed.
+#[derive(Debug)]
+pub enum CollectionsIn<'l> {
+    /// Of each of these projects or registries, which the caller was allowed to see.
+    Projects(&'l [i64]),
+    /// Of one type, whose project the caller was allowed to see.
+    Type(ArtifactTypeId),
+    /// Of all projects or registries of an entity that the caller sees.
+    Entity(&'l Caller, i64, &'l Filter<RegistryTest>),
+}
+
+/// Collections.
+#[derive(Debug)]
+pub struct Collections<'l> {
+    /// Where.
+    pub place: CollectionsIn<'l>,
+    /// Which of them.
+    pub filter: &'l Filter<CollectionTest>,
+}
+
+/// Where versions are listed.
+#[derive(Debug)]
+pub enum VersionsIn<'l> {
+    /// In each of these collections, whose projects the caller was allowed to see.
+    Collections(&'l [i64]),
+    /// In the collections of all projects or registries of an entity that the caller sees.
+    Entity(&'l Caller, i64, &'l Filter<RegistryTest>, &'l Filter<CollectionTest>),
+}
+
+/// Committed versions at their places.
+#[derive(Debug)]
+pub struct Versions<'l> {
+    /// Where.
+    pub place: VersionsIn<'l>,
+    /// Which of them.
+    pub filter: &'l Filter<VersionTest>,
+}
+
+/// A list in SQL: everything but its part.
+trait List {
+    /// `file::function` of the statements.
+    const NAME: &'static str;
+
+    /// The parents' numbers.
+    fn parents(&self) -> Vec<i64>;
+
+    /// Writes a common table expression if the list needs one.
+    fn write_with(&self, _sql: &mut Sql) {}
+
+    /// Writes `from` and `where`; `parent.id` is the parent's number.
+    fn write_rows(&self, sql: &mut Sql);
+}
+
+/// The projects of one entity that a caller sees, decided once for the statement.
+fn write_visible(sql: &mut Sql, caller: &Caller, entity: i64, filter: &Filter<RegistryTest>) {
+    sql.push("with visible as materialized (select p.id from projects p where p.entity_id = ")
+        .push_bind(entity)
+        .push(" and access_level(p.id, ")
+        .push_bind(caller.user.0)
+        .push(") >= 1 and ");
+    write(sql, filter);
+    sql.push(")\n");
+}
+
+impl List for Projects<'_> {
+    const NAME: &'static str = "lists::projects";
+
+    fn parents(&self) -> Vec<i64> {
+        self.entities.to_vec()
+    }
+
+    fn write_rows(&self, sql: &mut Sql) {
+        sql.push("from projects p where p.entity_id = parent.id and access_level(p.id, ")
+            .push_bind(self.caller.user.0)
+            .push(") >= 1 and ");
+        write(sql, self.filter);
+    }
+}
+
+impl List for Collections<'_> {
+    const NAME: &'static str = "lists::collections";
+
+    fn parents(&self) -> Vec<i64> {
+        match &self.place {
+            CollectionsIn::Projects(projects) => projects.to_vec(),
+            CollectionsIn::Type(id) => vec![id.0],
+            CollectionsIn::Entity(_, entity, _) => vec![*entity],
+        }
+    }
+
+    fn write_with(&self, sql: &mut Sql) {
+        if let CollectionsIn::Entity(caller, entity, filter) = &self.place {
+            write_visible(sql, caller, *entity, filter);
+        }
+    }
+
+    fn write_rows(&self, sql: &mut Sql) {
+        sql.push("from collections c where ").push(match &self.place {
+            CollectionsIn::Projects(_) => "c.project_id = parent.id and ",
+            CollectionsIn::Type(_) => "c.type_id = parent.id and ",
+            CollectionsIn::Entity(..) => "c.project_id in (select id from visible) and ",
+        });
+        write(sql, self.filter);
+    }
+}
+
+impl List for Versions<'_> {
+    const NAME: &'static str = "lists::versions";
+
+    fn parents(&self) -> Vec<i64> {
+        match &self.place {
+            VersionsIn::Collections(collections) => collections.to_vec(),
+            VersionsIn::Entity(_, entity, ..) => vec![*entity],
+        }
+    }
+
+    fn write_with(&self, sql: &mut Sql) {
+        if let VersionsIn::Entity(caller, entity, filter, _) = &self.place {
+            write_visible(sql, caller, *entity, filter);
+        }
+    }
+
+    fn write_rows(&self, sql: &mut Sql) {
+        sql.push("from memberships m join versions v on v.id = m.version_id ");
+        match &self.place {
+            VersionsIn::Collections(_) => {
+                sql.push("where m.collection_id = parent.id and ");
+            }
+            VersionsIn::Entity(.., filter) => {
+                sql.push("join collections c on c.id = m.collection_id where c.project_id in (select id from visible) and ");
+                write(sql, filter);
+                sql.push(" and ");
+            }
+        }
+        sql.push("v.state = 'committed' and ");
+        write(sql, self.filter);
+    }
+}
+
+macro_rules! public {
+    ($($list:ident by $order:ident),*) => {$(
+        impl $list<'_> {
+            /// One part of the list of each parent, in order.
+            ///
+            /// # Errors
+            /// `TooSlow`; of PostgreSQL.
+            pub async fn part(
+                &self,
+                connection: &mut Connection,
+                part: Part<'_, regalia_domain::orders::$order>,
+            ) -> Result<Vec<Listed>> {
+                page(self, connection, part).await
+            }
+
+            /// How many there are of each parent: the parent's number, and how many.
+            ///
+            /// # Errors
+            /// `TooSlow`; of PostgreSQL.
+            pub async fn count(&self, connection: &mut Connection) -> Result<Vec<(i64, i64)>> {
+                count(self, connection).await
+            }
+        }
+    )*};
+}
+
+public!(Projects by RegistryOrder, Collections by CollectionOrder, Versions by VersionOrder);
+
+fn begin<L: List>(list: &L, function: &str) -> Sql {
+    let mut sql = Sql::new(format!("-- {}{function}\n", L::NAME));
+    list.write_with(&mut sql);
+    sql
+}
+
+async fn page<L: List, K: Columns>(list: &L, connection: &mut Connection, part: Part<'_, K>) -> Result<Vec<Listed>> {
+    let (direction, sign) = match part.order.direction {
+        Direction::Ascending => ("asc", ">"),
+        Direction::Descending => ("desc", "<"),
+    };
+    let column = part.order.key.column();
+    let mut sql = begin(list, "");
+    sql.push("select parent.id as parent, listed.* from unnest(").push_bind(list.parents()).push("::bigint[]) parent (id)\n");
+    sql.push("cross join lateral (select ").push(K::ID).push(" as id");
+    if let Some(column) = column {
+        sql.push(", ").push(column).push(" as key");
+    }
+    sql.push("\n");
+    list.write_rows(&mut sql);
+    if let Some(after) = part.after {
+        match column {
+            None => sql.push(" and ").push(K::ID).push(" ").push(sign).push(" ").push_bind(after.id),
+            Some(column) => {
+                sql.push(" and (").push(column).push(", ").push(K::ID).push(") ").push(sign).push(" (");
+                match &after.value {
+                    SortValue::Text(text) => sql.push_bind(text.clone()),
+                    SortValue::Time(time) => sql.push_bind(utc(*time)),
+                    SortValue::Number(number) => sql.push_bind(*number),
+                    // `Order::read_position` gives no such place for an order by a column.
+                    SortValue::Id => sql.push("null"),
+                };
+                sql.push(", ").push_bind(after.id).push(")")
+            }
+        };
+    }
+    let by = |sql: &mut Sql, key: &str, id: &str| {
+        if column.is_some() {
+            sql.push(key).push(" ").push(direction).push(", ");
+        }
+        sql.push(id).push(" ").push(direction);
+    };
+    sql.push("\norder by ");
+    by(&mut sql, column.unwrap_or_default(), K::ID);
+    sql.push(" limit ").push_bind(part.first).push(") listed order by parent.id, ");
+    by(&mut sql, "listed.key", "listed.id");
+    let rows = sql.build().fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|row| {
+            let value = match part.order.key.kind() {
+                SortKind::Id => SortValue::Id,
+                SortKind::Text => SortValue::Text(row.try_get("key")?),
+                SortKind::Number => SortValue::Number(row.try_get::<i32, _>("key")?.into()),
+                SortKind::Time => {
+                    let time: DateTime<Utc> = row.try_get("key")?;
+                    SortValue::Time(Timestamp::from_micros(time.timestamp_micros()).ok_or(Error::Invalid)?)
+                }
+            };
+            Ok(Listed { parent: row.try_get("parent")?, position: Position { value, id: row.try_get("id")? } })
+        })
+        .collect()
+}
+
+async fn count<L: List>(list: &L, connection: &mut Connection) -> Result<Vec<(i64, i64)>> {
+    let mut sql = begin(list, "_count");
+    sql.push("select parent.id as parent, (select count(*) ");
+    list.write_rows(&mut sql);
+    sql.push(") as count from unnest(").push_bind(list.parents()).push("::bigint[]) parent (id)");
+    let rows = sql.build().fetch_all(connection).await?;
+    rows.into_iter().map(|row| Ok((row.try_get("parent")?, row.try_get("count")?))).collect()
+}
