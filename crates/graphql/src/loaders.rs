@@ -212,10 +212,6 @@ pub(crate) use pages;
 pages! {
     /// A page of the places of a collection, newest first; the loader doesn't check its project.
     PlacesIn;
-    /// A page of the collections of a project; the loader doesn't check it.
-    CollectionsOf;
-    /// A page of the registries of an organization.
-    RegistriesOf;
     /// A page of the entries of a manifest; the loader doesn't check who may read it.
     EntriesOf;
 }
@@ -369,30 +365,6 @@ impl Key for PlacesIn {
         paged(keys, |collections, page| async move {
             let rows = source.service.memberships(&collections, &page).await?;
             Ok(rows.into_iter().map(|row| (row.collection_id.0, row)).collect())
-        })
-        .await
-    }
-}
-
-impl Key for CollectionsOf {
-    type Value = Vec<CollectionRow>;
-
-    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        paged(keys, |projects, page| async move {
-            let rows = source.service.collections(&projects, &page).await?;
-            Ok(rows.into_iter().map(|row| (row.project_id.0, row)).collect())
-        })
-        .await
-    }
-}
-
-impl Key for RegistriesOf {
-    type Value = Vec<ProjectRow>;
-
-    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        paged(keys, |organizations, page| async move {
-            let rows = source.service.registries(&source.caller, &organizations, &page).await?;
-            Ok(rows.into_iter().map(|row| (row.entity_id, row)).collect())
         })
         .await
     }

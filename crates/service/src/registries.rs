@@ -10,7 +10,7 @@ use regalia_store::{Connection, Tx, registries};
 use serde_json::json;
 
 use crate::projects::{forbidden_project, subject};
-use crate::{Error, Page, Request, Result, Service, at_most};
+use crate::{Error, Request, Result, Service, at_most};
 
 /// Registries that linking makes by itself, with the one type that each takes (rule 11).
 const CORE: [(&str, &str); 2] = [("model", "model"), ("dataset", "dataset")];
@@ -29,15 +29,6 @@ pub struct RegistryFields {
 }
 
 impl Service {
-    /// One page of the registries of each of several organizations that the caller sees, by name.
-    ///
-    /// # Errors
-    /// Of the database alone.
-    pub async fn registries(&self, caller: &Caller, organizations: &[i64], page: &Page) -> Result<Vec<ProjectRow>> {
-        let mut connection = self.store.read().await?;
-        Ok(access::registries(&mut connection, caller, organizations, &page.after, page.first).await?)
-    }
-
     /// Registries that the caller sees, by their organizations and names.
     ///
     /// # Errors

@@ -260,15 +260,6 @@ impl Service {
         Ok(collections::collections(&mut connection, ids).await?)
     }
 
-    /// One page of the collections of each of several projects, by name. The caller of this checks the projects.
-    ///
-    /// # Errors
-    /// Of the database alone.
-    pub async fn collections(&self, projects: &[i64], page: &Page) -> Result<Vec<CollectionRow>> {
-        let mut connection = self.store.read().await?;
-        Ok(collections::of_projects(&mut connection, projects, &page.after, page.first).await?)
-    }
-
     /// What `collection:alias` texts mean in projects, in their order; none where nothing is. The caller of this checks the
     /// projects.
     ///

@@ -260,36 +260,6 @@ pub async fn projects(connection: &mut Connection, caller: &Caller, ids: &[i64])
     Ok(rows.into_iter().filter(|row| row.allows(Right::See)).collect())
 }
 
-/// One page of the registries of each of several organizations that the caller sees, by name.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn registries(
-    connection: &mut Connection,
-    caller: &Caller,
-    organizations: &[i64],
-    after: &str,
-    limit: i64,
-) -> Result<Vec<ProjectRow>> {
-    Ok(select_project!(
-        "registries",
-        "where p.id in (
-            select page.id from unnest($2::bigint[]) o (id)
-            cross join lateral (
-                select r.id from projects r
-                where r.entity_id = o.id and r.kind = 'registry' and r.name > $3 and access_level(r.id, $1) >= 1
-                order by r.name limit $4
-            ) page
-        ) order by p.entity_id, p.name",
-        caller.user.0,
-        organizations,
-        after,
-        limit
-    )
-    .fetch_all(connection)
-    .await?)
-}
-
 /// Registries by their organizations and names, as far as the caller sees them, in any order.
 ///
 /// # Errors

@@ -73,28 +73,6 @@ pub async fn collections(connection: &mut Connection, ids: &[i64]) -> Result<Vec
     Ok(select_collection!("collections", "where c.id = any($1)", ids).fetch_all(connection).await?)
 }
 
-/// One page of the collections of each of several projects by name: at most `limit` after the name `after`. For projects that
-/// the caller was allowed to see.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn of_projects(connection: &mut Connection, projects: &[i64], after: &str, limit: i64) -> Result<Vec<CollectionRow>> {
-    Ok(select_collection!(
-        "of_projects",
-        "where c.id in (
-            select page.id from unnest($1::bigint[]) p (id)
-            cross join lateral (
-                select id from collections where project_id = p.id and name > $2 order by name limit $3
-            ) page
-        ) order by c.project_id, c.name",
-        projects,
-        after,
-        limit
-    )
-    .fetch_all(connection)
-    .await?)
-}
-
 /// A collection whose row is locked until the transaction ends: what writes to its versions and aliases demand.
 #[derive(Debug)]
 pub struct Locked {

@@ -53,7 +53,9 @@ impl Condition for RegistryTest {
         match self {
             Self::Id(question) => number(sql, "p.id", question),
             Self::Name(question) => text(sql, "p.name", question),
-            Self::FullName(question) => text(sql, &format!("(case p.kind when 'registry' then '{REGISTRY_PREFIX}' else '' end || p.name)"), question),
+            Self::FullName(question) => {
+                text(sql, &format!("(case p.kind when 'registry' then '{REGISTRY_PREFIX}' else '' end || p.name)"), question)
+            }
             Self::EntityId(question) => number(sql, "p.entity_id", question),
             Self::Description(question) => nullable(sql, "p.description", question),
             Self::CreatedAt(question) => moment(sql, "p.created_at", question),

@@ -5,13 +5,15 @@ use chrono::{DateTime, Utc};
 use regalia_service::store::collections::CollectionRow;
 use regalia_service::store::memberships::MembershipRow;
 
+use super::lists::{self, Arguments, LinkFilter, LinkOrder};
 use super::registry::Registry;
 use super::user::Paged;
 use super::version::Version;
 use crate::context::Reach as _;
 use crate::ids;
-use crate::loaders::{AliasesOf, CollectionKey, NEWEST, PlaceNamed, PlacesIn, ProjectKey, VersionKey};
-use crate::paging::{connection, page, probe};
+use crate::loaders::{
+    AliasesOf, CollectionKey, NEWEST, PlaceKey, PlaceNamed, PlacesIn, ProjectKey, TagsOfCollection, VersionKey,
+};
 
 /// A named line of published versions of one artifact type.
 #[derive(Debug, Clone)]
@@ -70,16 +72,22 @@ impl Collection {
         Ok(context.row(PlaceNamed(self.0.project_id.0, format!("{}:{alias}", self.0.name))).await?.map(Link))
     }
 
-    /// Its links, newest first.
+    /// Its tags, by name.
+    async fn tags(&self, context: &Context<'_>) -> Result<Vec<String>> {
+        Ok(context.page(TagsOfCollection(self.0.id.0)).await?.into_iter().map(|row| row.tag).collect())
+    }
+
+    /// Its links, newest first if no other order is given.
     async fn links(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many links, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Links after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Which links; all if not given.")] filter: Option<LinkFilter>,
+        #[graphql(desc = "In which order.", default_with = "LinkOrder::IndexDescending")] order: LinkOrder,
     ) -> Result<Paged<Link>> {
-        let page = page(first, after.as_deref())?;
-        let rows = context.page(PlacesIn::new(self.0.id.0, &probe(&page))).await?;
-        Ok(connection(&page, rows, |row| row.index.to_string(), Link))
+        let arguments = Arguments { filter, order, first, after };
+        lists::page(context, self.0.id.0, arguments, PlaceKey, Link).await
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod api_key;
 pub mod collection;
 pub mod keys;
+pub mod lists;
 pub mod organization;
 pub mod registry;
 pub mod team;

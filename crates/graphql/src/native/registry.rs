@@ -11,12 +11,12 @@ use regalia_service::store::access::{ProjectKind, ProjectRow};
 use regalia_service::store::organizations::OrganizationRow;
 
 use super::collection::Collection;
+use super::lists::{self, Arguments, CollectionFilter, CollectionOrder, RegistryFilter, RegistryOrder};
 use super::user::Paged;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
-use crate::loaders::{CollectionNamed, CollectionsOf, RegistriesOf, RegistryNamed, TypesOf};
-use crate::paging::{connection, page, probe};
+use crate::loaders::{CollectionKey, CollectionNamed, ProjectKey, RegistryNamed, TypesOf};
 use crate::shared::Organization;
 
 /// Who sees a registry.
@@ -113,16 +113,17 @@ impl Registry {
         Ok(context.row(CollectionNamed(self.0.id.0, name)).await?.map(Collection))
     }
 
-    /// Its collections, by name.
+    /// Its collections, by name if no other order is given.
     async fn collections(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many collections, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Collections after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Which collections; all if not given.")] filter: Option<CollectionFilter>,
+        #[graphql(desc = "In which order.", default_with = "CollectionOrder::NameAscending")] order: CollectionOrder,
     ) -> Result<Paged<Collection>> {
-        let page = page(first, after.as_deref())?;
-        let rows = context.page(CollectionsOf::new(self.0.id.0, &probe(&page))).await?;
-        Ok(connection(&page, rows, |row| row.name.clone(), Collection))
+        let arguments = Arguments { filter, order, first, after };
+        lists::page(context, self.0.id.0, arguments, CollectionKey, Collection).await
     }
 }
 
@@ -142,16 +143,17 @@ impl OrganizationRegistries {
         Ok(context.row(RegistryNamed(self.0.id.0, name)).await?.map(Registry))
     }
 
-    /// The registries that you see, by name.
+    /// The registries that you see, by name if no other order is given.
     async fn registries(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many registries, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Registries after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Which registries; all if not given.")] filter: Option<RegistryFilter>,
+        #[graphql(desc = "In which order.", default_with = "RegistryOrder::NameAscending")] order: RegistryOrder,
     ) -> Result<Paged<Registry>> {
-        let page = page(first, after.as_deref())?;
-        let rows = context.page(RegistriesOf::new(self.0.id.0, &probe(&page))).await?;
-        Ok(connection(&page, rows, |row| row.name.clone(), Registry))
+        let arguments = Arguments { filter, order, first, after };
+        lists::page(context, self.0.id.0, arguments, ProjectKey, Registry).await
     }
 }
 

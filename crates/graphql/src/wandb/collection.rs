@@ -12,13 +12,15 @@ use regalia_service::versions::may_download;
 use crate::context::Reach as _;
 use crate::error::Fail as _;
 use crate::ids;
-use crate::loaders::{AliasesOf, CollectionKey, EntriesOf, NEWEST, PlaceNamed, PlacesIn, ProjectKey, TagsOfCollection, VersionKey};
-use crate::scalars::JsonString;
-use crate::wandb::lists::{self, VersionedArtifactConnection, Wanted};
+use crate::loaders::{
+    AliasesOf, CollectionKey, EntriesOf, NEWEST, PlaceNamed, PlacesIn, ProjectKey, TagsOfCollection, VersionKey,
+};
 use crate::paging;
+use crate::scalars::JsonString;
 use crate::wandb::artifact::{Artifact, TagConnection, TypeOfVersion};
 use crate::wandb::client::Client;
 use crate::wandb::file::{FileConnection, entry_page};
+use crate::wandb::lists::{self, VersionedArtifactConnection, Wanted};
 use crate::wandb::project::Project;
 
 /// W&B protocol: a collection of either kind.
@@ -145,9 +147,8 @@ impl ArtifactSequence {
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
-            String,
-        >,
+        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")]
+        order: Option<String>,
     ) -> async_graphql::Result<Option<VersionedArtifactConnection>> {
         let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
         // The source collection of a link may be in a project that the caller doesn't see (rule 22).
@@ -227,9 +228,8 @@ impl ArtifactPortfolio {
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
-            String,
-        >,
+        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")]
+        order: Option<String>,
     ) -> async_graphql::Result<Option<VersionedArtifactConnection>> {
         let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
         // The source collection of a link may be in a project that the caller doesn't see (rule 22).

@@ -96,7 +96,9 @@ impl Entity {
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<String>,
+        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
+            String,
+        >,
     ) -> async_graphql::Result<ProjectConnection> {
         let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
         ProjectConnection::of_entity(context, self.id, &filter, &wanted).await
@@ -113,7 +115,9 @@ impl Entity {
         >,
         #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<String>,
+        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
+            String,
+        >,
         #[graphql(desc = "W&B protocol: of which registries or projects, as JSON.")] project_filters: Option<JsonString>,
     ) -> async_graphql::Result<ArtifactCollectionConnection> {
         let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
@@ -136,9 +140,8 @@ impl Entity {
         #[graphql(desc = "W&B protocol: in which collections, as JSON.")] collection_filters: Option<JsonString>,
         #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
-            String,
-        >,
+        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")]
+        order: Option<String>,
         #[graphql(desc = "W&B protocol: of which registries or projects, as JSON.")] project_filters: Option<JsonString>,
     ) -> async_graphql::Result<ArtifactCollectionMembershipConnection> {
         let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);

@@ -14,9 +14,9 @@ use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
 use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf};
+use crate::scalars::JsonString;
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
-use crate::scalars::JsonString;
 use crate::wandb::entity::Entity;
 use crate::wandb::lists::{self, ArtifactCollectionConnection, CollectionPlace, Wanted};
 use crate::wandb::run::Run;
@@ -148,7 +148,9 @@ impl Project {
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<String>,
+        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
+            String,
+        >,
     ) -> async_graphql::Result<ArtifactCollectionConnection> {
         let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
         ArtifactCollectionConnection::read(context, CollectionPlace::Project(self.0.id.0), filter, &wanted).await
@@ -227,7 +229,9 @@ impl ArtifactType {
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<String>,
+        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
+            String,
+        >,
     ) -> async_graphql::Result<ArtifactCollectionConnection> {
         let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
         ArtifactCollectionConnection::read(context, CollectionPlace::Type(self.row.id), filter, &wanted).await

@@ -136,6 +136,44 @@ pub fn create_run_files() -> String {
     [text, FILE].concat()
 }
 
+/// The filtered lists, all at once.
+const SEARCHES: &str = r#"
+query Searches($registries: JSONString, $collections: JSONString, $versions: JSONString) {
+  organization(name: "acme") {
+    advancedRegistryFeatures { advancedSearch }
+    orgEntity {
+      projects(filters: $registries, order: "+name", first: 10) { edges { cursor node { id } } pageInfo { ...Page } }
+      artifactCollections(
+        projectFilters: $registries, filters: $collections, collectionTypes: [PORTFOLIO], order: "-created_at", first: 10
+      ) { ...Collections }
+      artifactMemberships(projectFilters: $registries, collectionFilters: $collections, filters: $versions, first: 10) {
+        edges { cursor node { id } } pageInfo { ...Page }
+      }
+    }
+  }
+  project(entityName: "alpha", name: "demo") {
+    artifactCollections(filters: $collections, first: 10) { ...Collections }
+    artifactType(name: "model") { artifactCollections(first: 10) { ...Collections } }
+  }
+}
+fragment Page on PageInfo { endCursor hasNextPage }
+fragment Collections on ArtifactCollectionConnection {
+  totalCount pageInfo { ...Page }
+  edges {
+    cursor
+    node {
+      id artifacts(first: 1) { totalCount }
+      ... on ArtifactSequence { artifacts(first: 1) { totalCount } }
+      ... on ArtifactPortfolio {
+        artifacts(filters: $versions, order: "-version_index", first: 10) {
+          totalCount pageInfo { ...Page } edges { cursor version node { id } }
+        }
+      }
+    }
+  }
+}
+"#;
+
 // Regalia's own ---------------------------------------------------------------------------------------------------
 
 /// All that a person can ask, at once.
@@ -185,7 +223,7 @@ fragment Group on Team {
   members(first: 10) { edges { cursor node { role } } nodes { role user { name } } pageInfo { ...Page } }
 }
 fragment Home on Registry { id name fullName description visibility allowsAllTypes types yourRole createdAt updatedAt }
-fragment Line on Collection { id name typeName description createdAt updatedAt registry { name } }
+fragment Line on Collection { id name typeName tags description createdAt updatedAt registry { name } }
 fragment Pointer on Link { id index aliases createdAt collection { name } }
 fragment Content on Version {
   id committed typeName digest description metadata size fileCount createdAt source links { ...Pointer }
@@ -315,6 +353,13 @@ impl World {
             alice(USE_ARTIFACT.into(), json!({ "input": used })),
             alice("query($id: ID!) { clientIDMapping(clientID: $id) { serverID } }".into(), json!({ "id": "documents" })),
             alice("{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { id } } }".into(), json!({})),
+            alice(
+                SEARCHES.into(),
+                json!({
+                    "registries": "{\"name\": \"wandb-registry-model\"}", "collections": "{\"name\": {\"$contains\": \"e\"}}",
+                    "versions": "{\"state\": \"COMMITTED\"}",
+                }),
+            ),
         ]);
         documents.extend(self.publishing());
         let everything = json!({

@@ -25,17 +25,30 @@ const COMMON: [&str; 10] = ["Boolean", "DateTime", "Float", "ID", "Int", "Int64"
 const SHARED: [&str; 2] = ["Organization", "User"];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 20] = [
+const INTS: [&str; 34] = [
     "Artifact.versionIndex",
+    "ArtifactCollection.artifacts(first:)",
+    "ArtifactCollectionConnection.totalCount",
     "ArtifactCollectionMembership.files(first:)",
     "ArtifactCollectionMembership.versionIndex",
+    "ArtifactPortfolio.artifacts(first:)",
+    "ArtifactSequence.artifacts(first:)",
+    "ArtifactType.artifactCollections(first:)",
     "Collection.links(first:)",
+    "Entity.artifactCollections(first:)",
+    "Entity.artifactMemberships(first:)",
+    "Entity.projects(first:)",
     "FileConnection.totalCount",
+    "IndexFilter.before",
+    "IndexFilter.from",
+    "IndexFilter.oneOf",
+    "LabelFilter.count",
     "Link.index",
     "LinkArtifactPayload.versionIndex",
     "Organization.members(first:)",
     "Organization.registries(first:)",
     "Organization.teams(first:)",
+    "Project.artifactCollections(first:)",
     "Query.organizations(first:)",
     "Query.teams(first:)",
     "Query.users(first:)",
@@ -46,6 +59,7 @@ const INTS: [&str; 20] = [
     "User.apiKeys(first:)",
     "User.teams(first:)",
     "Version.files(first:)",
+    "VersionedArtifactConnection.totalCount",
 ];
 
 /// The innermost name of a type reference.
