@@ -3,19 +3,24 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build web test test-full check sqlx schema
+.PHONY: help run build web needs-of-run needs-of-build test test-full check sqlx schema
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-run: web ## build and start the server on http://127.0.0.1:8080
-	@scripts/need.sh postgres compiler
+run: needs-of-run web ## build and start the server on http://127.0.0.1:8080
 	cargo build --release --locked -p regalia-server
 	exec target/release/regalia serve
 
-build: web ## build the server (target/release/regalia)
-	@scripts/need.sh compiler
+build: needs-of-build web ## build the server (target/release/regalia)
 	cargo build --release --locked -p regalia-server
+
+# First of all and together, so that whoever isn't root is told one line.
+needs-of-run:
+	@scripts/need.sh compiler postgres node
+
+needs-of-build:
+	@scripts/need.sh compiler node
 
 web: web/dist/graphiql/index.html ## build GraphiQL from its npm package
 

@@ -3,6 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/need.sh postgres compiler
+if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+    echo "rustfmt or clippy is missing: rustup component add rustfmt clippy" >&2
+    exit 1
+fi
 cargo fmt --all --check
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 fresh=$(mktemp -d)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a command needs and this machine lacks, on Debian as root; else says the one line that does.
-# Usage: scripts/need.sh postgres|node|python|chromium …
+# Usage: scripts/need.sh compiler|postgres|node|python|chromium …
 set -euo pipefail
 
 packages=()
@@ -14,7 +14,14 @@ for what in "$@"; do
         node) need nodejs 'command -v node'; need npm 'command -v npm' ;;
         python) need python3-venv 'python3 -c "import ensurepip, venv"' ;;
         chromium) need chromium 'test -x "${CHROMIUM:-/usr/bin/chromium}"' ;;
-        compiler) need gcc 'command -v cc'; need cmake 'command -v cmake' ;;
+        compiler)
+            if ! command -v cargo >/dev/null; then
+                echo "cargo is missing. Install Rust as https://rustup.rs says, and open a new shell." >&2
+                exit 1
+            fi
+            # Without what it recommends, gcc comes without the C library's headers, and nothing can be linked.
+            need gcc 'command -v cc'; need libc6-dev 'echo "#include <stdlib.h>" | cc -E -'
+            ;;
         *) echo "scripts/need.sh: unknown need: $what" >&2; exit 2 ;;
     esac
 done

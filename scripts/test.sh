@@ -29,7 +29,9 @@ scripts/need.sh postgres node python chromium compiler
 make --no-print-directory web
 (cd tests/browser && npm ci --silent --no-audit --no-fund)
 tests/sdk/install.sh
-before=$(ps -eo pid,comm | grep -cE ' (postgres|regalia)$' || true)
+# From /proc, because a small system has no ps.
+running() { cat /proc/[0-9]*/comm 2>/dev/null | grep -cxE 'postgres|regalia' || true; }
+before=$(running)
 
 level checks scripts/check.sh
 cargo build --quiet --locked -p regalia-server
@@ -45,7 +47,7 @@ if [ -n "$full" ]; then
     level figures env REGALIA_BIN=target/release/regalia scripts/with-postgres.sh "$python" -m pytest -q -s tests/figures
 fi
 
-after=$(ps -eo pid,comm | grep -cE ' (postgres|regalia)$' || true)
+after=$(running)
 echo
 printf '%s\n' "${summary[@]}"
 if [ "$after" != "$before" ]; then

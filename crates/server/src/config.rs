@@ -199,9 +199,28 @@ impl Config {
             postgres_bin_dir: settings.postgres_bin_dir,
             largest_file_bytes: settings.largest_file_bytes.unwrap_or(Self::LARGEST_FILE_BYTES),
             log_format: settings.log_format.unwrap_or_else(default_format),
-            log_level: settings.log_level.unwrap_or_else(|| Self::LOG_LEVEL.to_owned()),
+            log_level: settings.log_level.map_or_else(|| Ok(Self::LOG_LEVEL.to_owned()), log_level)?,
         })
     }
+}
+
+/// A level, or levels by module. The logger takes a misspelt level for a module, and then says nothing at all.
+fn log_level(text: String) -> Result<String> {
+    let level = |word: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&word.to_ascii_lowercase().as_str());
+    let sound = text.split(',').all(|part| match part.split_once('=') {
+        Some((module, word)) => {
+            !module.is_empty() && module.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c)) && level(word)
+        }
+        None => level(part),
+    });
+    if sound {
+        return Ok(text);
+    }
+    Err(ConfigError(
+        "log_level can't be used: give one of off, error, warn, info, debug and trace, or levels by module such as \
+         info,regalia_service=debug."
+            .into(),
+    ))
 }
 
 /// `/var/lib/regalia` for root, whose home PostgreSQL's own user can't enter; else a place in the user's home.
@@ -406,6 +425,16 @@ mod tests {
         assert!(!format!("{config:?}").contains("hunter2"));
         let file = AdminFile { url: "http://127.0.0.1:8080".into(), api_key: "hunter2".into() };
         assert!(!format!("{file:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_misspelt_log_level_is_refused() {
+        for text in ["info", "OFF", "warn,regalia_service=debug", "regalia_server::http=trace"] {
+            assert!(log_level(text.into()).is_ok(), "{text}");
+        }
+        for text in ["", "verbose", "info,", "regalia_service", "a=b=c", "=info", "info;debug", "[span]=info"] {
+            assert!(log_level(text.into()).unwrap_err().to_string().contains("log_level"), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `regalia serve`: from a configuration to a listening server, and back to nothing. What must not live here: routes.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,7 +176,7 @@ async fn run_on(config: &Config, database: &Database) -> Result<(), Error> {
     let address = listener.local_addr()?;
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let clearing = tokio::spawn(clear_leftovers(service.clone()));
-    first_start(config, &service, &url).await?;
+    first_start(config, &service, &url, local(address)).await?;
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
     let router = http::router(App::new(service, Patience::default()));
@@ -248,13 +248,21 @@ async fn clear_leftovers_once(service: &Service) {
 
 /// Makes the first site administrator and says, once, how to begin. Standard output, because it is for a person and never
 /// for the log.
-async fn first_start(config: &Config, service: &Service, url: &str) -> Result<(), Error> {
+async fn first_start(config: &Config, service: &Service, url: &str, local: SocketAddr) -> Result<(), Error> {
+    let local = format!("http://{local}");
     let mut file = std::path::PathBuf::new();
     let keep = |key: &ApiKey| {
-        file = config::write_admin_file(&config.data_dir, url, key.reveal())?;
+        file = config::write_admin_file(&config.data_dir, &local, key.reveal())?;
         Ok(())
     };
     let Some((name, key)) = service.first_start(keep).await? else {
+        // `regalia admin` finds the server where it listens now.
+        if let Ok(Some(known)) = config::read_admin_file(&config.data_dir)
+            && known.url != local
+            && let Err(error) = config::write_admin_file(&config.data_dir, &local, &known.api_key)
+        {
+            tracing::warn!(%error, "the file for `regalia admin` could not be written");
+        }
         say(&format!("Regalia is at {url}"));
         return Ok(());
     };
@@ -268,7 +276,7 @@ async fn first_start(config: &Config, service: &Service, url: &str) -> Result<()
          \n\
          `regalia admin` finds it in {file}, which only you can read.\n\
          \n\
-         Try it in Python (pip install wandb):\n\
+         Try it in Python (python3 -m venv env && env/bin/pip install wandb && env/bin/python):\n\
          \n\
          import os\n\
          os.environ[\"WANDB_BASE_URL\"] = \"{url}\"\n\
@@ -283,6 +291,17 @@ async fn first_start(config: &Config, service: &Service, url: &str) -> Result<()
         file = file.display(),
     ));
     Ok(())
+}
+
+/// Where this machine reaches what the server listens on.
+fn local(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// Tells a person; one who closed our standard output early is no error.

@@ -43,7 +43,7 @@ impl Service {
         // nothing stays staged.
         let (service, request) = (self.clone(), request.clone());
         let task = async move { service.commit_to_the_end(&request, version).await };
-        tokio::spawn(task.in_current_span()).await.map_err(|error| Error::Internal(Box::new(error)))?
+        tokio::spawn(task.in_current_span()).await?
     }
 
     async fn commit_to_the_end(&self, request: &Request, version: VersionId) -> Result<()> {
@@ -157,7 +157,7 @@ impl Service {
         let name = format!("manifest.{staging}");
         let receive = async { self.blobs.receive(&name, text, u64::MAX).await.map_err(receive_error) };
         let (staged, received) = tokio::join!(stage, receive);
-        let parsed = parser.await.map_err(|error| Error::Internal(Box::new(error)))?;
+        let parsed = parser.await?;
         match (parsed, staged, received) {
             (Ok(entries), Ok(()), Ok(received)) => {
                 let text = received.sha256;

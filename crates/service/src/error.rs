@@ -35,7 +35,7 @@ pub enum Error {
     )]
     TooSlow(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database is busy or away; trying again later helps.
-    #[error("The server can't reach its database at the moment. Please try again.")]
+    #[error("The server can't do this at the moment, because it is stopping or its database is away. Please try again.")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A bug or a broken installation. The cause is for the log alone.
     #[error("Something went wrong inside the server. Its log has the cause under this request's id.")]
@@ -88,6 +88,13 @@ impl Error {
             }
             tracing::error!(code = self.code(), cause = %chain, "request failed");
         }
+    }
+}
+
+/// A task that didn't end: it panicked, or the server is stopping, and then trying again later helps.
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        if error.is_cancelled() { Self::Unavailable(Box::new(error)) } else { Self::Internal(Box::new(error)) }
     }
 }
 

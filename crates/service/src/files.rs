@@ -183,7 +183,7 @@ impl Service {
         // A task of its own goes on when the client is gone: bytes that have arrived don't end halfway to their row.
         let (service, actor) = (self.clone(), caller.user);
         let task = async move { service.arrived(actor, &upload, received).await };
-        tokio::spawn(task.in_current_span()).await.map_err(|error| Error::Internal(Box::new(error)))?
+        tokio::spawn(task.in_current_span()).await?
     }
 
     /// Checks an upload's bytes against what was announced, and points the upload at them.
