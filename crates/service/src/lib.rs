@@ -12,6 +12,7 @@ pub mod links;
 pub mod organizations;
 pub mod projects;
 pub mod registries;
+pub mod registry_members;
 pub mod runs;
 pub mod signing;
 pub mod teams;

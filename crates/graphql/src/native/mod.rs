@@ -6,6 +6,7 @@ pub mod collection;
 pub mod keys;
 pub mod organization;
 pub mod registry;
+pub mod registry_member;
 pub mod team;
 pub mod user;
 pub mod version;
@@ -30,5 +31,6 @@ pub struct NativeMutation(
     organization::OrganizationMutation,
     team::TeamMutation,
     registry::RegistryMutation,
+    registry_member::RegistryMemberMutation,
     version::VersionMutation,
 );
