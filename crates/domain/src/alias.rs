@@ -1,6 +1,7 @@
-//! Aliases: which ones a client may choose, and how `name:alias` is read.
+//! Aliases: which ones a client may choose, which of them only admins change, and how `name:alias` is read.
 
 use crate::names::{CustomAlias, NameError};
+use crate::roles::{RegistryRole, Right};
 
 /// The alias that follows the newest version by itself (rule 29).
 pub const LATEST: &str = "latest";
@@ -47,6 +48,43 @@ pub fn requested_aliases<'a>(given: impl Iterator<Item = &'a str>) -> Result<Vec
         }
     }
     Ok(aliases)
+}
+
+/// The aliases of a registry that only its admins set, move or remove, in any of its collections (rule 32). Each once, in
+/// order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProtectedAliases(Vec<String>);
+
+impl ProtectedAliases {
+    /// Most aliases of one registry.
+    pub const MOST: usize = 100;
+
+    /// A list that somebody chose. `latest` and `vN` aren't set by anybody, so they can't be protected.
+    pub fn parse<'a>(given: impl Iterator<Item = &'a str>) -> Result<Self, NameError> {
+        let names = given.map(|text| Ok(CustomAlias::parse(text)?.as_str().to_owned()));
+        Ok(Self::stored(names.collect::<Result<_, NameError>>()?))
+    }
+
+    /// A list that was chosen before.
+    pub fn stored(mut names: Vec<String>) -> Self {
+        names.sort();
+        names.dedup();
+        Self(names)
+    }
+
+    /// The names.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The first of these aliases that somebody of this role may not set, move or remove (rule 32). What is not changed needs
+    /// no right: leave it out (rule 17).
+    pub fn refused<'a>(&self, role: Option<RegistryRole>, changed: &'a [String]) -> Option<&'a str> {
+        if role >= Some(Right::Administer.minimal_role()) {
+            return None;
+        }
+        changed.iter().find(|alias| self.0.contains(alias)).map(String::as_str)
+    }
 }
 
 /// Splits `collection:alias` at the first colon; without one the alias is `latest`. Neither part is checked.
@@ -102,6 +140,22 @@ mod tests {
         assert_eq!(asked(&["Latest", "LATEST"]).unwrap(), ["Latest", "LATEST"]);
         for bad in ["v1", "v007", "a/b", "a:b", ""] {
             assert!(asked(&["good", bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rule_32_protected_aliases_are_for_admins() {
+        let list = ProtectedAliases::parse(["production", "best", "production"].into_iter()).unwrap();
+        assert_eq!(list.names(), ["best", "production"]);
+        let asked = ["staging", "production"].map(str::to_owned);
+        for role in [None, Some(RegistryRole::RestrictedViewer), Some(RegistryRole::Viewer), Some(RegistryRole::Member)] {
+            assert_eq!(list.refused(role, &asked), Some("production"), "{role:?}");
+            assert_eq!(list.refused(role, &asked[..1]), None);
+            assert_eq!(ProtectedAliases::default().refused(role, &asked), None);
+        }
+        assert_eq!(list.refused(Some(RegistryRole::Admin), &asked), None);
+        for bad in ["latest", "v3", "", "a/b", "a:b"] {
+            assert!(ProtectedAliases::parse(["good", bad].into_iter()).is_err(), "{bad}");
         }
     }
 

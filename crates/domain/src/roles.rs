@@ -101,6 +101,28 @@ words! {
     }
 }
 
+words! {
+    /// What gives somebody a role in a registry (rule 14).
+    RoleSource, "source of a role" {
+        /// The registry is visible to the whole organization, which the user is in.
+        OrganizationMember = "organization_member",
+        /// A team that the user is in.
+        Team = "team",
+        /// The user is a member of the registry himself.
+        Direct = "direct",
+        /// The user is an admin of the registry's organization.
+        OrganizationAdmin = "organization_admin",
+    }
+}
+
+/// A machine's account was to have a role that is for people (rule 15).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is a service account, which is member or admin of a registry and never {role}. Choose one of the two.")]
+pub struct NotForMachines {
+    name: String,
+    role: RegistryRole,
+}
+
 impl RegistryRole {
     /// 1 (restricted viewer) to 4 (admin), as SQL compares it.
     pub fn level(self) -> i16 {
@@ -111,6 +133,35 @@ impl RegistryRole {
             Self::Admin => 4,
         }
     }
+
+    /// The role of a [`RegistryRole::level`]; none for 0, which is no role.
+    pub fn of_level(level: i16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.level() == level)
+    }
+
+    /// The role that a new member of a registry starts with: adding carries none (rule 12).
+    pub fn at_start(service_account: bool) -> Self {
+        if service_account { Self::Member } else { Self::RestrictedViewer }
+    }
+
+    /// Whether a service account may have this role: it is member or admin (rule 15).
+    pub fn suits_service_accounts(self) -> bool {
+        self >= Self::Member
+    }
+
+    /// Refuses a role that the named user can't have (rule 15).
+    pub fn suiting(self, name: &str, service_account: bool) -> Result<Self, NotForMachines> {
+        if service_account && !self.suits_service_accounts() {
+            return Err(NotForMachines { name: name.to_owned(), role: self });
+        }
+        Ok(self)
+    }
+}
+
+/// Whether direct admins of a registry may be removed or demoted: the last of them only by an admin of its organization
+/// (rule 16). `admins` are there before, `losing` of them are to be none any more.
+pub fn may_lose_admins(admins: usize, losing: usize, by_organization_admin: bool) -> bool {
+    losing == 0 || losing < admins || by_organization_admin
 }
 
 impl Visibility {
@@ -238,6 +289,45 @@ mod tests {
         assert!(Organization.may_become(Organization) && Restricted.may_become(Restricted));
         assert_eq!(Organization.to_wire(), "PRIVATE");
         assert_eq!(Restricted.to_wire(), "RESTRICTED");
+    }
+
+    #[test]
+    fn rules_12_and_15_machines_are_member_or_admin() {
+        assert_eq!(RegistryRole::at_start(false), RegistryRole::RestrictedViewer);
+        assert_eq!(RegistryRole::at_start(true), RegistryRole::Member);
+        for (role, suits) in RegistryRole::ALL.iter().zip([false, false, true, true]) {
+            assert_eq!(role.suits_service_accounts(), suits, "{role}");
+            assert_eq!(role.suiting("robot", true).is_ok(), suits, "{role}");
+            assert_eq!(role.suiting("alice", false), Ok(*role));
+        }
+        let error = RegistryRole::Viewer.suiting("robot", true).unwrap_err().to_string();
+        assert!(error.starts_with("robot is a service account") && error.contains("member or admin"), "{error}");
+    }
+
+    #[test]
+    fn rule_16_the_last_direct_admin() {
+        for (admins, losing, by_others, by_organization_admin) in [
+            (0, 0, true, true),
+            (1, 0, true, true),
+            (1, 1, false, true),
+            (2, 1, true, true),
+            (2, 2, false, true),
+            (3, 2, true, true),
+        ] {
+            assert_eq!(may_lose_admins(admins, losing, false), by_others, "{losing} of {admins}");
+            assert_eq!(may_lose_admins(admins, losing, true), by_organization_admin, "{losing} of {admins}");
+        }
+    }
+
+    #[test]
+    fn levels_and_roles() {
+        assert_eq!((-1..6).map(RegistryRole::of_level).filter(Option::is_some).count(), 4);
+        for role in RegistryRole::ALL {
+            assert_eq!(RegistryRole::of_level(role.level()), Some(*role));
+        }
+        for source in RoleSource::ALL {
+            assert_eq!(source.as_str().parse(), Ok(*source));
+        }
     }
 
     #[test]

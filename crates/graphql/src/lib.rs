@@ -9,6 +9,7 @@ pub mod error;
 pub mod ids;
 pub mod limits;
 pub mod loaders;
+pub mod member_keys;
 pub mod native;
 pub mod paging;
 pub mod rounds;

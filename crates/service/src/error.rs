@@ -103,6 +103,10 @@ impl From<store::Error> for Error {
         match error {
             store::Error::NotFound => Self::NotFound("There is no such thing, or you may not see it.".into()),
             store::Error::Forbidden => Self::Forbidden("You do not have the right to do this.".into()),
+            store::Error::Protected(alias) => Self::Forbidden(format!(
+                "The alias \"{alias}\" is protected in this registry: only its admins set, move or remove it. Ask one of them, or use \
+                 another alias."
+            )),
             store::Error::Exists => Self::Conflict("It already exists.".into()),
             store::Error::Invalid => Self::Invalid(
                 "The input holds something that can't be stored, such as a NUL character or an over-long text.".into(),
@@ -140,6 +144,7 @@ invalid!(
     regalia_domain::metadata::MetadataError,
     regalia_domain::names::NameError,
     regalia_domain::paths::PathError,
+    regalia_domain::roles::NotForMachines,
     regalia_domain::roles::UnknownWord,
     regalia_domain::types::TypesError,
 );

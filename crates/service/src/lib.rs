@@ -13,6 +13,7 @@ pub mod lists;
 pub mod organizations;
 pub mod projects;
 pub mod registries;
+pub mod registry_members;
 pub mod runs;
 pub mod signing;
 pub mod teams;

@@ -1,5 +1,6 @@
-//! Registries: created and updated under rules 1 to 5, 7, 8 and 11. What must not live here: linking.
+//! Registries: created, changed and deleted under rules 1 to 5, 7 to 11 and 32. What must not live here: linking, members.
 
+use regalia_domain::alias::ProtectedAliases;
 use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{ArtifactTypeName, RegistryName};
 use regalia_domain::roles::Visibility;
@@ -18,6 +19,8 @@ const CORE: [(&str, &str); 2] = [("model", "model"), ("dataset", "dataset")];
 /// What a caller asks of a registry; `None` is the default at creation and no change at an update.
 #[derive(Debug, Default, Clone)]
 pub struct RegistryFields {
+    /// The new name at an update (rule 9); a creation has its name beside these.
+    pub name: Option<RegistryName>,
     /// Null and empty differ (rule 7).
     pub description: Option<String>,
     /// Who sees it.
@@ -26,6 +29,8 @@ pub struct RegistryFields {
     pub allow_all_types: Option<bool>,
     /// Types for the list.
     pub types: Option<Vec<ArtifactTypeName>>,
+    /// All aliases that only admins change (rule 32); at an update alone.
+    pub protected_aliases: Option<ProtectedAliases>,
 }
 
 impl Service {
@@ -66,13 +71,52 @@ impl Service {
     pub async fn update_registry(&self, request: &Request, registry: ProjectId, fields: &RegistryFields) -> Result<ProjectRow> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
-        let project = access::project(&mut tx, caller, registry).await.map_err(missing)?;
-        if project.kind != ProjectKind::Registry {
-            return Err(missing(regalia_store::Error::NotFound));
-        }
-        let granted = project.grant::<Administer>(caller).map_err(forbidden_project(&project))?;
-        update(&mut tx, request, &granted, &project, fields).await?;
+        let (_, granted) = administered(&mut tx, caller, registry).await?;
+        update(&mut tx, request, &granted, fields).await?;
         let project = access::project(&mut tx, caller, registry).await?;
+        regalia_store::commit(tx).await?;
+        Ok(project)
+    }
+
+    /// Renames a registry by its names, as the W&B protocol asks (rule 9). From then on the old name means nothing.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`; `Conflict` when the new name, or a twin of it, is taken.
+    pub async fn rename_registry(
+        &self,
+        request: &Request,
+        organization: &str,
+        old: &RegistryName,
+        new: &RegistryName,
+    ) -> Result<ProjectRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let Place::Registry(project) = locate(&mut tx, caller, organization, old).await? else {
+            return Err(missing(regalia_store::Error::NotFound));
+        };
+        let granted = project.grant::<Administer>(caller).map_err(forbidden_project(&project))?;
+        update(&mut tx, request, &granted, &RegistryFields { name: Some(new.clone()), ..RegistryFields::default() }).await?;
+        let project = access::project(&mut tx, caller, project.id).await?;
+        regalia_store::commit(tx).await?;
+        Ok(project)
+    }
+
+    /// Deletes a registry with its collections and links. The versions stay in their source collections, and downloads by the
+    /// links end (rule 10). Only admins may, so a protected alias is no obstacle.
+    ///
+    /// # Errors
+    /// `NotFound`, also the second time; `Forbidden`.
+    pub async fn delete_registry(&self, request: &Request, registry: ProjectId) -> Result<ProjectRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (project, granted) = administered(&mut tx, caller, registry).await?;
+        // Nobody links into it from here on.
+        let rules = registries::lock(&mut tx, &granted).await.map_err(missing)?;
+        audit::collections_deleted(&mut tx, request.origin(), granted.organization(), registry).await?;
+        registries::delete(&mut tx, &granted).await?;
+        let event =
+            Event { kind: Kind::RegistryDeleted, subject: subject(registry), before: Some(described(&rules)), after: None };
+        audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
         regalia_store::commit(tx).await?;
         Ok(project)
     }
@@ -106,12 +150,22 @@ impl Service {
             project
         } else {
             let granted = project.grant::<Administer>(caller).map_err(|_| taken(name))?;
-            update(&mut tx, request, &granted, &project, fields).await?;
+            update(&mut tx, request, &granted, fields).await?;
             access::project(&mut tx, caller, project.id).await?
         };
         regalia_store::commit(tx).await?;
         Ok((project, inserted))
     }
+}
+
+/// A registry by its number, with the right to change it and its members.
+pub(crate) async fn administered(tx: &mut Tx, caller: &Caller, registry: ProjectId) -> Result<(ProjectRow, Granted<Administer>)> {
+    let project = access::project(tx, caller, registry).await.map_err(missing)?;
+    if project.kind != ProjectKind::Registry {
+        return Err(missing(regalia_store::Error::NotFound));
+    }
+    let granted = project.grant::<Administer>(caller).map_err(forbidden_project(&project))?;
+    Ok((project, granted))
 }
 
 async fn find(tx: &mut Tx, caller: &Caller, organization: &str, name: &RegistryName) -> Result<Option<ProjectRow>> {
@@ -159,7 +213,7 @@ fn taken(name: &RegistryName) -> Error {
     Error::Conflict(format!("The name \"{name}\" can't be used for a registry here. Please use a different name."))
 }
 
-fn missing(error: regalia_store::Error) -> Error {
+pub(crate) fn missing(error: regalia_store::Error) -> Error {
     Error::named("There is no such registry, or you may not see it.", "")(error)
 }
 
@@ -221,17 +275,12 @@ async fn create(
     Ok(id)
 }
 
-async fn update(
-    tx: &mut Tx,
-    request: &Request,
-    registry: &Granted<Administer>,
-    project: &ProjectRow,
-    fields: &RegistryFields,
-) -> Result<()> {
-    let rules = registries::lock(tx, registry).await?;
+async fn update(tx: &mut Tx, request: &Request, registry: &Granted<Administer>, fields: &RegistryFields) -> Result<()> {
+    let rules = registries::lock(tx, registry).await.map_err(missing)?;
     let current = allowed(&rules)?;
     let in_use = parse_types(&rules.in_use)?;
     at_most("artifact types", fields.types.as_ref().map_or(0, Vec::len), 1000)?;
+    at_most("protected aliases", fields.protected_aliases.as_ref().map_or(0, |list| list.names().len()), ProtectedAliases::MOST)?;
     let change = TypesChange { allow_all: fields.allow_all_types, add: fields.types.clone() };
     let next = types::updated(&current, &in_use, &change)?;
     let visibility: Visibility = rules.visibility.as_deref().unwrap_or_default().parse()?;
@@ -241,24 +290,46 @@ async fn update(
             "A restricted registry can't be opened to its organization again. Create a new registry with organization visibility.".into(),
         ));
     }
-    let described = fields.description.as_deref().filter(|text| project.description.as_deref() != Some(*text));
-    if described.is_none() && next == current && next_visibility == visibility {
+    let after = registries::Rules {
+        name: fields.name.as_ref().map_or(&*rules.name, RegistryName::as_str).to_owned(),
+        description: fields.description.clone().or_else(|| rules.description.clone()),
+        visibility: Some(next_visibility.as_str().to_owned()),
+        allow_all_types: next.allow_all,
+        listed: next.saved.iter().map(|name| name.as_str().to_owned()).collect(),
+        protected: fields.protected_aliases.clone().unwrap_or_else(|| rules.protected.clone()),
+        in_use: rules.in_use.clone(),
+    };
+    if next == current && described(&after) == described(&rules) {
         return Ok(());
     }
-    registries::update(tx, registry, described, next_visibility, next.allow_all, &next.saved).await?;
+    let name = RegistryName::parse(&after.name)?;
+    let written = registries::Fields {
+        name: &name,
+        description: after.description.as_deref(),
+        visibility: next_visibility,
+        allow_all_types: next.allow_all,
+        listed: &next.saved,
+        protected: &after.protected,
+    };
+    registries::update(tx, registry, &written).await.map_err(|error| match error {
+        regalia_store::Error::Exists => taken(&name),
+        other => other.into(),
+    })?;
     let event = Event {
         kind: Kind::RegistryUpdated,
-        subject: subject(project.id),
-        before: Some(json!({
-            "description": project.description, "visibility": visibility.as_str(),
-            "types": names(&current.saved), "allow_all_types": current.allow_all,
-        })),
-        after: Some(json!({
-            "description": described.or(project.description.as_deref()), "visibility": next_visibility.as_str(),
-            "types": names(&next.saved), "allow_all_types": next.allow_all,
-        })),
+        subject: subject(registry.target()),
+        before: Some(described(&rules)),
+        after: Some(described(&after)),
     };
     Ok(audit::record(tx, request.origin(), registry.organization(), &[event]).await?)
+}
+
+/// A registry's own fields, as events tell of them.
+fn described(rules: &registries::Rules) -> serde_json::Value {
+    json!({
+        "name": rules.name, "description": rules.description, "visibility": rules.visibility, "types": rules.listed,
+        "allow_all_types": rules.allow_all_types, "protected_aliases": rules.protected.names(),
+    })
 }
 
 /// The stored rules as the domain's.

@@ -1,6 +1,7 @@
 //! Who may do what: the only place that makes a [`Granted`]. Each function answers *row and permission in one
 //! statement*; a target that is absent and one that the caller may not know of give the same [`Error::NotFound`].
-//! What must not live here: writes, and how a role follows from memberships (that is the SQL function `access_level`).
+//! What must not live here: writes, and how a role follows from memberships (that is the SQL
+//! function `role_sources`, of which `access_level` is the highest).
 
 use std::marker::PhantomData;
 
@@ -157,6 +158,8 @@ pub struct ProjectRow {
     pub visibility: Option<String>,
     /// Registries: whether any type may be linked.
     pub allow_all_types: bool,
+    /// Registries: aliases that only its admins change (rule 32).
+    pub protected_aliases: Vec<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When its own fields last changed.
@@ -207,7 +210,8 @@ macro_rules! select_project {
             ProjectRow,
             "-- access::" + $name + "
             select p.id as \"id!\", p.kind as \"kind!\", p.name as \"name!\", p.description as \"description?\",
-                p.visibility as \"visibility?\", p.allow_all_types as \"allow_all_types!\", p.created_at as \"created_at!\",
+                p.visibility as \"visibility?\", p.allow_all_types as \"allow_all_types!\",
+                p.protected_aliases as \"protected_aliases!\", p.created_at as \"created_at!\",
                 p.updated_at as \"updated_at!\", p.entity_id as \"entity_id!\", e.name as \"entity_name!\", e.kind as \"entity_kind!\",
                 case e.kind when 'organization' then e.id else t.organization_id end as \"organization_id?\",
                 access_level(p.id, $1) as \"level!\"

@@ -33,7 +33,7 @@ pub struct Moved {
 /// and the time of the change is later than that of every change before it in this collection.
 ///
 /// # Errors
-/// Of PostgreSQL alone.
+/// `Protected`, when one of them is to change that only an admin of the registry changes (rule 32).
 pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[String], actor: UserId) -> Result<Vec<Moved>> {
     // Nothing is written for what is so already, not even the time of a change.
     let needed = sqlx::query_scalar!(
@@ -51,6 +51,7 @@ pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[
     if needed.is_empty() {
         return Ok(Vec::new());
     }
+    collection.may_change(&needed)?;
     let at: DateTime<Utc> = sqlx::query_scalar!(
         "-- aliases::set_clock
         update collections set alias_clock = greatest(clock_timestamp(), alias_clock + interval '1 microsecond')

@@ -1,7 +1,7 @@
 //! Audit events: the closed list, and the insert that each write's transaction ends with. What must not live here:
 //! reading them (a later door) and anything that could fail a write for the sake of its event.
 
-use regalia_domain::ids::{OrganizationId, UserId};
+use regalia_domain::ids::{OrganizationId, ProjectId, UserId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -29,7 +29,11 @@ pub enum Kind {
     ProjectUpdated,
     RegistryCreated,
     RegistryUpdated,
+    RegistryDeleted,
+    RegistryMemberSet,
+    RegistryMemberRemoved,
     CollectionCreated,
+    CollectionDeleted,
     VersionCommitted,
     VersionLinked,
     AliasSet,
@@ -58,6 +62,10 @@ impl Kind {
             Self::ProjectUpdated => "project.updated",
             Self::RegistryCreated => "registry.created",
             Self::RegistryUpdated => "registry.updated",
+            Self::RegistryDeleted => "registry.deleted",
+            Self::RegistryMemberSet => "registry_member.set",
+            Self::RegistryMemberRemoved => "registry_member.removed",
+            Self::CollectionDeleted => "collection.deleted",
             Self::CollectionCreated => "collection.created",
             Self::VersionCommitted => "version.committed",
             Self::VersionLinked => "version.linked",
@@ -112,6 +120,38 @@ pub async fn record(tx: &mut Tx, origin: Origin, organization: Option<Organizati
         &subjects,
         &before as &[Option<Value>],
         &after as &[Option<Value>],
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes an event for each collection of a registry that is about to be deleted: what was linked there, and under which
+/// aliases. Whoever deletes the rows afterwards leaves no other trace of them (rule 10).
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn collections_deleted(
+    tx: &mut Tx,
+    origin: Origin,
+    organization: Option<OrganizationId>,
+    registry: ProjectId,
+) -> Result<()> {
+    sqlx::query!(
+        "-- audit::collections_deleted
+        insert into audit_events (organization_id, actor_id, request_id, kind, subject, before)
+        select $1, $2, $3, $4, 'Collection:' || c.id, jsonb_build_object(
+            'project', c.project_id, 'name', c.name, 'type', t.name,
+            'links', (select coalesce(jsonb_object_agg('v' || m.index, m.version_id), '{}')
+                from memberships m where m.collection_id = c.id),
+            'aliases', (select coalesce(jsonb_object_agg(a.alias, a.version_id), '{}')
+                from aliases a where a.collection_id = c.id and upper_inf(a.valid)))
+        from collections c join artifact_types t on t.id = c.type_id where c.project_id = $5 order by c.id",
+        organization.map(|id| id.0),
+        origin.actor.map(|id| id.0),
+        origin.request,
+        Kind::CollectionDeleted.as_str(),
+        registry.0
     )
     .execute(&mut **tx)
     .await?;

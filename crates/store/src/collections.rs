@@ -1,10 +1,12 @@
 //! Collections of both kinds and their lock. What must not live here: what stands in them (`memberships`, `aliases`).
 
 use chrono::{DateTime, Utc};
+use regalia_domain::alias::ProtectedAliases;
 use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId};
+use regalia_domain::roles::RegistryRole;
 
 use crate::access::{Contribute, Granted, ProjectKind};
-use crate::{Connection, Result, Tx};
+use crate::{Connection, Error, Result, Tx};
 
 /// A collection.
 #[derive(Debug, Clone)]
@@ -81,6 +83,9 @@ pub struct Locked {
     pub kind: String,
     /// Its type's name.
     pub type_name: String,
+    /// The role of whoever took the lock, where there are protected aliases.
+    role: Option<RegistryRole>,
+    protected: ProtectedAliases,
 }
 
 impl Locked {
@@ -88,6 +93,18 @@ impl Locked {
     #[must_use]
     pub fn id(&self) -> CollectionId {
         self.id
+    }
+
+    /// Refuses a change of aliases that whoever took the lock may not set, move or remove. Everything that changes aliases
+    /// comes through here, with those that it really changes.
+    ///
+    /// # Errors
+    /// `Protected` (rule 32).
+    pub(crate) fn may_change(&self, aliases: &[String]) -> Result<()> {
+        match self.protected.refused(self.role, aliases) {
+            Some(alias) => Err(Error::Protected(alias.to_owned())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -97,15 +114,24 @@ impl Locked {
 /// Of PostgreSQL alone.
 pub async fn lock(tx: &mut Tx, project: &Granted<Contribute>, name: &str) -> Result<Option<Locked>> {
     let row = sqlx::query!(
-        "-- collections::lock
-        select c.id, c.kind, t.name as type_name from collections c join artifact_types t on t.id = c.type_id
-        where c.project_id = $1 and c.name = $2 for update of c",
+        r#"-- collections::lock
+        select c.id, c.kind, t.name as type_name, p.protected_aliases,
+            case when p.protected_aliases = '{}' then 0 else access_level(p.id, $3) end as "level!: i16"
+        from collections c join artifact_types t on t.id = c.type_id join projects p on p.id = c.project_id
+        where c.project_id = $1 and c.name = $2 for update of c"#,
         project.target().0,
-        name
+        name,
+        project.actor().0
     )
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(row.map(|row| Locked { id: CollectionId(row.id), kind: row.kind, type_name: row.type_name }))
+    Ok(row.map(|row| Locked {
+        id: CollectionId(row.id),
+        kind: row.kind,
+        type_name: row.type_name,
+        role: RegistryRole::of_level(row.level),
+        protected: ProtectedAliases::stored(row.protected_aliases),
+    }))
 }
 
 /// Makes a collection; none when one of that name is there already. The new row is locked by being new.
@@ -124,10 +150,13 @@ pub async fn create(
         ProjectKind::Project => "source",
         ProjectKind::Registry => "registry",
     };
-    let id = sqlx::query_scalar!(
-        "-- collections::create
+    let row = sqlx::query!(
+        r#"-- collections::create
         insert into collections (project_id, kind, name, type_id, created_by) values ($1, $2, $3, $4, $5)
-        on conflict do nothing returning id",
+        on conflict do nothing
+        returning id, (select p.protected_aliases from projects p where p.id = project_id) as "protected!",
+            (select case when p.protected_aliases = '{}' then 0 else access_level(p.id, $5) end
+             from projects p where p.id = project_id) as "level!: i16""#,
         project.target().0,
         kind,
         name,
@@ -136,7 +165,13 @@ pub async fn create(
     )
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(id.map(|id| Locked { id: CollectionId(id), kind: kind.to_owned(), type_name: type_name.to_owned() }))
+    Ok(row.map(|row| Locked {
+        id: CollectionId(row.id),
+        kind: kind.to_owned(),
+        type_name: type_name.to_owned(),
+        role: RegistryRole::of_level(row.level),
+        protected: ProtectedAliases::stored(row.protected),
+    }))
 }
 
 /// Takes the next index of a collection: dense, because the lock orders the takers, and never given again.

@@ -19,6 +19,7 @@ pub mod memberships;
 pub mod organizations;
 pub mod projects;
 pub mod registries;
+pub mod registry_members;
 pub mod runs;
 pub mod tags;
 pub mod teams;
@@ -51,6 +52,9 @@ pub enum Error {
     /// A unique name is taken.
     #[error("already exists")]
     Exists,
+    /// An alias is protected, and the caller is no admin of the registry (rule 32).
+    #[error("the alias is protected")]
+    Protected(String),
     /// The input holds something that no row can hold, such as a NUL character.
     #[error("the input can't be stored")]
     Invalid,

@@ -1,6 +1,7 @@
-//! Writes to registries: creation, visibility, the list of types, and the locks that keep both true. What must not live
-//! here: which change is allowed (rules 4, 5 and 8 are in the domain crate).
+//! Writes to registries: creation, their own fields, deletion, and the locks that keep visibility and the list of types true.
+//! What must not live here: which change is allowed (rules 4, 5 and 8 are in the domain crate), members.
 
+use regalia_domain::alias::ProtectedAliases;
 use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{ArtifactTypeName, RegistryName, name_key};
 use regalia_domain::roles::Visibility;
@@ -71,20 +72,43 @@ async fn insert_listed(tx: &mut Tx, registry: i64, types: &[ArtifactTypeName]) -
 pub struct Rules {
     /// Any type may be linked.
     pub allow_all_types: bool,
+    /// Name.
+    pub name: String,
+    /// Null and empty differ (rule 7).
+    pub description: Option<String>,
     /// organization or restricted; none for a project.
     pub visibility: Option<String>,
+    /// The aliases that only admins change (rule 32).
+    pub protected: ProtectedAliases,
     /// The types on the list.
     pub listed: Vec<String>,
     /// The types of its collections.
     pub in_use: Vec<String>,
 }
 
+struct Row {
+    id: i64,
+    name: String,
+    description: Option<String>,
+    allow_all_types: bool,
+    visibility: Option<String>,
+    protected_aliases: Vec<String>,
+}
+
 macro_rules! lock {
     ($name:literal, $mode:literal, $id:expr, $tx:expr) => {
-        sqlx::query!("-- registries::" + $name + "\nselect allow_all_types, visibility from projects where id = $1 " + $mode, $id)
-            .fetch_optional(&mut **$tx)
-            .await?
-            .ok_or(Error::NotFound)?
+        sqlx::query_as!(
+            Row,
+            "-- registries::"
+                + $name
+                + "
+            select id, name, description, allow_all_types, visibility, protected_aliases from projects where id = $1 "
+                + $mode,
+            $id
+        )
+        .fetch_optional(&mut **$tx)
+        .await?
+        .ok_or(Error::NotFound)?
     };
 }
 
@@ -94,7 +118,7 @@ macro_rules! lock {
 /// `NotFound` when the registry has gone.
 pub async fn lock_shared(tx: &mut Tx, registry: &Granted<Contribute>) -> Result<Rules> {
     let row = lock!("lock_shared", "for share", registry.target().0, tx);
-    rules(tx, registry.target(), row.allow_all_types, row.visibility).await
+    rules(tx, row).await
 }
 
 /// Locks the registry for a change of its rules.
@@ -103,49 +127,82 @@ pub async fn lock_shared(tx: &mut Tx, registry: &Granted<Contribute>) -> Result<
 /// `NotFound` when the registry has gone.
 pub async fn lock(tx: &mut Tx, registry: &Granted<Administer>) -> Result<Rules> {
     let row = lock!("lock", "for update", registry.target().0, tx);
-    rules(tx, registry.target(), row.allow_all_types, row.visibility).await
+    rules(tx, row).await
 }
 
-async fn rules(tx: &mut Tx, registry: ProjectId, allow_all_types: bool, visibility: Option<String>) -> Result<Rules> {
+async fn rules(tx: &mut Tx, row: Row) -> Result<Rules> {
     let types = sqlx::query!(
         r#"-- registries::rules
         select t.name, t.listed, exists (select 1 from collections c where c.type_id = t.id) as "in_use!"
         from artifact_types t where t.project_id = $1 order by t.name"#,
-        registry.0
+        row.id
     )
     .fetch_all(&mut **tx)
     .await?;
     Ok(Rules {
-        allow_all_types,
-        visibility,
+        name: row.name,
+        description: row.description,
+        allow_all_types: row.allow_all_types,
+        visibility: row.visibility,
+        protected: ProtectedAliases::stored(row.protected_aliases),
         listed: types.iter().filter(|row| row.listed).map(|row| row.name.clone()).collect(),
         in_use: types.into_iter().filter(|row| row.in_use).map(|row| row.name).collect(),
     })
 }
 
-/// Writes a registry's fields as they shall be; `None` leaves the description as it is.
+/// A registry's fields as they shall be.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    /// Name without the prefix.
+    pub name: &'a RegistryName,
+    /// Null and empty differ (rule 7).
+    pub description: Option<&'a str>,
+    /// Who sees it.
+    pub visibility: Visibility,
+    /// Any type may be linked.
+    pub allow_all_types: bool,
+    /// The types on its list; none is taken off it.
+    pub listed: &'a [ArtifactTypeName],
+    /// The aliases that only admins change (rule 32).
+    pub protected: &'a ProtectedAliases,
+}
+
+/// Writes a registry's fields. Whoever asks for the registry by its old name finds nothing from the commit on (rule 9).
 ///
 /// # Errors
-/// Of PostgreSQL alone.
-pub async fn update(
-    tx: &mut Tx,
-    registry: &Granted<Administer>,
-    description: Option<&str>,
-    visibility: Visibility,
-    allow_all_types: bool,
-    listed: &[ArtifactTypeName],
-) -> Result<()> {
+/// `Exists` when the name, or a twin of it, is taken (rule 2).
+pub async fn update(tx: &mut Tx, registry: &Granted<Administer>, fields: &Fields<'_>) -> Result<()> {
     let done = sqlx::query!(
         "-- registries::update
-        update projects set description = coalesce($2, description), visibility = $3, allow_all_types = $4, updated_at = now()
+        update projects set name = $2, name_key = $3, description = $4, visibility = $5, allow_all_types = $6,
+            protected_aliases = $7, updated_at = now()
         where id = $1 and kind = 'registry'",
         registry.target().0,
-        description,
-        visibility.as_str(),
-        allow_all_types
+        fields.name.as_str(),
+        name_key(fields.name.as_str()),
+        fields.description,
+        fields.visibility.as_str(),
+        fields.allow_all_types,
+        fields.protected.names()
     )
     .execute(&mut **tx)
     .await?;
     one("registries::update", &done)?;
-    insert_listed(tx, registry.target().0, listed).await
+    insert_listed(tx, registry.target().0, fields.listed).await
+}
+
+/// Deletes a locked registry with its collections and links; the linked versions stay where they were born (rule 10).
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn delete(tx: &mut Tx, registry: &Granted<Administer>) -> Result<()> {
+    // Their places and aliases, with the aliases' history, go with the collections.
+    sqlx::query!("-- registries::delete_collections\ndelete from collections where project_id = $1", registry.target().0)
+        .execute(&mut **tx)
+        .await?;
+    let done =
+        sqlx::query!("-- registries::delete\ndelete from projects where id = $1 and kind = 'registry'", registry.target().0)
+            .execute(&mut **tx)
+            .await?;
+    one("registries::delete", &done)
 }

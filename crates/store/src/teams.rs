@@ -93,6 +93,21 @@ pub async fn named(connection: &mut Connection, caller: &Caller, name: &str) -> 
     .ok_or(Error::NotFound)
 }
 
+/// Teams by number, in any order. For rows that the caller was already allowed to see.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn teams(connection: &mut Connection, ids: &[i64]) -> Result<Vec<TeamRow>> {
+    Ok(sqlx::query_as!(
+        TeamRow,
+        "-- teams::teams
+        select t.id, e.name, t.organization_id, e.created_at from teams t join entities e on e.id = t.id where t.id = any($1)",
+        ids
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
 /// One page, by name, of the teams that each user is in, as far as the caller is in their organization (a site
 /// administrator: all), with the user's number.
 ///

@@ -7,6 +7,7 @@ pub mod keys;
 pub mod lists;
 pub mod organization;
 pub mod registry;
+pub mod registry_member;
 pub mod team;
 pub mod user;
 pub mod version;
@@ -31,5 +32,6 @@ pub struct NativeMutation(
     organization::OrganizationMutation,
     team::TeamMutation,
     registry::RegistryMutation,
+    registry_member::RegistryMemberMutation,
     version::VersionMutation,
 );

@@ -2,21 +2,26 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
+use regalia_domain::alias::ProtectedAliases;
 use regalia_domain::ids::ProjectId;
 use regalia_domain::names::RegistryName;
 use regalia_domain::roles::{RegistryRole as Role, Visibility as DomainVisibility};
 use regalia_domain::types::listed_type;
 use regalia_service::registries::RegistryFields;
+use regalia_service::registry_members::may_ask_for;
 use regalia_service::store::access::{ProjectKind, ProjectRow};
 use regalia_service::store::organizations::OrganizationRow;
 
 use super::collection::Collection;
 use super::lists::{self, Arguments, CollectionFilter, CollectionOrder, RegistryFilter, RegistryOrder};
+use super::registry_member::{RegistryAccess, RegistryTeamMember, RegistryUserMember};
 use super::user::Paged;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
 use crate::loaders::{CollectionKey, CollectionNamed, ProjectKey, RegistryNamed, TypesOf};
+use crate::member_keys::{AccessOf, RegistryTeams, RegistryUsers};
+use crate::paging::{connection, page, probe};
 use crate::shared::Organization;
 
 /// Who sees a registry.
@@ -87,9 +92,52 @@ impl Registry {
         Ok(rows.into_iter().filter(|row| self.0.allow_all_types || row.listed).map(|row| row.name).collect())
     }
 
+    /// The aliases that only admins set, move or remove, in any of its collections.
+    async fn protected_aliases(&self) -> &[String] {
+        &self.0.protected_aliases
+    }
+
     /// What you may do in it.
     async fn your_role(&self) -> Option<RegistryRole> {
-        Role::ALL.iter().find(|role| role.level() == self.0.level).map(|role| (*role).into())
+        Role::of_level(self.0.level).map(Into::into)
+    }
+
+    /// What a user may do in it and through what: yourself, or if you are its admin anybody whom you see or who has a role in
+    /// it. Null if there is no such user.
+    async fn effective_access(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user's name; yours if not given.")] user: Option<String>,
+    ) -> Result<Option<RegistryAccess>> {
+        let caller = context.caller()?;
+        let user = user.unwrap_or_else(|| caller.name.clone());
+        may_ask_for(&self.0, caller, &user).fail()?;
+        Ok(context.row(AccessOf(self.0.id.0, user)).await?.map(RegistryAccess))
+    }
+
+    /// The users that are its members themselves, by name. Whom the organization's visibility or a team brings is not among
+    /// them.
+    async fn user_members(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many members, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Members after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Paged<RegistryUserMember>> {
+        let page = page(first, after.as_deref())?;
+        let rows = context.page(RegistryUsers::new(self.0.id.0, &probe(&page))).await?;
+        Ok(connection(&page, rows, |row| row.name.clone(), RegistryUserMember))
+    }
+
+    /// The teams that are its members, by name.
+    async fn team_members(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many members, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Members after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Paged<RegistryTeamMember>> {
+        let page = page(first, after.as_deref())?;
+        let rows = context.page(RegistryTeams::new(self.0.id.0, &probe(&page))).await?;
+        Ok(connection(&page, rows, |row| row.name.clone(), RegistryTeamMember))
     }
 
     /// When it was made.
@@ -185,6 +233,8 @@ pub struct RegistryCreatePayload {
 pub struct RegistryUpdateInput {
     /// The registry.
     id: ID,
+    /// A new name. The id stays, and the old name is free at once.
+    name: Option<String>,
     /// What it is for.
     description: Option<String>,
     /// Who sees it. Restricted is for good.
@@ -193,6 +243,8 @@ pub struct RegistryUpdateInput {
     allow_all_types: Option<bool>,
     /// Types to add to the list; nothing takes one off it.
     add_types: Option<Vec<String>>,
+    /// The aliases that only admins set, move or remove, in any of its collections: the whole list, at most 100.
+    protected_aliases: Option<Vec<String>>,
 }
 
 /// The changed registry.
@@ -200,6 +252,20 @@ pub struct RegistryUpdateInput {
 pub struct RegistryUpdatePayload {
     /// The changed registry.
     registry: Registry,
+}
+
+/// The registry to delete.
+#[derive(Debug, InputObject)]
+pub struct RegistryDeleteInput {
+    /// The registry.
+    id: ID,
+}
+
+/// The registry that was deleted.
+#[derive(Debug, SimpleObject)]
+pub struct RegistryDeletePayload {
+    /// The name, which is free again.
+    name: String,
 }
 
 /// Reads of registries.
@@ -239,8 +305,8 @@ impl RegistryMutation {
         let fields = RegistryFields {
             description: input.description,
             visibility: Some(input.visibility.into()),
-            allow_all_types: None,
             types,
+            ..RegistryFields::default()
         };
         let row = context.service()?.create_registry(context.request()?, &input.organization, &name, &fields).await.fail()?;
         context.forget()?;
@@ -255,14 +321,33 @@ impl RegistryMutation {
     ) -> Result<RegistryUpdatePayload> {
         let id = ProjectId(ids::number(&["Registry"], &input.id)?);
         let types = input.add_types.map(|types| types.iter().map(|name| listed_type(name)).collect()).transpose().parsed()?;
+        let protected_aliases = input
+            .protected_aliases
+            .map(|names| ProtectedAliases::parse(names.iter().map(String::as_str)))
+            .transpose()
+            .parsed()?;
         let fields = RegistryFields {
+            name: input.name.as_deref().map(RegistryName::parse).transpose().parsed()?,
             description: input.description,
             visibility: input.visibility.map(Into::into),
             allow_all_types: input.allow_all_types,
             types,
+            protected_aliases,
         };
         let row = context.service()?.update_registry(context.request()?, id, &fields).await.fail()?;
         context.forget()?;
         Ok(RegistryUpdatePayload { registry: Registry(row) })
+    }
+
+    /// Deletes a registry with its collections and links. The linked versions stay where they were logged. For its admins.
+    async fn registry_delete(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The registry to delete.")] input: RegistryDeleteInput,
+    ) -> Result<RegistryDeletePayload> {
+        let id = ProjectId(ids::number(&["Registry"], &input.id)?);
+        let row = context.service()?.delete_registry(context.request()?, id).await.fail()?;
+        context.forget()?;
+        Ok(RegistryDeletePayload { name: row.name })
     }
 }

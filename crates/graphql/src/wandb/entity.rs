@@ -5,6 +5,7 @@ use regalia_domain::ids::OrganizationId;
 use regalia_service::store::access::{EntityRow, ProjectRow};
 use regalia_service::store::accounts::UserRow;
 use regalia_service::store::organizations::OrganizationRow;
+use regalia_service::store::teams::TeamRow;
 
 use crate::context::Reach as _;
 use crate::error::OrNull as _;
@@ -40,6 +41,13 @@ impl From<&ProjectRow> for Entity {
             kind: row.entity_kind.clone(),
             organization: row.organization_id.map(OrganizationId),
         }
+    }
+}
+
+/// A team that is a member of a registry that the caller was allowed to see.
+impl From<&TeamRow> for Entity {
+    fn from(row: &TeamRow) -> Self {
+        Self { id: row.id.0, name: row.name.clone(), kind: "team".into(), organization: Some(row.organization_id) }
     }
 }
 

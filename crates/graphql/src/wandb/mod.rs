@@ -10,6 +10,8 @@
 //! | `ArtifactPortfolio`                 | registry collection                 |
 //! | `ArtifactCollectionMembership`      | a version's place: birth or link    |
 //! | `upsertModel`                       | create or update a registry         |
+//! | `renameProject`, `deleteModel`      | rename, delete a registry           |
+//! | `ProjectMember`                     | a user's membership in a registry   |
 //! | `upsertBucket`                      | create or update a run              |
 //! | `access: PRIVATE`, `RESTRICTED`     | visibility `organization`, `restricted` |
 //!
@@ -23,6 +25,7 @@ pub mod file;
 pub mod lists;
 pub mod project;
 pub mod publish;
+pub mod registry_member;
 pub mod run;
 pub mod server_info;
 
@@ -93,16 +96,27 @@ impl WandbQuery {
 
 /// The W&B protocol's writes.
 #[derive(MergedObject, Default)]
-pub struct WandbMutation(project::ProjectMutation, run::RunMutation, publish::PublishMutation);
+pub struct WandbMutation(
+    project::ProjectMutation,
+    registry_member::ProjectMemberMutation,
+    run::RunMutation,
+    publish::PublishMutation,
+);
 
 /// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors.
-pub const ROOT_FIELDS: [&str; 14] = [
+pub const ROOT_FIELDS: [&str; 20] = [
     "serverInfo",
     "entity",
     "project",
     "artifact",
     "clientIDMapping",
     "upsertModel",
+    "renameProject",
+    "deleteModel",
+    "createProjectMembers",
+    "deleteProjectMembers",
+    "updateProjectMember",
+    "updateProjectTeamMember",
     "upsertBucket",
     "createRunFiles",
     "useArtifact",

@@ -2,9 +2,11 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RegistryName};
 use regalia_domain::roles::{Right, Visibility};
 use regalia_domain::types::listed_type;
+use regalia_service::Error;
 use regalia_service::registries::RegistryFields;
 use regalia_service::store::access::{ProjectKind, ProjectRow};
 use regalia_service::store::memberships::MembershipRow;
@@ -19,6 +21,7 @@ use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
 use crate::wandb::entity::Entity;
 use crate::wandb::lists::{self, ArtifactCollectionConnection, CollectionPlace, Wanted};
+use crate::wandb::registry_member::{self, ProjectMember, ProjectTeamMember};
 use crate::wandb::run::Run;
 use crate::wandb::{named_or_default, split_project};
 
@@ -98,6 +101,16 @@ impl Project {
     /// W&B protocol: whether the caller can't write here.
     async fn read_only(&self) -> bool {
         !self.0.allows(Right::Contribute)
+    }
+
+    /// W&B protocol: the users that are members of a registry themselves, by name.
+    async fn members(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ProjectMember>> {
+        registry_member::users(context, self.0.id).await
+    }
+
+    /// W&B protocol: the teams that are members of a registry, by name.
+    async fn team_members(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ProjectTeamMember>> {
+        registry_member::teams(context, self.0.id).await
     }
 
     /// W&B protocol: types on a registry's list, and while all are allowed those in use (rule 5); a project's types in use.
@@ -313,6 +326,56 @@ pub struct UpsertModelPayload {
     project: Project,
 }
 
+/// W&B protocol: a new name.
+#[derive(InputObject)]
+pub struct RenameProjectInput {
+    /// W&B protocol: owner.
+    entity_name: String,
+    /// W&B protocol: present name, with its prefix.
+    old_project_name: String,
+    /// W&B protocol: new name, with its prefix.
+    new_project_name: String,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: the renamed registry.
+#[derive(SimpleObject)]
+pub struct RenameProjectPayload {
+    /// W&B protocol: always false: a rename makes nothing.
+    inserted: bool,
+    /// W&B protocol: the registry under its new name.
+    project: Project,
+}
+
+/// W&B protocol: what to delete.
+#[derive(InputObject)]
+pub struct DeleteModelInput {
+    /// W&B protocol: the registry's id.
+    id: String,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: that it was deleted.
+#[derive(SimpleObject)]
+pub struct DeleteModelPayload {
+    /// W&B protocol: always true; what fails is an error.
+    success: bool,
+}
+
+/// A registry's name on the wire; other projects keep theirs.
+fn registry_name(full: &str) -> async_graphql::Result<RegistryName> {
+    match RegistryName::from_full_name(full) {
+        Some(name) => name.parsed(),
+        None => Err(Error::Invalid(format!(
+            "Only registries can be renamed, and stay registries: both names begin with \"{}\".",
+            regalia_domain::names::REGISTRY_PREFIX
+        )))
+        .fail(),
+    }
+}
+
 /// The W&B protocol's writes to projects.
 #[derive(Default)]
 pub struct ProjectMutation;
@@ -342,6 +405,7 @@ impl ProjectMutation {
                 visibility,
                 allow_all_types: input.allow_all_artifact_types_in_registry,
                 types,
+                ..RegistryFields::default()
             };
             let (project, inserted) = context.service()?.upsert_registry(request, &entity, &name, &fields).await.fail()?;
             context.forget()?;
@@ -353,5 +417,29 @@ impl ProjectMutation {
             context.service()?.upsert_project(request, &entity, &name, input.description.as_deref()).await.fail()?;
         context.forget()?;
         Ok(UpsertModelPayload { inserted, project: Project(project) })
+    }
+
+    /// W&B protocol: renames a registry; the old name means nothing from then on (rule 9).
+    async fn rename_project(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the names.")] input: RenameProjectInput,
+    ) -> async_graphql::Result<RenameProjectPayload> {
+        let (old, new) = (registry_name(&input.old_project_name)?, registry_name(&input.new_project_name)?);
+        let row = context.service()?.rename_registry(context.request()?, &input.entity_name, &old, &new).await.fail()?;
+        context.forget()?;
+        Ok(RenameProjectPayload { inserted: false, project: Project(row) })
+    }
+
+    /// W&B protocol: deletes a registry with its collections and links; the second time it is an error (rule 10).
+    async fn delete_model(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the registry.")] input: DeleteModelInput,
+    ) -> async_graphql::Result<DeleteModelPayload> {
+        let id = ProjectId(ids::number(&["Project"], &input.id)?);
+        context.service()?.delete_registry(context.request()?, id).await.fail()?;
+        context.forget()?;
+        Ok(DeleteModelPayload { success: true })
     }
 }

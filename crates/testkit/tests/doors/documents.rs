@@ -2,7 +2,7 @@
 //! person asks in GraphiQL. `schema` executes every one of them and counts the fields; `statements` counts their SQL.
 //! What must not live here: what is expected of an answer.
 
-use regalia_domain::ids::encode_id;
+use regalia_domain::ids::{decode_id, encode_id};
 use regalia_testkit::{Client, Server, VersionSpec, md5_base64, md5_hex};
 use serde_json::{Value, json};
 
@@ -31,6 +31,38 @@ const REGISTRY: &str = "fragment Registry on Project { id internalId name entity
     organization { name } } \
     description createdAt updatedAt access allowAllArtifactTypes: allowAllArtifactTypesInRegistry readOnly \
     artifactTypes(includeAll: true) { edges { node { id name createdAt } } } }";
+
+/// A registry with its members.
+pub const MEMBERS: &str = "query RegistryMembers($project: String!, $entity: String!) { project(name: $project, entityName: \
+    $entity) { members { id name username email role { name } } teamMembers { team { id name isTeam entityType } role { name } } } }";
+
+/// A registry renamed.
+pub fn rename_registry() -> String {
+    [
+        "mutation RenameRegistry($input: RenameProjectInput!) { renameProject(input: $input) { inserted project { ...Registry } } } ",
+        REGISTRY,
+    ]
+    .concat()
+}
+
+/// A registry deleted.
+pub const DELETE_REGISTRY: &str = "mutation DeleteRegistry($id: String!) { deleteModel(input: {id: $id}) { success } }";
+
+/// Members added.
+pub const CREATE_MEMBERS: &str = "mutation CreateRegistryMembers($input: CreateProjectMembersInput!) { result: \
+    createProjectMembers(input: $input) { success } }";
+
+/// Members removed.
+pub const DELETE_MEMBERS: &str = "mutation DeleteRegistryMembers($input: DeleteProjectMembersInput!) { result: \
+    deleteProjectMembers(input: $input) { success } }";
+
+/// A user's role.
+pub const UPDATE_USER_ROLE: &str = "mutation UpdateUserRegistryRole($input: UpdateProjectMemberInput!) { result: \
+    updateProjectMember(input: $input) { success } }";
+
+/// A team's role.
+pub const UPDATE_TEAM_ROLE: &str = "mutation UpdateTeamRegistryRole($input: UpdateProjectTeamMemberInput!) { result: \
+    updateProjectTeamMember(input: $input) { success } }";
 
 const RUN: &str = "fragment Run on Run { id name displayName description notes config summaryMetrics tags state stopped \
     sweepName \
@@ -201,6 +233,9 @@ query Everything(
   registry(organization: $organization, name: $registry) {
     ...Home
     organization { name }
+    userMembers(first: 10) { edges { cursor node { role } } nodes { role addedAt user { name } } pageInfo { ...Page } }
+    teamMembers(first: 10) { edges { cursor node { role } } nodes { role addedAt team { name } } pageInfo { ...Page } }
+    effectiveAccess(user: $user) { role user { name } sources { kind role team { name } } }
     collection(name: $collection) { ...Line link(alias: $alias) { ...Pointer } }
     collections(first: 10) {
       edges { cursor node { name } }
@@ -222,7 +257,7 @@ fragment Group on Team {
   id name createdAt organization { name }
   members(first: 10) { edges { cursor node { role } } nodes { role user { name } } pageInfo { ...Page } }
 }
-fragment Home on Registry { id name fullName description visibility allowsAllTypes types yourRole createdAt updatedAt }
+fragment Home on Registry { id name fullName description visibility allowsAllTypes types protectedAliases yourRole createdAt updatedAt }
 fragment Line on Collection { id name typeName tags description createdAt updatedAt registry { name } }
 fragment Pointer on Link { id index aliases createdAt collection { name } }
 fragment Content on Version {
@@ -232,7 +267,7 @@ fragment Content on Version {
 "#;
 
 /// A mutation of our own: its field, the part of the payload to select.
-pub const NATIVE_MUTATIONS: [(&str, &str); 20] = [
+pub const NATIVE_MUTATIONS: [(&str, &str); 24] = [
     ("userCreate", "user { name }"),
     ("userDelete", "name"),
     ("userSetDefaultEntity", "user { defaultEntity }"),
@@ -254,8 +289,12 @@ pub const NATIVE_MUTATIONS: [(&str, &str); 20] = [
     ),
     (
         "registryUpdate",
-        "registry { id name fullName description visibility allowsAllTypes types yourRole organization { entityName } }",
+        "registry { id name fullName description visibility allowsAllTypes types protectedAliases yourRole organization { entityName } }",
     ),
+    ("registryMemberAdd", "registry { name }"),
+    ("registryMemberSet", "registry { name yourRole }"),
+    ("registryMemberRemove", "registry { name yourRole }"),
+    ("registryDelete", "name"),
     ("versionBegin", "version { id committed } uploads { path url }"),
     ("versionCommit", "version { id committed source }"),
     ("versionLink", "link { id index aliases collection { name registry { name organization { entityName } } } version { id } }"),
@@ -362,6 +401,7 @@ impl World {
             ),
         ]);
         documents.extend(self.publishing());
+        documents.extend(self.members().await);
         let everything = json!({
             "organization": "acme", "registry": "model", "collection": "Example ML \
                 Task", "alias": "staging", "user": "bob", "team": "alpha",
@@ -372,6 +412,33 @@ impl World {
             documents.push(Document { client, text: native_mutation(field), variables: json!({ "input": input }) });
         }
         documents
+    }
+
+    /// The W&B protocol's changes of a registry and its members, the registry deleted at last.
+    async fn members(&self) -> Vec<Document<'_>> {
+        let number =
+            async |table: &str, name: &str| self.server.number(&format!("select id from {table} where name = '{name}'")).await;
+        let (bob, alpha) =
+            (encode_id("User", number("entities", "bob").await), encode_id("Entity", number("entities", "alpha").await));
+        let made = self.alice.make_registry("acme", "passing", "RESTRICTED").await;
+        let registry = encode_id("Project", decode_id(&["Registry"], &made).unwrap());
+        let name = json!({ "entity": "acme", "project": "wandb-registry-passing" });
+        let all = json!({ "input": { "projectId": registry, "userIds": [bob], "teamIds": [alpha] } });
+        let user = json!({ "input": { "projectId": registry, "userId": bob, "userProjectRole": "member" } });
+        let team = json!({ "input": { "projectId": registry, "teamId": alpha, "teamProjectRole": "viewer" } });
+        let names = json!({ "entityName": "acme", "oldProjectName": "wandb-registry-passing", "newProjectName": "wandb-registry-passed" });
+        [
+            (CREATE_MEMBERS.into(), all.clone()),
+            (MEMBERS.into(), name),
+            (UPDATE_USER_ROLE.into(), user),
+            (UPDATE_TEAM_ROLE.into(), team),
+            (DELETE_MEMBERS.into(), all),
+            (rename_registry(), json!({ "input": names })),
+            (DELETE_REGISTRY.into(), json!({ "id": registry })),
+        ]
+        .into_iter()
+        .map(|(text, variables)| Document { client: &self.alice, text, variables })
+        .collect()
     }
 
     /// The W&B protocol's way from a version's beginning to its link.
@@ -433,6 +500,7 @@ impl World {
     async fn own_mutations(&self) -> Vec<(&'static str, &Client, Value)> {
         let registry = self.server.number("select id from projects where kind = 'registry' and name = 'model'").await;
         let registry = encode_id("Registry", registry);
+        let gone = self.alice.make_registry("acme", "gone", "RESTRICTED").await;
         let viewer = self.admin.graphql("{ viewer { apiKeys { nodes { id } } } }", json!({})).await.ok();
         let key = &viewer["viewer"]["apiKeys"]["nodes"][0]["id"];
         let (admin, alice) = (&self.admin, &self.alice);
@@ -457,6 +525,10 @@ impl World {
             ("userDelete", admin, json!({ "name": "dave" })),
             ("registryCreate", alice, json!({ "organization": "acme", "name": "Reviewed", "types": ["model"] })),
             ("registryUpdate", alice, json!({ "id": registry, "description": "The models." })),
+            ("registryMemberAdd", alice, json!({ "registry": registry, "users": ["alice"], "teams": ["alpha"] })),
+            ("registryMemberSet", alice, json!({ "registry": registry, "team": "alpha", "role": "MEMBER" })),
+            ("registryMemberRemove", alice, json!({ "registry": registry, "teams": ["alpha"] })),
+            ("registryDelete", alice, json!({ "id": gone })),
             ("versionBegin", alice, begin),
             ("versionCommit", alice, json!({ "version": self.linked })),
             (

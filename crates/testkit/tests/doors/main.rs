@@ -9,6 +9,7 @@ mod files;
 mod history;
 mod limits;
 mod main_job;
+mod members;
 mod native;
 mod pages;
 mod races;

@@ -427,3 +427,124 @@ async fn rule_5_nothing_stored_lies_outside_the_list() {
         assert_eq!((arena.server.number(&outside).await, listed), (0, linked));
     }
 }
+
+/// Rule 16: two admins of a registry, neither an admin of the organization, remove or demote each other at once. One stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rule_16_two_admins_removing_each_other() {
+    let arena = Arena::new().await;
+    let mut admins = Vec::new();
+    for name in ["dave", "erin"] {
+        admins.push(arena.server.user(name).await);
+        arena.server.join("acme", name, regalia_domain::roles::OrganizationRole::Member).await;
+    }
+    let mut outcomes = BTreeSet::new();
+    for round in 0..rounds() {
+        let name = format!("contested{round}");
+        let id = admins[0].make_registry("acme", &name, "RESTRICTED").await;
+        own(&admins[0], "registryMemberAdd", json!({ "registry": id, "users": ["erin"] })).await.expect_ok();
+        own(&admins[0], "registryMemberSet", json!({ "registry": id, "user": "erin", "role": "ADMIN" })).await.expect_ok();
+        let attack = async |task: usize, victim: &str| {
+            let client = arena.spread(&admins[task], round, task);
+            if round % 4 < 2 {
+                own(&client, "registryMemberRemove", json!({ "registry": id, "users": [victim] })).await
+            } else {
+                own(&client, "registryMemberSet", json!({ "registry": id, "user": victim, "role": "VIEWER" })).await
+            }
+        };
+        let (one, other) = join(attack(0, "erin"), attack(1, "dave")).await;
+        let won = [&one, &other].iter().filter(|answer| answer.errors.is_empty()).count();
+        assert_eq!(won, 1, "{:?} {:?}", one.errors, other.errors);
+        for lost in [one, other].iter().filter(|answer| !answer.errors.is_empty()) {
+            // Removed before he could, or the right gone, or the last one.
+            assert!(["FORBIDDEN", "NOT_FOUND"].contains(&lost.code()), "{:?}", lost.errors);
+            outcomes.insert(lost.code().to_owned());
+        }
+        let left = format!(
+            "select count(*) from registry_user_members m join projects p on p.id = m.registry_id where p.name = '{name}' and m.role = \
+             'admin'"
+        );
+        assert_eq!(arena.server.number(&left).await, 1);
+        // Both demote themselves at once: one stays.
+        own(&arena.alice, "registryMemberAdd", json!({ "registry": id, "users": ["dave", "erin"] })).await.expect_ok();
+        for user in ["dave", "erin"] {
+            own(&arena.alice, "registryMemberSet", json!({ "registry": id, "user": user, "role": "ADMIN" })).await.expect_ok();
+        }
+        let leave = async |task: usize, name: &str| {
+            let client = arena.spread(&admins[task], round, task);
+            own(&client, "registryMemberSet", json!({ "registry": id, "user": name, "role": "MEMBER" })).await
+        };
+        let (one, other) = join(leave(0, "dave"), leave(1, "erin")).await;
+        assert_eq!([one, other].iter().filter(|answer| answer.errors.is_empty()).count(), 1);
+        assert_eq!(arena.server.number(&left).await, 1);
+    }
+    assert!(!outcomes.is_empty());
+}
+
+/// Rule 16: one of two direct admins leaves the organization while the other steps down: one stays, or it was the
+/// organization's admin who took the last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rule_16_an_admin_leaves_the_organization_while_the_other_steps_down() {
+    let arena = Arena::new().await;
+    let mut admins = Vec::new();
+    for name in ["dave", "erin"] {
+        admins.push(arena.server.user(name).await);
+    }
+    for round in 0..rounds() {
+        for name in ["dave", "erin"] {
+            arena.server.join("acme", name, regalia_domain::roles::OrganizationRole::Member).await;
+        }
+        let name = format!("left{round}");
+        let id = admins[0].make_registry("acme", &name, "RESTRICTED").await;
+        own(&admins[0], "registryMemberAdd", json!({ "registry": id, "users": ["erin"] })).await.expect_ok();
+        own(&admins[0], "registryMemberSet", json!({ "registry": id, "user": "erin", "role": "ADMIN" })).await.expect_ok();
+        let leave = async {
+            let client = arena.spread(&arena.alice, round, 0);
+            own(&client, "organizationMemberRemove", json!({ "organization": "acme", "user": "erin" })).await
+        };
+        let step_down = async {
+            let client = arena.spread(&admins[0], round, 1);
+            own(&client, "registryMemberSet", json!({ "registry": id, "user": "dave", "role": "MEMBER" })).await
+        };
+        let (left, stepped) = join(leave, step_down).await;
+        left.expect_ok();
+        let admins_left = format!(
+            "select count(*) from registry_user_members m join projects p on p.id = m.registry_id where p.name = \
+            '{name}' and m.role = 'admin'"
+        );
+        // He stepped down while she was still there, or not at all.
+        let expected = i64::from(!stepped.errors.is_empty());
+        assert_eq!(arena.server.number(&admins_left).await, expected, "{:?}", stepped.errors);
+    }
+}
+
+/// Rule 10: a registry is deleted while versions are linked into it: what was linked before goes, what comes after is told
+/// that there is no such registry, and nothing is left behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rule_10_links_into_a_registry_that_is_deleted() {
+    const LINKS: usize = 16;
+    let arena = Arena::new().await;
+    let mut versions = Vec::new();
+    for number in 0..LINKS {
+        versions.push(
+            arena.alice.log(&VersionSpec::model("alpha", &format!("net{number}"), format!("{number}").as_bytes())).await.id,
+        );
+    }
+    let everything =
+        "select (select count(*) from memberships) + (select count(*) from aliases) + (select count(*) from collections)";
+    let before = arena.server.number(everything).await;
+    for round in 0..rounds() {
+        let name = format!("passing{round}");
+        let id = arena.alice.make_registry("acme", &name, "ORGANIZATION").await;
+        let links = join_all((0..LINKS).map(|task| {
+            let (client, version, name) = (arena.spread(&arena.alice, round, task), &versions[task], &name);
+            async move { client.link(version, "acme", name, &format!("Line {}", task % 3), &["best"]).await }
+        }));
+        let delete = async {
+            tokio::time::sleep(std::time::Duration::from_millis(4 * (round as u64 % 8))).await;
+            own(&arena.spread(&arena.alice, round, 1), "registryDelete", json!({ "id": id })).await.expect_ok();
+        };
+        let (links, ()) = join(links, delete).await;
+        assert!(links.iter().all(|answer| answer.errors.is_empty() || answer.status == 404), "{links:?}");
+        assert_eq!(arena.server.number(everything).await, before, "nothing of it is left");
+    }
+}

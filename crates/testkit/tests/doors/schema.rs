@@ -25,7 +25,7 @@ const COMMON: [&str; 10] = ["Boolean", "DateTime", "Float", "ID", "Int", "Int64"
 const SHARED: [&str; 2] = ["Organization", "User"];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 34] = [
+const INTS: [&str; 36] = [
     "Artifact.versionIndex",
     "ArtifactCollection.artifacts(first:)",
     "ArtifactCollectionConnection.totalCount",
@@ -53,6 +53,8 @@ const INTS: [&str; 34] = [
     "Query.teams(first:)",
     "Query.users(first:)",
     "Registry.collections(first:)",
+    "Registry.teamMembers(first:)",
+    "Registry.userMembers(first:)",
     "Run.historyLineCount",
     "Team.members(first:)",
     "UploadUrlPart.partNumber",
@@ -253,8 +255,10 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
                 declared::<native::organization::OrganizationMutation>(),
                 declared::<native::team::TeamMutation>(),
                 declared::<native::registry::RegistryMutation>(),
+                declared::<native::registry_member::RegistryMemberMutation>(),
                 declared::<native::version::VersionMutation>(),
                 declared::<wandb::project::ProjectMutation>(),
+                declared::<wandb::registry_member::ProjectMemberMutation>(),
                 declared::<wandb::run::RunMutation>(),
                 declared::<wandb::publish::PublishMutation>(),
             ],
