@@ -11,6 +11,7 @@ pub mod keys;
 pub mod manifest;
 pub mod metadata;
 pub mod names;
+pub mod passwords;
 pub mod paths;
 pub mod roles;
 pub mod types;

@@ -6,6 +6,7 @@ pub mod collection;
 pub mod keys;
 pub mod organization;
 pub mod registry;
+pub mod service_account;
 pub mod team;
 pub mod user;
 pub mod version;
@@ -27,6 +28,7 @@ pub struct NativeQuery(
 pub struct NativeMutation(
     user::UserMutation,
     api_key::ApiKeyMutation,
+    service_account::ServiceAccountMutation,
     organization::OrganizationMutation,
     team::TeamMutation,
     registry::RegistryMutation,
