@@ -14,20 +14,24 @@ if hasattr(api, "organization"):
     organization = api.organization(ORG)
     answer["organization"] = [organization.name, organization.org_entity.name, api.organization().name]
 
-key = viewer.generate_api_key("laptop")
-other = wandb.Api(api_key=key)
-answer["with_the_key"] = other.viewer.username
-answer["listed"] = "laptop" in other.viewer.api_keys and key not in other.viewer.api_keys
-answer["deleted"] = [viewer.delete_api_key(key), viewer.delete_api_key(key)]
 try:
-    wandb.Api(api_key=key).viewer.username
-    answer["refused"] = False
-except Exception:
-    answer["refused"] = True
+    key = viewer.generate_api_key("laptop")
+except wandb.errors.AuthenticationError:
+    key = answer["generated"] = None
+if key:
+    other = wandb.Api(api_key=key)
+    answer["with_the_key"] = other.viewer.username
+    answer["listed"] = "laptop" in other.viewer.api_keys and key not in other.viewer.api_keys
+    answer["deleted"] = [viewer.delete_api_key(key), viewer.delete_api_key(key)]
+    try:
+        wandb.Api(api_key=key).viewer.username
+        answer["refused"] = False
+    except Exception:
+        answer["refused"] = True
 
 api.create_project(PROJECT, TEAM)
 project = api.project(PROJECT, TEAM)
-answer["project"] = [project.name, project.entity, project.is_benchmark]
+answer["project"] = [project.name, project.entity, getattr(project, "is_benchmark", False)]
 answer["projects"] = PROJECT in [project.name for project in api.projects(TEAM)]
 answer["default_projects"] = PROJECT in [project.name for project in api.projects()]
 try:
