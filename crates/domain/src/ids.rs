@@ -48,6 +48,8 @@ ids! {
     ArtifactTypeId;
     /// A run.
     RunId;
+    /// A browser that is signed in.
+    SessionId;
     /// An API key's row; not the key.
     ApiKeyId;
     /// A stored object.

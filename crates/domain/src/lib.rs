@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod metadata;
 pub mod names;
 pub mod orders;
+pub mod passwords;
 pub mod paths;
 pub mod roles;
 pub mod types;

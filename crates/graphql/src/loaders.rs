@@ -11,7 +11,8 @@ use futures_channel::oneshot;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use regalia_domain::ids::ProjectId;
-use regalia_service::store::access::{Caller, ProjectRow};
+use regalia_service::store::access::{Caller, EntityRow, ProjectRow};
+use regalia_service::store::accounts::UserRow;
 use regalia_service::store::aliases::AliasRow;
 use regalia_service::store::collections::CollectionRow;
 use regalia_service::store::manifests::EntryRow;
@@ -19,6 +20,7 @@ use regalia_service::store::memberships::MembershipRow;
 use regalia_service::store::projects::TypeRow;
 use regalia_service::store::runs::RunRow;
 use regalia_service::store::tags::TagRow;
+use regalia_service::store::teams::BelongingRow;
 use regalia_service::store::versions::VersionRow;
 use regalia_service::{Error, Page, Result, Service};
 
@@ -170,6 +172,14 @@ key! {
     TagsOfCollection,
     /// The tags of a version; the loader doesn't check who sees it.
     TagsOfVersion,
+    /// A user, team or organization.
+    EntityKey,
+    /// All who belong to a team or an organization.
+    BelongingTo,
+    /// A user, if the caller sees him: for users whom a row names that the caller sees.
+    UserSeen,
+    /// Bytes of the versions of a user's, team's or organization's projects.
+    BytesOf,
 }
 
 /// A page of the things that belong to one row. Rows whose pages begin and end alike are loaded together.
@@ -355,6 +365,42 @@ impl Key for TagsOfVersion {
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         let rows = source.service.tags_of_versions(&numbers(keys, |key| key.0)).await?;
         Ok(grouped(keys, rows.into_iter().map(|row| (TagsOfVersion(row.owner), row))))
+    }
+}
+
+impl Key for EntityKey {
+    type Value = EntityRow;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.entities_by_id(&source.caller, &numbers(keys, |key| key.0)).await?;
+        Ok(rows.into_iter().map(|row| (EntityKey(row.id), row)).collect())
+    }
+}
+
+impl Key for UserSeen {
+    type Value = UserRow;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.users_seen(&source.caller, &numbers(keys, |key| key.0)).await?;
+        Ok(rows.into_iter().map(|row| (UserSeen(row.id.0), row)).collect())
+    }
+}
+
+impl Key for BelongingTo {
+    type Value = Vec<BelongingRow>;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.belonging(&source.caller, &numbers(keys, |key| key.0)).await?;
+        Ok(grouped(keys, rows.into_iter().map(|row| (BelongingTo(row.entity_id), row))))
+    }
+}
+
+impl Key for BytesOf {
+    type Value = i64;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.stored_bytes(&source.caller, &numbers(keys, |key| key.0)).await?;
+        Ok(rows.into_iter().map(|(entity, bytes)| (BytesOf(entity), bytes)).collect())
     }
 }
 

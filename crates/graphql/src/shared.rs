@@ -1,9 +1,10 @@
-//! The two types that mean the same on both sides, joined from each side's half.
+//! The types that mean the same on both sides: two joined from each side's half, and API keys.
 
 use async_graphql::MergedObject;
 use regalia_service::store::accounts::UserRow;
 use regalia_service::store::organizations::OrganizationRow;
 
+pub use crate::native::api_key::ApiKey;
 use crate::native::organization::NativeOrganization;
 use crate::native::user::NativeUser;
 use crate::wandb::entity::{WandbOrganization, WandbUser};

@@ -182,6 +182,7 @@ async fn run_on(config: &Config, database: &Database) -> Result<(), Error> {
     let router = http::router(App::new(service, Patience::default()));
     // Small answers must not wait for the client's acknowledgement. A failure is no reason to refuse the connection.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
         // The sender lives as long as this function.
         let _ = stopped.changed().await;
@@ -238,6 +239,9 @@ async fn clear_leftovers_once(service: &Service) {
     let before = service.clock.now() - TimeDelta::days(1);
     if let Err(error) = service.blobs.clear_staging(before.into()).await {
         tracing::warn!(%error, "old staged files could not be cleared");
+    }
+    if let Err(error) = service.clear_sessions().await {
+        tracing::warn!(%error, "old sessions could not be cleared");
     }
     if let Ok(mut connection) = service.store.read().await
         && let Err(error) = regalia_service::store::manifests::unstage_old(&mut connection).await

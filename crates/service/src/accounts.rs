@@ -1,11 +1,12 @@
 //! Users and their API keys: who a key stands for, and how accounts come, change and go. What must not live here: what a
 //! user may do with content, and memberships.
 
+use chrono::{DateTime, Utc};
 use regalia_domain::ids::{ApiKeyId, UserId};
 use regalia_domain::keys::ApiKey;
-use regalia_domain::names::EntityName;
+use regalia_domain::names::{DisplayName, EntityName};
 use regalia_store::access::{self, Caller, EntityRow, Granted, ManageAccount};
-use regalia_store::accounts::{self, KeyRow, UserRow};
+use regalia_store::accounts::{self, KeyRow, Opened, UserRow};
 use regalia_store::audit::{self, Event, Kind, Origin};
 use regalia_store::{Error as StoreError, Tx};
 use serde_json::json;
@@ -15,6 +16,9 @@ use crate::{Error, Page, Request, Result, Service};
 /// Longest label of a key, in characters.
 const LABEL_CHARS: usize = 128;
 
+/// Longest display name, in characters.
+const DISPLAY_CHARS: usize = 128;
+
 /// Longest address, in characters: what mail allows.
 const EMAIL_CHARS: usize = 254;
 
@@ -22,12 +26,20 @@ impl Service {
     /// Whom a key stands for.
     ///
     /// # Errors
-    /// `Unauthenticated`, in the same words for a text that is no key and for a key that is unknown or revoked.
+    /// `Unauthenticated`, in the same words for a text that is no key and for a key that is unknown or revoked; of an expired
+    /// one it says so, to whoever holds it.
     pub async fn authenticate(&self, key: &str) -> Result<Caller> {
         let refused = || Error::Unauthenticated("This API key opens nothing here: it is mistyped, unknown or revoked.".into());
         let key = ApiKey::parse(key).map_err(|_| refused())?;
         let mut connection = self.store.read().await?;
-        accounts::authenticate(&mut connection, key.hash()).await?.ok_or_else(refused)
+        match accounts::authenticate(&mut connection, key.hash(), self.clock.now()).await? {
+            Opened::By(caller) => Ok(caller),
+            Opened::Expired(at) => Err(Error::Unauthenticated(format!(
+                "This API key expired at {}. Make a new one.",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ))),
+            Opened::Nothing => Err(refused()),
+        }
     }
 
     /// A user that the caller sees: himself and his colleagues; for a site administrator everybody.
@@ -49,13 +61,32 @@ impl Service {
         Ok(accounts::users(&mut connection, ids).await?)
     }
 
-    /// One page, by name, of the users that the caller sees and whose name or address contains `part`.
+    /// Those of the users of these numbers that the caller sees.
     ///
     /// # Errors
     /// Of the database alone.
-    pub async fn users(&self, caller: &Caller, part: &str, page: &Page) -> Result<Vec<UserRow>> {
+    pub async fn users_seen(&self, caller: &Caller, ids: &[i64]) -> Result<Vec<UserRow>> {
         let mut connection = self.store.read().await?;
-        Ok(accounts::visible_users(&mut connection, caller, part, &page.after, page.first).await?)
+        Ok(accounts::users_seen(&mut connection, caller, ids).await?)
+    }
+
+    /// One page, by name, of the users that the caller sees.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn users(&self, caller: &Caller, page: &Page) -> Result<Vec<UserRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(accounts::visible_users(&mut connection, caller, &page.after, page.first).await?)
+    }
+
+    /// One page of the users that the caller sees and whose name or address contains `part`: first who is called exactly so,
+    /// then by name. A row's place is [`UserRow::found_at`].
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn find_users(&self, caller: &Caller, part: &str, page: &Page) -> Result<Vec<UserRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(accounts::find_users(&mut connection, caller, part, &page.after, page.first).await?)
     }
 
     /// Makes an account, without a key.
@@ -65,19 +96,49 @@ impl Service {
     pub async fn create_user(&self, request: &Request, name: &EntityName, email: Option<&str>, admin: bool) -> Result<UserRow> {
         let caller = request.caller()?;
         let site = access::site(caller).map_err(site_only("create accounts"))?;
+        let mut tx = self.begin().await?;
         if let Some(email) = email {
             check_email(email)?;
+            keep_apart(&mut tx, email, None).await?;
         }
-        let mut tx = self.begin().await?;
         let id = accounts::create(&mut tx, &site, name, email, admin).await.map_err(taken(name.as_str()))?;
+        self.created(request, tx, id).await
+    }
+
+    /// Makes an account of whom only the address is known; its name is made of the part before the `@`.
+    ///
+    /// # Errors
+    /// `Forbidden` unless the caller is a site administrator; `Conflict` when another account has the address; `Invalid`.
+    pub async fn create_user_of(&self, request: &Request, email: &str, admin: bool) -> Result<UserRow> {
+        let caller = request.caller()?;
+        let site = access::site(caller).map_err(site_only("create accounts"))?;
+        check_email(email)?;
+        let mut tx = self.begin().await?;
+        keep_apart(&mut tx, email, None).await?;
+        let local = email.rsplit_once('@').map_or(email, |(local, _)| local);
+        let local = if local.bytes().any(|byte| byte.is_ascii_alphanumeric()) { local } else { "user" };
+        let local: String = local.chars().take(DISPLAY_CHARS).collect();
+        let local = DisplayName::parse(local.trim())?;
+        let mut candidates = self.names(&local);
+        let id = loop {
+            let name = candidates.next().ok_or_else(|| Error::from(StoreError::Exists))?;
+            match accounts::create(&mut tx, &site, &name, Some(email), admin).await {
+                Err(StoreError::Exists) => {}
+                other => break other?,
+            }
+        };
+        self.created(request, tx, id).await
+    }
+
+    async fn created(&self, request: &Request, mut tx: Tx, id: UserId) -> Result<UserRow> {
+        let user = row(&mut tx, id).await?;
         let event = Event {
             kind: Kind::UserCreated,
             subject: subject(id),
             before: None,
-            after: Some(json!({ "name": name.as_str(), "email": email, "site_admin": admin })),
+            after: Some(json!({ "name": user.name, "email": user.email, "site_admin": user.site_admin })),
         };
         audit::record(&mut tx, request.origin(), None, &[event]).await?;
-        let user = row(&mut tx, id).await?;
         regalia_store::commit(tx).await?;
         Ok(user)
     }
@@ -85,13 +146,16 @@ impl Service {
     /// Deletes an account with its keys and memberships. A site administrator can't delete his own, so one always stays.
     ///
     /// # Errors
-    /// `Forbidden` unless the caller is a site administrator; `NotFound`; `Conflict` when the account owns projects or
-    /// files, or is the caller's.
+    /// `Forbidden` unless the caller is a site administrator, or it is a service account of a team that he manages;
+    /// `NotFound`; `Conflict` when the account owns projects or files, or is the caller's.
     pub async fn delete_user(&self, request: &Request, name: &EntityName) -> Result<UserRow> {
         let caller = request.caller()?;
-        access::site(caller).map_err(site_only("delete accounts"))?;
         let mut tx = self.begin().await?;
-        let entity = user_entity(&mut tx, caller, name.as_str()).await?;
+        let entity = user_entity(&mut tx, caller, name.as_str()).await;
+        if !entity.as_ref().is_ok_and(|entity| entity.manages) {
+            access::site(caller).map_err(site_only("delete accounts"))?;
+        }
+        let entity = entity?;
         let account = entity.manage_account(caller)?;
         if account.target() == caller.user {
             return Err(Error::Conflict("You can't delete your own account. Have another site administrator do it.".into()));
@@ -109,42 +173,19 @@ impl Service {
         Ok(user)
     }
 
-    /// Sets where a user's runs go that name no entity: his own entity, or a team that he is in.
-    ///
-    /// # Errors
-    /// `NotFound` for the user; `Forbidden` for somebody else's account; `Invalid` for any other entity.
-    pub async fn set_default_entity(&self, request: &Request, user: &EntityName, entity: &EntityName) -> Result<UserRow> {
-        let caller = request.caller()?;
-        let mut tx = self.begin().await?;
-        let account = account(&mut tx, caller, user.as_str()).await?;
-        let before = row(&mut tx, account.target()).await?;
-        accounts::set_default_entity(&mut tx, &account, entity).await.map_err(|error| match error {
-            StoreError::NotFound => Error::Invalid(format!(
-                "The default entity of {user} is {user} or a team that {user} is in. A team named \"{entity}\" with this member is not found."
-            )),
-            other => other.into(),
-        })?;
-        let after = row(&mut tx, account.target()).await?;
-        if after.default_entity != before.default_entity {
-            let event = Event {
-                kind: Kind::UserUpdated,
-                subject: subject(after.id),
-                before: Some(json!({ "default_entity": before.default_entity })),
-                after: Some(json!({ "default_entity": after.default_entity })),
-            };
-            audit::record(&mut tx, request.origin(), None, &[event]).await?;
-        }
-        regalia_store::commit(tx).await?;
-        Ok(after)
-    }
-
     /// Makes an API key for an account. The key itself is never to be had again.
     ///
     /// # Errors
-    /// `NotFound` for the user; `Forbidden` for somebody else's account; `Invalid` for the label.
-    pub async fn create_key(&self, request: &Request, user: &EntityName, label: &str) -> Result<(KeyRow, ApiKey)> {
+    /// `NotFound` for the user; `Forbidden` for somebody else's account; `Invalid` for the label, and for an end that is past.
+    pub async fn create_key(
+        &self,
+        request: &Request,
+        user: &EntityName,
+        label: &str,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<(KeyRow, ApiKey)> {
         let key = ApiKey::from_random(self.random_bytes());
-        let row = self.keep_key(request, user, label, &key, false).await?;
+        let row = self.keep_key(request, user, label, expires_at, &key, false).await?;
         Ok((row, key))
     }
 
@@ -152,22 +193,37 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::create_key`]; `Conflict` when the key is known, be it revoked.
-    pub async fn import_key(&self, request: &Request, user: &EntityName, label: &str, key: &ApiKey) -> Result<KeyRow> {
-        self.keep_key(request, user, label, key, true).await
+    pub async fn import_key(
+        &self,
+        request: &Request,
+        user: &EntityName,
+        label: &str,
+        expires_at: Option<DateTime<Utc>>,
+        key: &ApiKey,
+    ) -> Result<KeyRow> {
+        self.keep_key(request, user, label, expires_at, key, true).await
     }
 
-    async fn keep_key(&self, request: &Request, user: &EntityName, label: &str, key: &ApiKey, imported: bool) -> Result<KeyRow> {
-        check_label(label)?;
+    async fn keep_key(
+        &self,
+        request: &Request,
+        user: &EntityName,
+        label: &str,
+        expires_at: Option<DateTime<Utc>>,
+        key: &ApiKey,
+        imported: bool,
+    ) -> Result<KeyRow> {
+        check_key(label, expires_at, self.clock.now())?;
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let account = account(&mut tx, caller, user.as_str()).await?;
-        let row = accounts::insert_key(&mut tx, &account, label, key.hash()).await.map_err(|error| match error {
+        let row = accounts::insert_key(&mut tx, &account, label, key.hash(), expires_at).await.map_err(|error| match error {
             StoreError::Exists => {
                 Error::Conflict("This API key already exists here, or did until it was revoked. Use another one.".into())
             }
             other => other.into(),
         })?;
-        let event = key_created(row.id, account.target(), label, imported);
+        let event = key_created(row.id, account.target(), label, imported, expires_at);
         audit::record(&mut tx, request.origin(), None, &[event]).await?;
         regalia_store::commit(tx).await?;
         Ok(row)
@@ -232,7 +288,7 @@ impl Service {
             after: Some(json!({ "name": name.as_str(), "email": null, "site_admin": true })),
         };
         let origin = Origin { actor: None, request: self.random_uuid() };
-        audit::record(&mut tx, origin, None, &[created, key_created(key_id, user, LABEL, false)]).await?;
+        audit::record(&mut tx, origin, None, &[created, key_created(key_id, user, LABEL, false, None)]).await?;
         keep(&key).map_err(|error| Error::Internal(Box::new(error)))?;
         regalia_store::commit(tx).await?;
         Ok(Some((name, key)))
@@ -285,22 +341,41 @@ fn key_subject(key: ApiKeyId) -> String {
     format!("ApiKey:{key}")
 }
 
-fn key_created(key: ApiKeyId, user: UserId, label: &str, imported: bool) -> Event {
+pub(crate) fn key_created(key: ApiKeyId, user: UserId, label: &str, imported: bool, expires_at: Option<DateTime<Utc>>) -> Event {
     Event {
         kind: Kind::KeyCreated,
         subject: key_subject(key),
         before: None,
-        after: Some(json!({ "user": subject(user), "name": label, "imported": imported })),
+        after: Some(json!({ "user": subject(user), "name": label, "imported": imported, "expires_at": expires_at })),
     }
 }
 
-async fn account(tx: &mut Tx, caller: &Caller, name: &str) -> Result<Granted<ManageAccount>> {
+pub(crate) async fn account(tx: &mut Tx, caller: &Caller, name: &str) -> Result<Granted<ManageAccount>> {
     let entity = user_entity(tx, caller, name).await?;
     entity.manage_account(caller).map_err(site_only("change somebody else's account or keys"))
 }
 
-async fn row(connection: &mut regalia_store::Connection, user: UserId) -> Result<UserRow> {
+pub(crate) async fn row(connection: &mut regalia_store::Connection, user: UserId) -> Result<UserRow> {
     accounts::users(connection, &[user.0]).await?.pop().ok_or_else(|| StoreError::NotFound.into())
+}
+
+/// Refuses an address that another account than this one has: accounts are found by it. Only site administrators get here, who
+/// see every account.
+pub(crate) async fn keep_apart(tx: &mut Tx, email: &str, user: Option<UserId>) -> Result<()> {
+    match accounts::by_email(tx, email).await? {
+        Some(other) if Some(other) != user => {
+            Err(Error::Conflict("Another account has this email address already. Use another one.".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a key is made with: its label, and an end that is still to come.
+pub(crate) fn check_key(label: &str, expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<()> {
+    if expires_at.is_some_and(|at| at <= now) {
+        return Err(Error::Invalid("A key can't expire in the past. Give a later time, or none.".into()));
+    }
+    check_label(label)
 }
 
 fn check_label(label: &str) -> Result<()> {
@@ -312,7 +387,7 @@ fn check_label(label: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_email(email: &str) -> Result<()> {
+pub(crate) fn check_email(email: &str) -> Result<()> {
     let (local, domain) = email.rsplit_once('@').unwrap_or_default();
     let plain = !email.chars().any(|c| c.is_control() || c.is_whitespace());
     if local.is_empty() || domain.is_empty() || !plain || email.chars().count() > EMAIL_CHARS {

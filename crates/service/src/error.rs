@@ -27,6 +27,9 @@ pub enum Error {
     /// The body is larger than allowed.
     #[error("{0}")]
     TooLarge(String),
+    /// Too much was asked for in a short time; later it may succeed.
+    #[error("{0}")]
+    TooMany(String),
     /// What was asked for takes the database longer than any request may. The client's to change, so no fault of the server
     /// (rule 45), and no client repeats it by itself.
     #[error(
@@ -70,6 +73,7 @@ impl Error {
             Self::Invalid(_) => "INVALID",
             Self::Conflict(_) => "CONFLICT",
             Self::TooLarge(_) => "TOO_LARGE",
+            Self::TooMany(_) => "TOO_MANY",
             Self::TooSlow(_) => "TOO_SLOW",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
@@ -143,6 +147,7 @@ invalid!(
     regalia_domain::manifest::ManifestError,
     regalia_domain::metadata::MetadataError,
     regalia_domain::names::NameError,
+    regalia_domain::passwords::PasswordError,
     regalia_domain::paths::PathError,
     regalia_domain::roles::NotForMachines,
     regalia_domain::roles::UnknownWord,

@@ -287,7 +287,7 @@ fn subject(organization: OrganizationId) -> String {
     format!("Organization:{organization}")
 }
 
-fn member_set(organization: OrganizationId, user: UserId, before: Option<&str>, role: OrganizationRole) -> Event {
+pub(crate) fn member_set(organization: OrganizationId, user: UserId, before: Option<&str>, role: OrganizationRole) -> Event {
     Event {
         kind: Kind::OrganizationMemberSet,
         subject: subject(organization),

@@ -19,6 +19,15 @@ impl Service {
         access::entity(&mut connection, caller, name).await.map_err(missing_entity(name))
     }
 
+    /// The entities of these numbers that the caller sees, in any order.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn entities_by_id(&self, caller: &Caller, ids: &[i64]) -> Result<Vec<EntityRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(access::entities(&mut connection, caller, ids).await?)
+    }
+
     /// A project or registry that the caller sees, by names. A registry's organization may also be named by its display name
     /// (rule 19).
     ///

@@ -4,13 +4,15 @@ use regalia_domain::ids::{TeamId, UserId};
 use regalia_domain::names::EntityName;
 use regalia_domain::roles::TeamRole;
 use regalia_store::access::{self, AdministerTeam, Caller, Granted};
+use regalia_store::accounts::{self, UserRow};
 use regalia_store::audit::{self, Event, Kind};
-use regalia_store::teams::{self, MemberRow, TeamRow};
+use regalia_store::teams::{self, BelongingRow, MemberRow, TeamRow};
 use regalia_store::{Error as StoreError, Tx};
 use serde_json::json;
 
 use crate::accounts::{occupied, subject as user_subject, taken, user_entity};
 use crate::organizations::administered;
+use crate::service_accounts::retired;
 use crate::{Error, Page, Request, Result, Service};
 
 impl Service {
@@ -92,7 +94,7 @@ impl Service {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (team, granted) = managed(&mut tx, caller, name).await?;
-        teams::delete(&mut tx, &granted).await.map_err(occupied("team", name.as_str(), "projects"))?;
+        teams::delete(&mut tx, &granted).await.map_err(occupied("team", name.as_str(), "projects or service accounts"))?;
         let event =
             Event { kind: Kind::TeamDeleted, subject: subject(team.id), before: Some(json!({ "name": team.name })), after: None };
         audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
@@ -136,7 +138,59 @@ impl Service {
         Ok(row)
     }
 
-    /// Ends a membership and what it gave (rule 18).
+    /// Adds a colleague to a team at once, by name or by e-mail address.
+    ///
+    /// # Errors
+    /// As [`Service::set_team_member`]; `Conflict` for somebody who is in the team already.
+    pub async fn invite(&self, request: &Request, team: &EntityName, who: &str, role: TeamRole) -> Result<(TeamRow, UserRow)> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (row, granted) = managed(&mut tx, caller, team).await?;
+        let user = colleague(&mut tx, caller, who).await?;
+        let name = EntityName::parse(&user.name)?;
+        if teams::lock_member(&mut tx, &granted, user.id).await.map_err(missing(team.as_str()))?.is_some() {
+            return Err(Error::Conflict(format!("{name} is in the team {team} already.")));
+        }
+        teams::set_member(&mut tx, &granted, user.id, role).await.map_err(outsider(&name))?;
+        audit::record(&mut tx, request.origin(), granted.organization(), &[member_set(row.id, user.id, None, role)]).await?;
+        regalia_store::commit(tx).await?;
+        Ok((row, user))
+    }
+
+    /// The organization in which the caller makes a team who names none (rule 23).
+    ///
+    /// # Errors
+    /// `Invalid` when he is in none.
+    pub async fn default_organization(&self, caller: &Caller) -> Result<String> {
+        let mut connection = self.store.read().await?;
+        teams::default_organization(&mut connection, caller).await?.ok_or_else(|| {
+            Error::Invalid(
+                "A team belongs to an organization, and you are in none. Ask a site administrator to add you to one.".into(),
+            )
+        })
+    }
+
+    /// All who belong to each of these teams and organizations, the last to join at the end; none of those that the caller
+    /// doesn't see.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn belonging(&self, caller: &Caller, entities: &[i64]) -> Result<Vec<BelongingRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(teams::belonging(&mut connection, caller, entities).await?)
+    }
+
+    /// For each of these entities the bytes of its versions, as far as the caller sees them.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn stored_bytes(&self, caller: &Caller, entities: &[i64]) -> Result<Vec<(i64, i64)>> {
+        let mut connection = self.store.read().await?;
+        Ok(teams::stored_bytes(&mut connection, caller, entities).await?)
+    }
+
+    /// Ends a membership and what it gave (rule 18). A service account that is removed from the team that it is of loses
+    /// everything, its keys too: there is nothing left for it to do.
     ///
     /// # Errors
     /// `NotFound`; `Forbidden` as in [`Service::set_team_member`].
@@ -149,20 +203,36 @@ impl Service {
         teams::remove_member(&mut tx, &granted, member)
             .await
             .map_err(Error::named(format!("A member named \"{user}\" is not found in the team {team}."), ""))?;
-        let event = Event {
+        let mut events = vec![Event {
             kind: Kind::TeamMemberRemoved,
             subject: subject(row.id),
             before: Some(json!({ "user": user_subject(member), "role": present })),
             after: None,
-        };
-        audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
+        }];
+        if let Some(keys) = accounts::retire_service_account(&mut tx, &granted, member).await? {
+            events.extend(retired(member, row.organization_id, &keys));
+        }
+        audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
         regalia_store::commit(tx).await?;
         Ok(row)
     }
 }
 
+/// A user whom the caller sees, by name or by address.
+async fn colleague(tx: &mut Tx, caller: &Caller, who: &str) -> Result<UserRow> {
+    let absent = || {
+        Error::NotFound(format!("The user \"{who}\" is not found: there is none of this name or address, or you may not see it."))
+    };
+    let id = if who.contains('@') {
+        accounts::by_email(tx, who).await?.ok_or_else(absent)?
+    } else {
+        UserId(user_entity(tx, caller, who).await?.id)
+    };
+    accounts::users_seen(tx, caller, &[id.0]).await?.pop().ok_or_else(absent)
+}
+
 /// A team with the right to manage it.
-async fn managed(tx: &mut Tx, caller: &Caller, name: &EntityName) -> Result<(TeamRow, Granted<AdministerTeam>)> {
+pub(crate) async fn managed(tx: &mut Tx, caller: &Caller, name: &EntityName) -> Result<(TeamRow, Granted<AdministerTeam>)> {
     let row = teams::named(tx, caller, name.as_str()).await.map_err(missing(name.as_str()))?;
     let entity = access::entity(tx, caller, &row.name).await.map_err(missing(name.as_str()))?;
     let granted = entity.administer_team(caller).map_err(Error::named(
@@ -192,7 +262,7 @@ fn subject(team: TeamId) -> String {
     format!("Team:{team}")
 }
 
-fn member_set(team: TeamId, user: UserId, before: Option<&str>, role: TeamRole) -> Event {
+pub(crate) fn member_set(team: TeamId, user: UserId, before: Option<&str>, role: TeamRole) -> Event {
     Event {
         kind: Kind::TeamMemberSet,
         subject: subject(team),

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::{ApiKeyId, OrganizationId, ProjectId, TeamId, UserId};
+use regalia_domain::ids::{ApiKeyId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
 use regalia_domain::roles::{Right, may_create_registry};
 
 use crate::{Connection, Error, Result};
@@ -21,6 +21,8 @@ pub struct Caller {
     pub name: String,
     /// Whether the user manages accounts and organizations; gives no content (rule 23).
     pub site_admin: bool,
+    /// The session that he came with; none for a key.
+    pub session: Option<SessionId>,
 }
 
 /// What can be permitted, and on what.
@@ -164,6 +166,8 @@ pub struct ProjectRow {
     pub created_at: DateTime<Utc>,
     /// When its own fields last changed.
     pub updated_at: DateTime<Utc>,
+    /// Who made it; none when that account is gone.
+    pub created_by: Option<i64>,
     /// Owner's number.
     pub entity_id: i64,
     /// Owner's name.
@@ -212,7 +216,7 @@ macro_rules! select_project {
             select p.id as \"id!\", p.kind as \"kind!\", p.name as \"name!\", p.description as \"description?\",
                 p.visibility as \"visibility?\", p.allow_all_types as \"allow_all_types!\",
                 p.protected_aliases as \"protected_aliases!\", p.created_at as \"created_at!\",
-                p.updated_at as \"updated_at!\", p.entity_id as \"entity_id!\", e.name as \"entity_name!\", e.kind as \"entity_kind!\",
+                p.updated_at as \"updated_at!\", p.created_by as \"created_by?\", p.entity_id as \"entity_id!\", e.name as \"entity_name!\", e.kind as \"entity_kind!\",
                 case e.kind when 'organization' then e.id else t.organization_id end as \"organization_id?\",
                 access_level(p.id, $1) as \"level!\"
             from projects p join entities e on e.id = p.entity_id left join teams t on t.id = e.id
@@ -333,6 +337,8 @@ pub struct EntityRow {
     pub team_role: Option<String>,
     /// Users: whether the caller shares an organization with them.
     pub colleague: bool,
+    /// Service accounts: whether the caller manages the team that they are of.
+    pub manages: bool,
     /// When the name was taken.
     pub created_at: DateTime<Utc>,
 }
@@ -415,7 +421,7 @@ impl EntityRow {
         }
     }
 
-    /// The right to manage this account: the user himself and site administrators.
+    /// The right to manage this account: the user himself and site administrators; a service account's team's managers.
     ///
     /// # Errors
     /// `NotFound` when this is no user; `Forbidden`.
@@ -423,12 +429,42 @@ impl EntityRow {
         if self.kind != "user" {
             return Err(Error::NotFound);
         }
-        if caller.site_admin || self.id == caller.user.0 {
+        if caller.site_admin || self.id == caller.user.0 || self.manages {
             Ok(Granted::mint(UserId(self.id), caller.user, None))
         } else {
             Err(Error::Forbidden)
         }
     }
+}
+
+macro_rules! select_entity {
+    ($name:literal, $where:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            EntityRow,
+            "-- access::" + $name + "
+            select e.id as \"id!\", e.name as \"name!\", e.kind as \"kind!\", e.created_at as \"created_at!\",
+                o.id as \"organization_id?\", oe.name as \"organization_name?\", o.display_name as \"organization_display_name?\",
+                o.registry_creation as \"registry_creation?\", om.role as \"organization_role?\", tm.role as \"team_role?\",
+                e.kind = 'user' and exists (
+                    select 1 from organization_members mine join organization_members theirs using (organization_id)
+                    where mine.user_id = $1 and theirs.user_id = e.id
+                ) as \"colleague!\",
+                e.kind = 'user' and exists (
+                    select 1 from users u join teams s on s.id = u.service_team_id
+                    join organization_members m on m.organization_id = s.organization_id and m.user_id = $1
+                    left join team_members a on a.team_id = s.id and a.user_id = $1
+                    where u.id = e.id and (m.role = 'admin' or m.role = 'member' and a.role = 'admin')
+                ) as \"manages!\"
+            from entities e
+            left join teams t on t.id = e.id
+            left join organizations o on o.id = coalesce(t.organization_id, e.id)
+            left join entities oe on oe.id = o.id
+            left join organization_members om on om.organization_id = o.id and om.user_id = $1
+            left join team_members tm on tm.team_id = t.id and tm.user_id = $1
+            " + $where,
+            $($argument),+
+        )
+    };
 }
 
 /// An entity by its name (or, for organizations, by a display name that only one visible organization has), if the
@@ -437,39 +473,32 @@ impl EntityRow {
 /// # Errors
 /// `NotFound`: absent or invisible.
 pub async fn entity(connection: &mut Connection, caller: &Caller, name: &str) -> Result<EntityRow> {
-    let row = sqlx::query_as!(
-        EntityRow,
-        r#"-- access::entity
-        select e.id as "id!", e.name as "name!", e.kind as "kind!", e.created_at as "created_at!",
-            o.id as "organization_id?", oe.name as "organization_name?", o.display_name as "organization_display_name?",
-            o.registry_creation as "registry_creation?", om.role as "organization_role?", tm.role as "team_role?",
-            e.kind = 'user' and exists (
-                select 1 from organization_members mine join organization_members theirs using (organization_id)
-                where mine.user_id = $1 and theirs.user_id = e.id
-            ) as "colleague!"
-        from entities e
-        left join teams t on t.id = e.id
-        left join organizations o on o.id = coalesce(t.organization_id, e.id)
-        left join entities oe on oe.id = o.id
-        left join organization_members om on om.organization_id = o.id and om.user_id = $1
-        left join team_members tm on tm.team_id = t.id and tm.user_id = $1
-        where e.name = $2"#,
-        caller.user.0,
-        name
-    )
-    .fetch_optional(connection)
-    .await?;
+    let row = select_entity!("entity", "where e.name = $2", caller.user.0, name).fetch_optional(connection).await?;
     row.filter(|row| row.visible(caller)).ok_or(Error::NotFound)
 }
 
-/// The right to manage the account that a key is of: a key of one's own, or any for a site administrator.
+/// The entities of these numbers that the caller sees, in any order.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn entities(connection: &mut Connection, caller: &Caller, ids: &[i64]) -> Result<Vec<EntityRow>> {
+    let rows = select_entity!("entities", "where e.id = any($2)", caller.user.0, ids).fetch_all(connection).await?;
+    Ok(rows.into_iter().filter(|row| row.visible(caller)).collect())
+}
+
+/// The right to manage the account that a key is of: a key of one's own, or of a service account of a team that the caller
+/// manages, or any for a site administrator.
 ///
 /// # Errors
 /// `NotFound`: unknown, revoked, or somebody else's.
 pub async fn key_account(connection: &mut Connection, caller: &Caller, key: ApiKeyId) -> Result<Granted<ManageAccount>> {
     let user = sqlx::query_scalar!(
         "-- access::key_account
-        select user_id from api_keys where id = $3 and revoked_at is null and (user_id = $1 or $2)",
+        select k.user_id from api_keys k where k.id = $3 and k.revoked_at is null and (k.user_id = $1 or $2 or exists (
+            select 1 from users u join teams s on s.id = u.service_team_id
+            join organization_members m on m.organization_id = s.organization_id and m.user_id = $1
+            left join team_members a on a.team_id = s.id and a.user_id = $1
+            where u.id = k.user_id and (m.role = 'admin' or m.role = 'member' and a.role = 'admin')))",
         caller.user.0,
         caller.site_admin,
         key.0

@@ -1,40 +1,116 @@
-//! Users and their API keys. The only place that makes a [`Caller`]. What must not live here: what a user may do
-//! (see `access`), and any key in clear.
+//! Users, their API keys and passwords. The only place that makes a [`Caller`]. What must not live here: what a user may do
+//! (see `access`), the beginning and end of sessions (`sessions`), and any key or password in clear.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use regalia_domain::digest::Sha256;
-use regalia_domain::ids::{ApiKeyId, UserId};
-use regalia_domain::names::EntityName;
+use regalia_domain::ids::{ApiKeyId, SessionId, UserId};
+use regalia_domain::names::{DisplayName, EntityName, name_key};
 
-use crate::access::{Caller, Granted, ManageAccount, ManageSite};
+use crate::access::{AdministerTeam, Caller, Granted, ManageAccount, ManageSite};
 use crate::{Connection, Error, Result, Tx, entities, one};
 
 /// How long a key's last use may lag behind, in minutes: a write a request would make each key a hot row.
 const LAST_USE_MINUTES: i32 = 5;
 
-/// Whom a key stands for; none when it is unknown or revoked.
+/// What a key opens.
+#[derive(Debug)]
+pub enum Opened {
+    /// It stands for this user.
+    By(Caller),
+    /// It did, until this moment.
+    Expired(DateTime<Utc>),
+    /// It is unknown or revoked.
+    Nothing,
+}
+
+/// Whom a key stands for.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn authenticate(connection: &mut Connection, key: Sha256) -> Result<Option<Caller>> {
+pub async fn authenticate(connection: &mut Connection, key: Sha256, now: DateTime<Utc>) -> Result<Opened> {
     let row = sqlx::query!(
         r#"-- accounts::authenticate
-        select k.id, u.id as user_id, e.name, u.site_admin,
-            coalesce(k.last_used_at < now() - make_interval(mins => $2), true) as "stale!"
+        select k.id, u.id as user_id, e.name, u.site_admin, k.expires_at,
+            coalesce(k.last_used_at < $3::timestamptz - make_interval(mins => $2), true) as "stale!"
         from api_keys k join users u on u.id = k.user_id join entities e on e.id = u.id
         where k.hash = $1 and k.revoked_at is null"#,
         &key.0[..],
+        LAST_USE_MINUTES,
+        now
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(Opened::Nothing) };
+    if let Some(expired) = row.expires_at.filter(|at| *at <= now) {
+        return Ok(Opened::Expired(expired));
+    }
+    if row.stale {
+        sqlx::query!("-- accounts::authenticate_used\nupdate api_keys set last_used_at = $2 where id = $1", row.id, now)
+            .execute(connection)
+            .await?;
+    }
+    Ok(Opened::By(Caller { user: UserId(row.user_id), name: row.name, site_admin: row.site_admin, session: None }))
+}
+
+/// Whose a session is, that is neither over nor unused for longer than `idle`; none for any other.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn of_session(
+    connection: &mut Connection,
+    token: Sha256,
+    now: DateTime<Utc>,
+    idle: TimeDelta,
+) -> Result<Option<Caller>> {
+    let row = sqlx::query!(
+        r#"-- accounts::of_session
+        select s.id, u.id as user_id, e.name, u.site_admin, s.last_used_at < $2::timestamptz - make_interval(mins => $4) as "stale!"
+        from sessions s join users u on u.id = s.user_id join entities e on e.id = u.id
+        where s.hash = $1 and s.expires_at > $2 and s.last_used_at > $3"#,
+        &token.0[..],
+        now,
+        now - idle,
         LAST_USE_MINUTES
     )
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
     if row.stale {
-        sqlx::query!("-- accounts::authenticate_used\nupdate api_keys set last_used_at = now() where id = $1", row.id)
+        sqlx::query!("-- accounts::of_session_used\nupdate sessions set last_used_at = $2 where id = $1", row.id, now)
             .execute(connection)
             .await?;
     }
-    Ok(Some(Caller { user: UserId(row.user_id), name: row.name, site_admin: row.site_admin }))
+    let session = Some(SessionId(row.id));
+    Ok(Some(Caller { user: UserId(row.user_id), name: row.name, site_admin: row.site_admin, session }))
+}
+
+/// An account that somebody wants to sign in to.
+pub struct SignIn {
+    /// Whose it is.
+    pub caller: Caller,
+    /// The hash of the password, in PHC form; none when there is no password.
+    pub password_hash: Option<String>,
+}
+
+/// The account of a name or an address, whoever asks: for a comparison of passwords, which must not tell whether there is one.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn by_login(connection: &mut Connection, login: &str) -> Result<Option<SignIn>> {
+    let row = sqlx::query!(
+        r#"-- accounts::by_login
+        select u.id, e.name, u.site_admin, u.password_hash
+        from users u join entities e on e.id = u.id
+        where e.name = $1 or u.email_key = $2 order by e.name <> $1 limit 1"#,
+        login,
+        name_key(login)
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| SignIn {
+        caller: Caller { user: UserId(row.id), name: row.name, site_admin: row.site_admin, session: None },
+        password_hash: row.password_hash,
+    }))
 }
 
 /// The user of a number that a signature vouches for; none when the user is gone.
@@ -48,7 +124,7 @@ pub async fn actor(connection: &mut Connection, user: UserId) -> Result<Option<C
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| Caller { user, name: row.name, site_admin: row.site_admin }))
+    Ok(row.map(|row| Caller { user, name: row.name, site_admin: row.site_admin, session: None }))
 }
 
 /// A user.
@@ -58,16 +134,36 @@ pub struct UserRow {
     pub id: UserId,
     /// Name.
     pub name: String,
+    /// What people call him; none: the name.
+    pub display_name: Option<String>,
     /// Address, if one was given.
     pub email: Option<String>,
     /// Manages accounts and organizations.
     pub site_admin: bool,
     /// A machine's account.
     pub service_account: bool,
+    /// Whether he can sign in with a password.
+    pub has_password: bool,
     /// Where runs go that name no entity.
     pub default_entity: String,
     /// When the account was made.
     pub created_at: DateTime<Utc>,
+}
+
+macro_rules! select_user {
+    ($name:literal, $rest:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            UserRow,
+            "-- accounts::" + $name + "
+            select u.id as \"id!\", e.name as \"name!\", u.display_name as \"display_name?\", u.email as \"email?\",
+                u.site_admin as \"site_admin!\", u.service_account as \"service_account!\",
+                u.password_hash is not null as \"has_password!\",
+                coalesce(d.name, e.name) as \"default_entity!\", e.created_at as \"created_at!\"
+            from users u join entities e on e.id = u.id left join entities d on d.id = u.default_entity_id
+            " + $rest,
+            $($argument),+
+        )
+    };
 }
 
 /// Users by number, in any order. For rows that the caller was already allowed to see.
@@ -75,50 +171,98 @@ pub struct UserRow {
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn users(connection: &mut Connection, ids: &[i64]) -> Result<Vec<UserRow>> {
-    Ok(sqlx::query_as!(
-        UserRow,
-        r#"-- accounts::users
-        select u.id as "id!", e.name as "name!", u.email as "email?", u.site_admin as "site_admin!",
-            u.service_account as "service_account!", coalesce(d.name, e.name) as "default_entity!", e.created_at as "created_at!"
-        from users u join entities e on e.id = u.id left join entities d on d.id = u.default_entity_id
-        where u.id = any($1)"#,
-        ids
+    Ok(select_user!("users", "where u.id = any($1)", ids).fetch_all(connection).await?)
+}
+
+/// Those of the users of these numbers that the caller sees: himself and his colleagues; a site administrator all.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn users_seen(connection: &mut Connection, caller: &Caller, ids: &[i64]) -> Result<Vec<UserRow>> {
+    Ok(select_user!(
+        "users_seen",
+        "where u.id = any($1) and ($3 or u.id = $2 or exists (
+            select 1 from organization_members mine join organization_members theirs using (organization_id)
+            where mine.user_id = $2 and theirs.user_id = u.id))",
+        ids,
+        caller.user.0,
+        caller.site_admin
     )
     .fetch_all(connection)
     .await?)
 }
 
-/// One page of the users that the caller sees: all for a site administrator, else himself and his colleagues. Of them
-/// those whose name or address contains `part`, ignoring case; an empty part is in all.
+/// One page, by name, of the users that the caller sees: all for a site administrator, else himself and his colleagues.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn visible_users(
+pub async fn visible_users(connection: &mut Connection, caller: &Caller, after: &str, limit: i64) -> Result<Vec<UserRow>> {
+    Ok(select_user!(
+        "visible_users",
+        "where e.name > $3 and ($2 or u.id = $1 or exists (
+            select 1 from organization_members mine join organization_members theirs using (organization_id)
+            where mine.user_id = $1 and theirs.user_id = u.id))
+        order by e.name limit $4",
+        caller.user.0,
+        caller.site_admin,
+        after,
+        limit
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// One page of the users that the caller sees and whose name or address contains `part`, ignoring case: first who is called
+/// exactly so or has that address, then the others, each by name. `after` is a row's [`UserRow::found_at`].
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn find_users(
     connection: &mut Connection,
     caller: &Caller,
     part: &str,
     after: &str,
     limit: i64,
 ) -> Result<Vec<UserRow>> {
-    Ok(sqlx::query_as!(
-        UserRow,
-        r#"-- accounts::visible_users
-        select u.id as "id!", e.name as "name!", u.email as "email?", u.site_admin as "site_admin!",
-            u.service_account as "service_account!", coalesce(d.name, e.name) as "default_entity!", e.created_at as "created_at!"
-        from users u join entities e on e.id = u.id left join entities d on d.id = u.default_entity_id
-        where e.name > $3 and ($2 or u.id = $1 or exists (
+    Ok(select_user!(
+        "find_users",
+        "cross join lateral (
+            select (case when e.name = $5 or u.email_key = $6 then '0' else '1' end || e.name) collate \"C\" as at
+        ) found
+        where found.at > $3 and ($2 or u.id = $1 or exists (
             select 1 from organization_members mine join organization_members theirs using (organization_id)
             where mine.user_id = $1 and theirs.user_id = u.id))
             and (strpos(lower(e.name), lower($5)) > 0 or strpos(lower(u.email), lower($5)) > 0)
-        order by e.name limit $4"#,
+        order by found.at limit $4",
         caller.user.0,
         caller.site_admin,
         after,
         limit,
-        part
+        part,
+        name_key(part)
     )
     .fetch_all(connection)
     .await?)
+}
+
+impl UserRow {
+    /// Where the user stands among those that [`find_users`] finds for `part`.
+    #[must_use]
+    pub fn found_at(&self, part: &str) -> String {
+        let exact = self.name == part || self.email.as_ref().is_some_and(|email| name_key(email) == name_key(part));
+        format!("{}{}", if exact { '0' } else { '1' }, self.name)
+    }
+}
+
+/// The number of the user of an address, whoever asks: to keep addresses apart, and for who may add anybody.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn by_email(connection: &mut Connection, email: &str) -> Result<Option<UserId>> {
+    let id = sqlx::query_scalar!("-- accounts::by_email\nselect id from users where email_key = $1", name_key(email))
+        .fetch_optional(connection)
+        .await?;
+    Ok(id.map(UserId))
 }
 
 /// Makes a user.
@@ -131,9 +275,15 @@ pub async fn create(tx: &mut Tx, _: &Granted<ManageSite>, name: &EntityName, ema
 
 async fn insert(tx: &mut Tx, name: &EntityName, email: Option<&str>, admin: bool) -> Result<UserId> {
     let id = entities::insert(tx, "user", name).await?;
-    sqlx::query!("-- accounts::insert\ninsert into users (id, email, site_admin) values ($1, $2, $3)", id, email, admin)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query!(
+        "-- accounts::insert\ninsert into users (id, email, email_key, site_admin) values ($1, $2, $3, $4)",
+        id,
+        email,
+        email.map(name_key),
+        admin
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(UserId(id))
 }
 
@@ -153,7 +303,7 @@ pub async fn create_first(tx: &mut Tx, name: &EntityName, key_name: &str, key: S
         return Ok(None);
     }
     let user = insert(tx, name, None, true).await?;
-    let key = insert_key_row(tx, user, key_name, key).await?;
+    let key = insert_key_row(tx, user, key_name, key, None).await?;
     Ok(Some((user, key.id)))
 }
 
@@ -188,6 +338,166 @@ pub async fn set_default_entity(tx: &mut Tx, account: &Granted<ManageAccount>, e
     if done.rows_affected() == 0 { Err(Error::NotFound) } else { one("accounts::set_default_entity", &done) }
 }
 
+/// Makes a team's service account, which joins the team and its organization as a member and whose runs go to the team.
+///
+/// # Errors
+/// `Exists` when the name is taken; `NotFound` when the team has just been deleted.
+pub async fn create_service_account(
+    tx: &mut Tx,
+    team: &Granted<AdministerTeam>,
+    name: &EntityName,
+    display_name: Option<&DisplayName>,
+) -> Result<UserId> {
+    let id = entities::insert(tx, "user", name).await?;
+    let team = team.target().0;
+    sqlx::query!(
+        "-- accounts::create_service_account
+        insert into users (id, display_name, service_account, service_team_id, default_entity_id) values ($1, $2, true, $3, $3)",
+        id,
+        display_name.map(DisplayName::as_str),
+        team
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "-- accounts::create_service_account_joins
+        insert into organization_members (organization_id, user_id, role) select organization_id, $1, 'member' from teams where id = $2",
+        id,
+        team
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "-- accounts::create_service_account_joins_team\ninsert into team_members (team_id, user_id, role) values ($2, $1, 'member')",
+        id,
+        team
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(UserId(id))
+}
+
+/// Ends what is left of a service account that was removed from the team that it is of: its keys, its place in the
+/// organization, its belonging to the team. Returns the numbers of the keys; none when it is no service account of this team.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn retire_service_account(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId) -> Result<Option<Vec<i64>>> {
+    let done = sqlx::query!(
+        "-- accounts::retire_service_account
+        update users set service_team_id = null, default_entity_id = null where id = $2 and service_team_id = $1",
+        team.target().0,
+        user.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(None);
+    }
+    sqlx::query!(
+        "-- accounts::retire_service_account_leaves
+        delete from organization_members m using teams t
+        where t.id = $1 and m.organization_id = t.organization_id and m.user_id = $2",
+        team.target().0,
+        user.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    let keys = sqlx::query_scalar!(
+        "-- accounts::retire_service_account_keys
+        update api_keys set revoked_at = now() where user_id = $1 and revoked_at is null returning id",
+        user.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(Some(keys))
+}
+
+/// Sets what people call the user; none: the name.
+///
+/// # Errors
+/// `AffectedRows` when the account is gone.
+pub async fn set_display_name(tx: &mut Tx, account: &Granted<ManageAccount>, name: Option<&DisplayName>) -> Result<()> {
+    let done = sqlx::query!(
+        "-- accounts::set_display_name\nupdate users set display_name = $2 where id = $1",
+        account.target().0,
+        name.map(DisplayName::as_str)
+    )
+    .execute(&mut **tx)
+    .await?;
+    one("accounts::set_display_name", &done)
+}
+
+/// Sets the user's address.
+///
+/// # Errors
+/// `Exists` when another account has it.
+pub async fn set_email(
+    tx: &mut Tx,
+    _: &Granted<ManageSite>,
+    account: &Granted<ManageAccount>,
+    email: Option<&str>,
+) -> Result<()> {
+    let done = sqlx::query!(
+        "-- accounts::set_email\nupdate users set email = $2, email_key = $3 where id = $1",
+        account.target().0,
+        email,
+        email.map(name_key)
+    )
+    .execute(&mut **tx)
+    .await?;
+    one("accounts::set_email", &done)
+}
+
+/// The hash of the user's password.
+///
+/// # Errors
+/// `NotFound` when the account is gone.
+pub async fn password_hash(connection: &mut Connection, account: &Granted<ManageAccount>) -> Result<Option<String>> {
+    sqlx::query_scalar!("-- accounts::password_hash\nselect password_hash from users where id = $1", account.target().0)
+        .fetch_optional(connection)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+/// Sets the password, if it is still the one whose hash is `before`, and ends the user's sessions but for the one that asks.
+/// Returns how many ended.
+///
+/// # Errors
+/// `NotFound` when the password has changed meanwhile, or the account is a service account.
+pub async fn set_password(
+    tx: &mut Tx,
+    account: &Granted<ManageAccount>,
+    before: Option<&str>,
+    hash: &str,
+    now: DateTime<Utc>,
+    keep: Option<SessionId>,
+) -> Result<u64> {
+    let done = sqlx::query!(
+        "-- accounts::set_password
+        update users set password_hash = $3, password_set_at = $4
+        where id = $1 and password_hash is not distinct from $2 and not service_account",
+        account.target().0,
+        before,
+        hash,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(Error::NotFound);
+    }
+    one("accounts::set_password", &done)?;
+    let ended = sqlx::query!(
+        "-- accounts::set_password_ends\ndelete from sessions where user_id = $1 and id is distinct from $2",
+        account.target().0,
+        keep.map(|session| session.0)
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(ended.rows_affected())
+}
+
 /// A key as it is listed: never the key itself.
 #[derive(Debug, Clone)]
 pub struct KeyRow {
@@ -201,9 +511,12 @@ pub struct KeyRow {
     pub created_at: DateTime<Utc>,
     /// Last use, at most five minutes behind.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// From when on it opens nothing; none: never.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// One page, by number, of each user's keys that are not revoked. Only a site administrator gets others' keys than his own.
+/// One page, by number, of each user's keys that are not revoked. Only a site administrator gets others' keys than his own, and
+/// whoever manages a team those of its service accounts.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -211,12 +524,17 @@ pub async fn keys(connection: &mut Connection, caller: &Caller, users: &[i64], a
     Ok(sqlx::query_as!(
         KeyRow,
         r#"-- accounts::keys
-        select k.id as "id!", k.user_id as "user_id!", k.name as "name!", k.created_at as "created_at!", k.last_used_at as "last_used_at?"
+        select k.id as "id!", k.user_id as "user_id!", k.name as "name!", k.created_at as "created_at!", k.last_used_at as "last_used_at?",
+            k.expires_at as "expires_at?"
         from unnest($1::bigint[]) as u (id) cross join lateral (
-            select id, user_id, name, created_at, last_used_at from api_keys
+            select id, user_id, name, created_at, last_used_at, expires_at from api_keys
             where user_id = u.id and revoked_at is null and id > $2 order by id limit $3
         ) k
-        where $5 or u.id = $4
+        where $5 or u.id = $4 or exists (
+            select 1 from users a join teams s on s.id = a.service_team_id
+            join organization_members m on m.organization_id = s.organization_id and m.user_id = $4
+            left join team_members t on t.team_id = s.id and t.user_id = $4
+            where a.id = u.id and (m.role = 'admin' or m.role = 'member' and t.role = 'admin'))
         order by k.id"#,
         users,
         after,
@@ -232,19 +550,26 @@ pub async fn keys(connection: &mut Connection, caller: &Caller, users: &[i64], a
 ///
 /// # Errors
 /// `Exists` when the key is known already.
-pub async fn insert_key(tx: &mut Tx, account: &Granted<ManageAccount>, name: &str, key: Sha256) -> Result<KeyRow> {
-    insert_key_row(tx, account.target(), name, key).await
+pub async fn insert_key(
+    tx: &mut Tx,
+    account: &Granted<ManageAccount>,
+    name: &str,
+    key: Sha256,
+    expires_at: Option<DateTime<Utc>>,
+) -> Result<KeyRow> {
+    insert_key_row(tx, account.target(), name, key, expires_at).await
 }
 
-async fn insert_key_row(tx: &mut Tx, user: UserId, name: &str, key: Sha256) -> Result<KeyRow> {
+async fn insert_key_row(tx: &mut Tx, user: UserId, name: &str, key: Sha256, expires_at: Option<DateTime<Utc>>) -> Result<KeyRow> {
     let row = sqlx::query_as!(
         KeyRow,
         "-- accounts::insert_key
-        insert into api_keys (user_id, name, hash) values ($1, $2, $3) on conflict do nothing
-        returning id, user_id, name, created_at, last_used_at",
+        insert into api_keys (user_id, name, hash, expires_at) values ($1, $2, $3, $4) on conflict do nothing
+        returning id, user_id, name, created_at, last_used_at, expires_at",
         user.0,
         name,
-        &key.0[..]
+        &key.0[..],
+        expires_at
     )
     .fetch_optional(&mut **tx)
     .await?;

@@ -22,6 +22,7 @@ pub mod registries;
 pub mod registry_members;
 pub mod runs;
 pub mod tags;
+pub mod sessions;
 pub mod teams;
 pub mod uploads;
 pub mod versions;

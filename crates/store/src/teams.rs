@@ -221,6 +221,98 @@ pub async fn members(
         .collect())
 }
 
+/// Somebody who belongs to a team or an organization, with what the W&B protocol tells of him.
+#[derive(Debug, Clone)]
+pub struct BelongingRow {
+    /// The team or organization.
+    pub entity_id: i64,
+    /// The user.
+    pub user_id: UserId,
+    /// The user's name.
+    pub user_name: String,
+    /// What people call the user.
+    pub display_name: Option<String>,
+    /// Address, if one was given.
+    pub email: Option<String>,
+    /// A machine's account.
+    pub service_account: bool,
+    /// viewer, member or admin.
+    pub role: String,
+}
+
+/// All who belong to each of these teams and organizations, who joined last at the end, as far as the caller is in the
+/// organization (a site administrator: all). Without pages, because the W&B protocol has none there.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn belonging(connection: &mut Connection, caller: &Caller, entities: &[i64]) -> Result<Vec<BelongingRow>> {
+    Ok(sqlx::query_as!(
+        BelongingRow,
+        r#"-- teams::belonging
+        select m.entity_id as "entity_id!", m.user_id as "user_id!", e.name as "user_name!", u.display_name as "display_name?",
+            u.email as "email?", u.service_account as "service_account!", m.role as "role!"
+        from (
+            select t.id as entity_id, t.organization_id, m.user_id, m.role, m.joined_at
+            from teams t join team_members m on m.team_id = t.id where t.id = any($1)
+            union all
+            select m.organization_id, m.organization_id, m.user_id, m.role, m.joined_at
+            from organization_members m where m.organization_id = any($1)
+        ) m
+        join users u on u.id = m.user_id join entities e on e.id = u.id
+        where $3 or exists (
+            select 1 from organization_members mine where mine.organization_id = m.organization_id and mine.user_id = $2)
+        order by m.joined_at, m.user_id"#,
+        entities,
+        caller.user.0,
+        caller.site_admin
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// For each of these teams, users and organizations the bytes of what its projects' and registries' versions have, as far as
+/// the caller sees them: files and references, versions of the same content counted once.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn stored_bytes(connection: &mut Connection, caller: &Caller, entities: &[i64]) -> Result<Vec<(i64, i64)>> {
+    let rows = sqlx::query!(
+        r#"-- teams::stored_bytes
+        select e.id as "id!", coalesce((
+            select sum(m.total_size) from manifests m where m.id in (
+                select v.manifest_id from projects p join collections c on c.project_id = p.id
+                join versions v on v.collection_id = c.id
+                where p.entity_id = e.id and v.state = 'committed' and access_level(p.id, $2) >= 1)
+        ), 0)::bigint as "bytes!"
+        from unnest($1::bigint[]) as e (id)"#,
+        entities,
+        caller.user.0
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.bytes)).collect())
+}
+
+/// The name of the organization in which the caller makes a team who names none (rule 23): that of his default entity if that
+/// is a team, else the one that he joined last; none when he is in none.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn default_organization(connection: &mut Connection, caller: &Caller) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar!(
+        "-- teams::default_organization
+        select e.name from organization_members m join entities e on e.id = m.organization_id
+        where m.user_id = $1
+        order by exists (
+            select 1 from users u join teams t on t.id = u.default_entity_id where u.id = $1 and t.organization_id = m.organization_id
+        ) desc, m.joined_at desc, m.organization_id desc
+        limit 1",
+        caller.user.0
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
 /// Keeps the members of the team's organization as they are until the commit, so that nobody joins the team while he is
 /// being removed from the organization (rule 18). Returns the user's present role in the team.
 ///

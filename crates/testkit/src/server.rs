@@ -157,7 +157,7 @@ impl Server {
 
     /// A client with a new key of a user.
     pub async fn client(&self, user: &str) -> Client {
-        let (_, key) = self.service.create_key(&self.admin, &name(user), "test").await.expect("a key is made");
+        let (_, key) = self.service.create_key(&self.admin, &name(user), "test", None).await.expect("a key is made");
         gates::secret(key.reveal());
         Client::new(&self.url, Some(key.reveal()))
     }
@@ -304,6 +304,7 @@ fn files_below(directory: &Path) -> Vec<String> {
 }
 
 async fn axum_serve(listener: tokio::net::TcpListener, router: axum::Router) {
+    let router = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
     axum::serve(listener, router).await.expect("the server serves");
 }
 

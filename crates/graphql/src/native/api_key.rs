@@ -4,42 +4,65 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::ApiKeyId;
 use regalia_domain::keys;
-use regalia_domain::names::EntityName;
 use regalia_service::store::accounts::KeyRow;
 
+use super::user::who;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
 
 /// An API key, as far as it can be shown again.
 #[derive(Debug, Clone)]
-pub struct ApiKey(pub KeyRow);
+pub struct ApiKey {
+    row: KeyRow,
+    /// The key itself, in the one answer of the W&B protocol that shows a new one under `name`.
+    shown: Option<keys::ApiKey>,
+}
+
+impl From<KeyRow> for ApiKey {
+    fn from(row: KeyRow) -> Self {
+        Self { row, shown: None }
+    }
+}
+
+impl ApiKey {
+    /// A key that was just made, whose `name` is the key itself: the W&B protocol's clients read it there.
+    #[must_use]
+    pub fn shown(row: KeyRow, key: keys::ApiKey) -> Self {
+        Self { row, shown: Some(key) }
+    }
+}
 
 /// A key that stands for a user. The key itself is shown once, where it is made.
 #[Object]
 impl ApiKey {
     /// Opaque id; revokes the key.
     async fn id(&self) -> ID {
-        crate::ids::id("ApiKey", self.0.id.0)
+        crate::ids::id("ApiKey", self.row.id.0)
     }
 
     /// What its owner calls it.
     async fn name(&self) -> &str {
-        &self.0.name
+        self.shown.as_ref().map_or(&self.row.name, keys::ApiKey::reveal)
     }
 
     /// The same text as `name`.
     async fn description(&self) -> &str {
-        &self.0.name
+        &self.row.name
     }
 
     /// When it was made or imported.
     async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+        self.row.created_at
     }
 
     /// When it was last used, at most five minutes behind; null if never.
     async fn last_used_at(&self) -> Option<DateTime<Utc>> {
-        self.0.last_used_at
+        self.row.last_used_at
+    }
+
+    /// From when on it opens nothing; null if it doesn't expire.
+    async fn expires_at(&self) -> Option<DateTime<Utc>> {
+        self.row.expires_at
     }
 }
 
@@ -51,6 +74,8 @@ pub struct ApiKeyCreateInput {
     /// What the key is called in lists, at most 128 characters.
     #[graphql(default)]
     name: String,
+    /// From when on the key opens nothing; it doesn't expire if this isn't given.
+    expires_at: Option<DateTime<Utc>>,
 }
 
 /// The API key that was made.
@@ -70,6 +95,8 @@ pub struct ApiKeyImportInput {
     /// What the key is called in lists, at most 128 characters.
     #[graphql(default)]
     name: String,
+    /// From when on the key opens nothing; it doesn't expire if this isn't given.
+    expires_at: Option<DateTime<Utc>>,
     /// The key: 40 letters, digits or underscores, optionally after a prefix and a `-`.
     secret: String,
 }
@@ -101,16 +128,17 @@ pub struct ApiKeyMutation;
 
 #[Object]
 impl ApiKeyMutation {
-    /// Makes an API key. For the user whom it stands for and site administrators.
+    /// Makes an API key. For the user whom it stands for and site administrators; a service account's also for admins of its
+    /// team.
     async fn api_key_create(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new key.")] input: ApiKeyCreateInput,
     ) -> Result<ApiKeyCreatePayload> {
-        let user = owner(ctx, input.user.as_deref())?;
-        let (row, key) = ctx.service()?.create_key(ctx.request()?, &user, &input.name).await.fail()?;
+        let user = who(ctx, input.user.as_deref())?;
+        let (row, key) = ctx.service()?.create_key(ctx.request()?, &user, &input.name, input.expires_at).await.fail()?;
         ctx.forget()?;
-        Ok(ApiKeyCreatePayload { api_key: ApiKey(row), secret: key.reveal().to_owned() })
+        Ok(ApiKeyCreatePayload { api_key: row.into(), secret: key.reveal().to_owned() })
     }
 
     /// Lets a key that clients have already stand for a user, so that machines that are configured with it keep working.
@@ -120,14 +148,15 @@ impl ApiKeyMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The key.")] input: ApiKeyImportInput,
     ) -> Result<ApiKeyImportPayload> {
-        let user = owner(ctx, input.user.as_deref())?;
+        let user = who(ctx, input.user.as_deref())?;
         let key = keys::ApiKey::parse(&input.secret).parsed()?;
-        let row = ctx.service()?.import_key(ctx.request()?, &user, &input.name, &key).await.fail()?;
+        let row = ctx.service()?.import_key(ctx.request()?, &user, &input.name, input.expires_at, &key).await.fail()?;
         ctx.forget()?;
-        Ok(ApiKeyImportPayload { api_key: ApiKey(row) })
+        Ok(ApiKeyImportPayload { api_key: row.into() })
     }
 
-    /// Revokes an API key at once and for ever. For the user whom it stands for and site administrators.
+    /// Revokes an API key at once and for ever. For the user whom it stands for and site administrators; a service account's
+    /// also for admins of its team.
     async fn api_key_revoke(
         &self,
         ctx: &Context<'_>,
@@ -138,12 +167,4 @@ impl ApiKeyMutation {
         ctx.forget()?;
         Ok(ApiKeyRevokePayload { id: input.id })
     }
-}
-
-fn owner(ctx: &Context<'_>, name: Option<&str>) -> Result<EntityName> {
-    let name = match name {
-        Some(name) => name,
-        None => &ctx.caller()?.name,
-    };
-    EntityName::parse(name).parsed()
 }

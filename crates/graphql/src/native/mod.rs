@@ -8,6 +8,7 @@ pub mod lists;
 pub mod organization;
 pub mod registry;
 pub mod registry_member;
+pub mod service_account;
 pub mod team;
 pub mod user;
 pub mod version;
@@ -29,6 +30,7 @@ pub struct NativeQuery(
 pub struct NativeMutation(
     user::UserMutation,
     api_key::ApiKeyMutation,
+    service_account::ServiceAccountMutation,
     organization::OrganizationMutation,
     team::TeamMutation,
     registry::RegistryMutation,

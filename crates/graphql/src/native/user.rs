@@ -2,10 +2,12 @@
 //! here: API keys, and what the W&B protocol calls a user's fields.
 
 use async_graphql::connection::{Connection, EmptyFields, OpaqueCursor};
-use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::UserId;
-use regalia_domain::names::EntityName;
+use regalia_domain::names::{DisplayName, EntityName};
+use regalia_domain::passwords::Password;
+use regalia_service::profiles::Profile;
 use regalia_service::store::accounts::UserRow;
 
 use super::api_key::ApiKey;
@@ -13,6 +15,7 @@ use super::keys::{UserKeys, UserOrganizations, UserTeams};
 use super::team::Team;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
+use crate::loaders::EntityKey;
 use crate::paging::{connection, page, probe};
 use crate::shared::{Organization, User};
 
@@ -35,6 +38,11 @@ impl NativeUser {
         &self.0.name
     }
 
+    /// What people call this user; the name, unless something else was set.
+    async fn display_name(&self) -> &str {
+        self.0.display_name.as_deref().unwrap_or(&self.0.name)
+    }
+
     /// Email address, if one was given.
     async fn email(&self) -> Option<&str> {
         self.0.email.as_deref()
@@ -45,16 +53,23 @@ impl NativeUser {
         self.0.site_admin
     }
 
-    /// Whether this is a machine's account.
+    /// Whether this is a machine's account. It belongs to a team, has no password and is used by its API keys.
     async fn service_account(&self) -> bool {
         self.0.service_account
     }
 
-    /// Name of the user or team to which runs go that name no entity; null of another user, unless you are a site
+    /// Whether this user can sign in with a password; null of another user, unless you are a site administrator.
+    async fn has_password(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
+        let caller = ctx.caller()?;
+        Ok((caller.site_admin || caller.user == self.0.id).then_some(self.0.has_password))
+    }
+
+    /// Name of the user or team to which runs go that name no entity; null of another person, unless you are a site
     /// administrator.
     async fn default_entity(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
         let caller = ctx.caller()?;
-        Ok((caller.site_admin || caller.user == self.0.id).then_some(self.0.default_entity.as_str()))
+        let shown = caller.site_admin || caller.user == self.0.id || self.0.service_account;
+        Ok(shown.then_some(self.0.default_entity.as_str()))
     }
 
     /// When the account was made.
@@ -80,8 +95,8 @@ impl NativeUser {
         Ok(connection(&page, rows, |row| row.name.clone(), Team))
     }
 
-    /// The API keys of this user, oldest first, without the keys themselves. Null unless this is you or you are a site
-    /// administrator.
+    /// The API keys of this user, oldest first, without the keys themselves. Null unless this is you, or a service account of a
+    /// team that you manage, or you are a site administrator.
     async fn api_keys(
         &self,
         ctx: &Context<'_>,
@@ -89,12 +104,13 @@ impl NativeUser {
         #[graphql(desc = "Keys after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Option<Paged<ApiKey>>> {
         let caller = ctx.caller()?;
-        if !caller.site_admin && caller.user != self.0.id {
+        let own = caller.site_admin || caller.user == self.0.id;
+        if !own && !(self.0.service_account && ctx.row(EntityKey(self.0.id.0)).await?.is_some_and(|row| row.manages)) {
             return Ok(None);
         }
         let page = page(first, after.as_deref())?;
         let rows = ctx.page(UserKeys::new(self.0.id.0, &probe(&page))).await?;
-        Ok(Some(connection(&page, rows, |row| row.id.to_string(), ApiKey)))
+        Ok(Some(connection(&page, rows, |row| row.id.to_string(), ApiKey::from)))
     }
 }
 
@@ -126,7 +142,7 @@ impl UserQuery {
     }
 
     /// The users that you see, by name: yourself and those who share an organization with you, or everybody for a site
-    /// administrator.
+    /// administrator. With a `query`, whoever is called exactly so or has that address comes first.
     async fn users(
         &self,
         ctx: &Context<'_>,
@@ -135,8 +151,17 @@ impl UserQuery {
         #[graphql(desc = "Users after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<User>> {
         let page = page(first, after.as_deref())?;
-        let rows = ctx.service()?.users(ctx.caller()?, query.as_deref().unwrap_or(""), &probe(&page)).await.fail()?;
-        Ok(connection(&page, rows, |row| row.name.clone(), User::from))
+        let (service, caller) = (ctx.service()?, ctx.caller()?);
+        match query.filter(|query| !query.is_empty()) {
+            Some(query) => {
+                let rows = service.find_users(caller, &query, &probe(&page)).await.fail()?;
+                Ok(connection(&page, rows, |row| row.found_at(&query), User::from))
+            }
+            None => {
+                let rows = service.users(caller, &probe(&page)).await.fail()?;
+                Ok(connection(&page, rows, |row| row.name.clone(), User::from))
+            }
+        }
     }
 }
 
@@ -146,7 +171,7 @@ pub struct UserCreateInput {
     /// Name: 1 to 128 letters, digits, `_`, `.` or `-`, beginning with a letter or digit, and not that of another user,
     /// team or organization.
     name: String,
-    /// Email address, only shown.
+    /// Email address, by which the user can also sign in; not that of another user.
     email: Option<String>,
     /// Whether the user manages all accounts and organizations.
     #[graphql(default)]
@@ -190,6 +215,44 @@ pub struct UserSetDefaultEntityPayload {
     user: User,
 }
 
+/// What to change of an account; what isn't given stays.
+#[derive(InputObject)]
+pub struct UserUpdateInput {
+    /// Name of the user; you, if not given.
+    user: Option<String>,
+    /// What people call the user, 1 to 128 characters; null: the name.
+    display_name: MaybeUndefined<String>,
+    /// Email address, for site administrators to set, because accounts are found by it; null takes it away.
+    email: MaybeUndefined<String>,
+    /// Where runs go that name no entity: the user's own name, or that of a team that the user is in.
+    default_entity: Option<String>,
+}
+
+/// The account that was changed.
+#[derive(SimpleObject)]
+pub struct UserUpdatePayload {
+    /// The user.
+    user: User,
+}
+
+/// A new password.
+#[derive(InputObject)]
+pub struct UserSetPasswordInput {
+    /// Name of the user; you, if not given.
+    user: Option<String>,
+    /// The password until now. Needed for your own if you have one, unless you are a site administrator with an API key.
+    old_password: Option<String>,
+    /// The new password, 12 to 256 characters of any kind.
+    new_password: String,
+}
+
+/// The account whose password was set.
+#[derive(SimpleObject)]
+pub struct UserSetPasswordPayload {
+    /// The user. All sessions but the one that asked have ended.
+    user: User,
+}
+
 /// Makes, changes and deletes accounts.
 #[derive(Default)]
 pub struct UserMutation;
@@ -208,8 +271,47 @@ impl UserMutation {
         Ok(UserCreatePayload { user: row.into() })
     }
 
-    /// Deletes an account with its API keys and memberships. For site administrators. Refused while the user owns projects
-    /// or files.
+    /// Changes an account. For the user and site administrators.
+    async fn user_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user and what to change.")] input: UserUpdateInput,
+    ) -> Result<UserUpdatePayload> {
+        let user = who(ctx, input.user.as_deref())?;
+        let profile = Profile {
+            display_name: match input.display_name {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(name) => Some(Some(DisplayName::parse(&name).parsed()?)),
+            },
+            email: match input.email {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(email) => Some(Some(email)),
+            },
+            default_entity: input.default_entity.as_deref().map(EntityName::parse).transpose().parsed()?,
+        };
+        let row = ctx.service()?.update_user(ctx.request()?, &user, &profile).await.fail()?;
+        ctx.forget()?;
+        Ok(UserUpdatePayload { user: row.into() })
+    }
+
+    /// Sets a password for signing in with a browser, and ends the user's other sessions. For the user, who has to know the
+    /// old one, and site administrators. API keys stay as they are.
+    async fn user_set_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user and the password.")] input: UserSetPasswordInput,
+    ) -> Result<UserSetPasswordPayload> {
+        let user = who(ctx, input.user.as_deref())?;
+        let new = Password::parse(&input.new_password).parsed()?;
+        let row = ctx.service()?.set_password(ctx.request()?, &user, input.old_password.as_deref(), &new).await.fail()?;
+        ctx.forget()?;
+        Ok(UserSetPasswordPayload { user: row.into() })
+    }
+
+    /// Deletes an account with its API keys and memberships. For site administrators; a service account also for admins of
+    /// its team. Refused while the user owns projects or files.
     async fn user_delete(
         &self,
         ctx: &Context<'_>,
@@ -233,4 +335,13 @@ impl UserMutation {
         ctx.forget()?;
         Ok(UserSetDefaultEntityPayload { user: row.into() })
     }
+}
+
+/// The user of a name; who asks, if none is given.
+pub(super) fn who(ctx: &Context<'_>, name: Option<&str>) -> Result<EntityName> {
+    let name = match name {
+        Some(name) => name,
+        None => &ctx.caller()?.name,
+    };
+    EntityName::parse(name).parsed()
 }

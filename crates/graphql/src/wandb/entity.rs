@@ -10,13 +10,15 @@ use regalia_service::store::teams::TeamRow;
 use crate::context::Reach as _;
 use crate::error::OrNull as _;
 use crate::ids;
-use crate::scalars::JsonString;
+use crate::loaders::{BelongingTo, BytesOf, EntityKey};
+use crate::scalars::{Int64, JsonString};
 use crate::shared::{Organization, User};
 use crate::wandb::lists::{
     self, ArtifactCollectionConnection, ArtifactCollectionMembershipConnection, ArtifactCollectionType, CollectionPlace,
     ProjectConnection, Wanted,
 };
 use crate::wandb::project::{self, Project};
+use crate::wandb::team::Member;
 
 /// W&B protocol: an organization, team or user.
 pub struct Entity {
@@ -29,6 +31,12 @@ pub struct Entity {
 impl From<EntityRow> for Entity {
     fn from(row: EntityRow) -> Self {
         Self { id: row.id, name: row.name, kind: row.kind, organization: row.organization_id.map(OrganizationId) }
+    }
+}
+
+impl From<TeamRow> for Entity {
+    fn from(row: TeamRow) -> Self {
+        Self { id: row.id.0, name: row.name, kind: "team".into(), organization: Some(row.organization_id) }
     }
 }
 
@@ -155,6 +163,64 @@ impl Entity {
         let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
         let (projects, collections) = (lists::filter(project_filters)?, lists::filter(collection_filters)?);
         ArtifactCollectionMembershipConnection::of_entity(context, self.id, &projects, &collections, &filter, &wanted).await
+    }
+
+    /// W&B protocol: whether the name is free for another: never, since this has it.
+    async fn available(&self) -> bool {
+        false
+    }
+
+    /// W&B protocol: always null: there are no pictures.
+    async fn photo_url(&self) -> Option<&str> {
+        None
+    }
+
+    /// W&B protocol: whether the caller can't write in its projects.
+    async fn read_only(&self, context: &Context<'_>) -> async_graphql::Result<bool> {
+        let caller = context.caller()?;
+        // Nobody logs to an organization itself.
+        Ok(context.row(EntityKey(self.id)).await?.is_none_or(|row| row.create_project(caller).is_err()))
+    }
+
+    /// W&B protocol: whether somebody made it read-only for all: nobody can.
+    async fn read_only_admin(&self) -> bool {
+        false
+    }
+
+    /// W&B protocol: whether its projects can only be private: they are seen by its members and by nobody outside.
+    async fn private_only(&self) -> bool {
+        true
+    }
+
+    /// W&B protocol: bytes of the files and references in its versions, as far as the caller sees their projects; the same
+    /// content counts once.
+    async fn storage_bytes(&self, context: &Context<'_>) -> async_graphql::Result<Int64> {
+        Ok(Int64(context.row(BytesOf(self.id)).await?.unwrap_or_default()))
+    }
+
+    /// W&B protocol: whether its runs keep their code without being told to: there is no such switch.
+    async fn code_saving_enabled(&self) -> bool {
+        false
+    }
+
+    /// W&B protocol: who sees a new project of it: `PRIVATE`, which is its members.
+    async fn default_access(&self) -> &str {
+        "PRIVATE"
+    }
+
+    /// W&B protocol: whether it was paid for: nothing is sold here.
+    async fn is_paid(&self) -> bool {
+        false
+    }
+
+    /// W&B protocol: what it is limited to: always null, for there are no limits of this kind.
+    async fn limits(&self) -> Option<async_graphql::Json<()>> {
+        None
+    }
+
+    /// W&B protocol: all who belong to a team or an organization, who joined last at the end; of a user nobody.
+    async fn members(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Member>> {
+        Ok(context.page(BelongingTo(self.id)).await?.into_iter().map(Member).collect())
     }
 }
 

@@ -28,6 +28,8 @@ pub mod publish;
 pub mod registry_member;
 pub mod run;
 pub mod server_info;
+pub mod team;
+pub mod user;
 
 use async_graphql::{Context, ID};
 use async_graphql::{MergedObject, Object};
@@ -72,6 +74,18 @@ impl WandbQuery {
         project::find(context, &entity, name.as_deref().unwrap_or_default()).await
     }
 
+    /// W&B protocol: a page of an entity's projects; of an organization's its registries. Null when it is absent or invisible.
+    async fn models(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: owner; the caller's default entity if absent.")] entity_name: Option<String>,
+        #[graphql(desc = "W&B protocol: how many, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: those after this cursor.")] after: Option<String>,
+    ) -> async_graphql::Result<Option<project::ProjectConnection>> {
+        let entity = named_or_default(context, entity_name).await?;
+        project::of_entity(context, &entity, first, after.as_deref()).await
+    }
+
     /// W&B protocol: a version by id; null when absent or invisible.
     async fn artifact(
         &self,
@@ -101,10 +115,12 @@ pub struct WandbMutation(
     registry_member::ProjectMemberMutation,
     run::RunMutation,
     publish::PublishMutation,
+    team::TeamMutation,
+    user::UserMutation,
 );
 
 /// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors.
-pub const ROOT_FIELDS: [&str; 20] = [
+pub const ROOT_FIELDS: [&str; 29] = [
     "serverInfo",
     "entity",
     "project",
@@ -125,6 +141,15 @@ pub const ROOT_FIELDS: [&str; 20] = [
     "createArtifactFiles",
     "commitArtifact",
     "linkArtifact",
+    "models",
+    "createTeam",
+    "createInvite",
+    "deleteInvite",
+    "createServiceAccount",
+    "createUser",
+    "updateUser",
+    "generateApiKey",
+    "deleteApiKey",
 ];
 
 /// The entity of a request that may name none: then the caller's default.

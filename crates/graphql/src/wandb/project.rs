@@ -1,5 +1,6 @@
 //! Projects and registries on the wire: one type, told apart by the prefix of the name. What must not live here: versions.
 
+use async_graphql::connection::{CursorType as _, PageInfo};
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::ProjectId;
@@ -15,8 +16,10 @@ use regalia_service::store::projects::TypeRow;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
-use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf};
+use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf, UserSeen};
+use crate::paging::{connection, page, probe};
 use crate::scalars::JsonString;
+use crate::shared::User;
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
 use crate::wandb::entity::Entity;
@@ -113,6 +116,22 @@ impl Project {
         registry_member::teams(context, self.0.id).await
     }
 
+    /// W&B protocol: who made it; null when the caller doesn't see him, or he is gone.
+    async fn user(&self, context: &Context<'_>) -> async_graphql::Result<Option<User>> {
+        let Some(user) = self.0.created_by else { return Ok(None) };
+        Ok(context.row(UserSeen(user)).await?.map(User::from))
+    }
+
+    /// W&B protocol: whether it is a public comparison: there are none.
+    async fn is_benchmark(&self) -> bool {
+        false
+    }
+
+    /// W&B protocol: how a page shows it: always null, for none is kept.
+    async fn views(&self) -> Option<JsonString> {
+        None
+    }
+
     /// W&B protocol: types on a registry's list, and while all are allowed those in use (rule 5); a project's types in use.
     async fn artifact_types(
         &self,
@@ -195,6 +214,50 @@ impl Project {
     ) -> async_graphql::Result<Option<Run>> {
         Ok(context.service()?.run(self.0.id, &name).await.or_null()?.map(Run))
     }
+}
+
+/// W&B protocol: a page of an entity's projects; of an organization's its registries.
+pub(crate) async fn of_entity(
+    context: &Context<'_>,
+    entity: &str,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> async_graphql::Result<Option<ProjectConnection>> {
+    let (service, caller) = (context.service()?, context.caller()?);
+    let page = page(first, after)?;
+    let Some(entity) = service.entity(caller, entity).await.or_null()? else { return Ok(None) };
+    let rows = match entity.kind.as_str() {
+        "organization" => service.registries(caller, &[entity.id], &probe(&page)).await.fail()?,
+        _ => service.workspace_projects(caller, entity.id, &probe(&page)).await.fail()?,
+    };
+    let rows = connection(&page, rows, |row| row.name.clone(), Project);
+    let edges: Vec<ProjectEdge> =
+        rows.edges.into_iter().map(|edge| ProjectEdge { cursor: edge.cursor.encode_cursor(), node: edge.node }).collect();
+    let page_info = PageInfo {
+        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+        has_next_page: rows.has_next_page,
+        has_previous_page: rows.has_previous_page,
+    };
+    Ok(Some(ProjectConnection { edges, page_info }))
+}
+
+/// W&B protocol: projects.
+#[derive(SimpleObject)]
+pub struct ProjectConnection {
+    /// W&B protocol: one for each project.
+    edges: Vec<ProjectEdge>,
+    /// W&B protocol: whether there are more.
+    page_info: PageInfo,
+}
+
+/// W&B protocol: a project in a list.
+#[derive(SimpleObject)]
+pub struct ProjectEdge {
+    /// W&B protocol: where it stands in the list.
+    cursor: String,
+    /// W&B protocol: the project.
+    node: Project,
 }
 
 /// W&B protocol: a type of a project or registry.
@@ -314,6 +377,8 @@ pub struct UpsertModelInput {
     /// W&B protocol: accepted and not kept.
     owner: Option<String>,
     /// W&B protocol: accepted and not kept.
+    views: Option<JsonString>,
+    /// W&B protocol: accepted and not kept.
     client_mutation_id: Option<String>,
 }
 
@@ -324,6 +389,14 @@ pub struct UpsertModelPayload {
     inserted: bool,
     /// W&B protocol: the registry or project.
     project: Project,
+    /// W&B protocol: the same once more.
+    model: Project,
+}
+
+impl UpsertModelPayload {
+    fn of(project: ProjectRow, inserted: bool) -> Self {
+        Self { inserted, model: Project(project.clone()), project: Project(project) }
+    }
 }
 
 /// W&B protocol: a new name.
@@ -409,14 +482,14 @@ impl ProjectMutation {
             };
             let (project, inserted) = context.service()?.upsert_registry(request, &entity, &name, &fields).await.fail()?;
             context.forget()?;
-            return Ok(UpsertModelPayload { inserted, project: Project(project) });
+            return Ok(UpsertModelPayload::of(project, inserted));
         }
         let name = ProjectName::parse(&full).parsed()?;
         let entity = EntityName::parse(&entity).parsed()?;
         let (project, inserted) =
             context.service()?.upsert_project(request, &entity, &name, input.description.as_deref()).await.fail()?;
         context.forget()?;
-        Ok(UpsertModelPayload { inserted, project: Project(project) })
+        Ok(UpsertModelPayload::of(project, inserted))
     }
 
     /// W&B protocol: renames a registry; the old name means nothing from then on (rule 9).

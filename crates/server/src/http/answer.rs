@@ -18,6 +18,7 @@ pub(super) fn status(code: &str) -> StatusCode {
         "FORBIDDEN" => StatusCode::FORBIDDEN,
         "CONFLICT" => StatusCode::CONFLICT,
         "TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
+        "TOO_MANY" => StatusCode::TOO_MANY_REQUESTS,
         "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
         "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,

@@ -23,7 +23,7 @@ use super::{App, Patience, answer, body_stream, drain};
 const MOST_CHARACTERS: usize = 600;
 
 /// Whether the body says that it is JSON: a form of a foreign page can't.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
@@ -36,7 +36,7 @@ pub(super) async fn graphql(
     body: Body,
 ) -> Response {
     // First who asks: nobody else's body is kept in memory.
-    let request = match auth::authenticate(&app.service, &request, &credentials).await {
+    let request = match auth::authenticate_browser(&app.service, &request, &credentials, &headers).await {
         Ok(request) => request,
         Err(error) => {
             drain(body_stream(body, app.patience.silence));

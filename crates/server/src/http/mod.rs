@@ -8,6 +8,7 @@ mod graphiql;
 mod graphql;
 mod health;
 mod run_stream;
+mod session;
 mod storage;
 
 use std::sync::Arc;
@@ -72,6 +73,7 @@ pub fn router(app: App) -> Router {
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/graphql", post(graphql::graphql))
+        .route("/session", get(session::show).post(session::sign_in).delete(session::sign_out))
         .route("/graphiql", get(graphiql::page))
         .route("/graphiql/", get(graphiql::home))
         .route("/graphiql/{*asset}", get(graphiql::asset))
@@ -98,8 +100,10 @@ async fn request(State(app): State<App>, mut http: HttpRequest, next: Next) -> R
     let path = http.uri().path().to_owned();
     let span = tracing::info_span!("request", id = %id);
     async move {
-        let credentials = auth::credentials(http.headers());
+        let credentials = auth::credentials(http.headers(), &base_url);
+        let address = session::address(http.extensions(), http.headers());
         http.extensions_mut().insert(credentials);
+        http.extensions_mut().insert(address);
         http.extensions_mut().insert(Request { caller: None, id, base_url });
         let mut response = next.run(http).await;
         if let Ok(value) = HeaderValue::from_str(&id.to_string()) {

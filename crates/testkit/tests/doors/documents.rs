@@ -126,6 +126,59 @@ pub fn upsert_registry() -> String {
     .concat()
 }
 
+/// A team with its members.
+pub const TEAM: &str = "query GetTeamEntity($name: String!) { entity(name: $name) { id name available photoUrl readOnly \
+    readOnlyAdmin isTeam entityType privateOnly storageBytes codeSavingEnabled defaultAccess isPaid limits members { id admin \
+    pending email username name photoUrl accountType apiKey role } } }";
+
+/// A new team.
+pub const CREATE_TEAM: &str = "mutation CreateTeam($teamName: String!, $teamAdminUserName: String) { result: createTeam(input: \
+    {teamName: $teamName, teamAdminUserName: $teamAdminUserName}) { entity { id name available photoUrl limits } } }";
+
+/// Somebody added to a team.
+pub const CREATE_INVITE: &str = "mutation CreateInvite($entity: String!, $email: String, $username: String, $admin: Boolean) { \
+    result: createInvite(input: {entityName: $entity, email: $email, username: $username, admin: $admin}) { invite { id name \
+    email createdAt toUser { name } } } }";
+
+/// Somebody removed from a team.
+pub const DELETE_INVITE: &str = "mutation DeleteInvite($id: String, $entity: String) { result: deleteInvite(input: {id: $id, \
+    entityName: $entity}) { success } }";
+
+/// A new service account.
+pub const CREATE_SERVICE_ACCOUNT: &str = "mutation CreateServiceAccount($entity: String!, $description: String!) { result: \
+    createServiceAccount(input: {description: $description, entityName: $entity}) { user { id } } }";
+
+/// A new account.
+pub const CREATE_USER: &str = "mutation CreateUserFromAdmin($email: String!, $admin: Boolean) { result: createUser(input: \
+    {email: $email, admin: $admin}) { user { id name username email admin } } }";
+
+/// The caller's default entity.
+pub const UPDATE_USER: &str = "mutation($entity: String) { updateUser(input: {defaultEntity: $entity}) { user { entity } } }";
+
+/// A new key of the caller.
+pub const GENERATE_API_KEY: &str = "mutation GenerateApiKey($description: String) { result: generateApiKey(input: {description: \
+    $description}) { apiKey { id name description } } }";
+
+/// A key revoked.
+pub const DELETE_API_KEY: &str = "mutation DeleteApiKey($id: String!) { result: deleteApiKey(input: {id: $id}) { success } }";
+
+const PROJECT: &str = "fragment ProjectFragment on Project { __typename id name entityName createdAt isBenchmark views user { id \
+    name username email admin flags entity deletedAt apiKeys { edges { node { id name description } } } teams { edges { node { \
+    name } } } } }";
+
+/// A page of projects.
+pub fn projects() -> String {
+    let text = "query GetProjects($entity: String, $cursor: String, $perPage: Int = 50) { models(entityName: $entity, after: \
+        $cursor, first: $perPage) { pageInfo { __typename endCursor hasNextPage } edges { cursor node { ...ProjectFragment } } } } ";
+    [text, PROJECT].concat()
+}
+
+/// A new project, in the words of the older SDKs.
+pub const CREATE_PROJECT: &str = "mutation upsertModel($description: String $entityName: String $id: String $name: String \
+    $framework: String $access: String $views: JSONString) { upsertModel(input: { description: $description entityName: \
+    $entityName id: $id name: $name framework: $framework access: $access views: $views }) { project { id name entityName \
+    description access views } model { id name entityName description access views } inserted } }";
+
 /// A run begun or updated.
 pub fn upsert_bucket() -> String {
     ["mutation UpsertBucket($input: UpsertBucketInput!) { upsertBucket(input: $input) { bucket { ...Run } inserted } } ", RUN]
@@ -250,8 +303,8 @@ query Everything(
   version(id: $version) { ...Content }
 }
 fragment Page on PageInfo { startCursor endCursor hasNextPage hasPreviousPage }
-fragment Person on User { id name email siteAdmin serviceAccount defaultEntity createdAt }
-fragment Key on ApiKey { id name description createdAt lastUsedAt }
+fragment Person on User { id name displayName email siteAdmin serviceAccount hasPassword defaultEntity createdAt }
+fragment Key on ApiKey { id name description createdAt lastUsedAt expiresAt }
 fragment Place on Organization { id name entityName registryCreation createdAt }
 fragment Group on Team {
   id name createdAt organization { name }
@@ -267,11 +320,14 @@ fragment Content on Version {
 "#;
 
 /// A mutation of our own: its field, the part of the payload to select.
-pub const NATIVE_MUTATIONS: [(&str, &str); 24] = [
+pub const NATIVE_MUTATIONS: [(&str, &str); 27] = [
     ("userCreate", "user { name }"),
     ("userDelete", "name"),
     ("userSetDefaultEntity", "user { defaultEntity }"),
-    ("apiKeyCreate", "apiKey { id name description createdAt lastUsedAt } secret"),
+    ("userUpdate", "user { name displayName email defaultEntity }"),
+    ("userSetPassword", "user { name hasPassword }"),
+    ("serviceAccountCreate", "user { name displayName serviceAccount defaultEntity } apiKey { id name expiresAt } secret"),
+    ("apiKeyCreate", "apiKey { id name description createdAt lastUsedAt expiresAt } secret"),
     ("apiKeyImport", "apiKey { id }"),
     ("apiKeyRevoke", "id"),
     ("organizationCreate", "organization { name entityName }"),
@@ -402,6 +458,7 @@ impl World {
         ]);
         documents.extend(self.publishing());
         documents.extend(self.members().await);
+        documents.extend(self.people().await);
         let everything = json!({
             "organization": "acme", "registry": "model", "collection": "Example ML \
                 Task", "alias": "staging", "user": "bob", "team": "alpha",
@@ -496,6 +553,28 @@ impl World {
         .collect()
     }
 
+    /// The W&B protocol's ways to people and projects, in an order in which each of them succeeds.
+    async fn people(&self) -> Vec<Document<'_>> {
+        let alice = |text: &str, variables: Value| Document { client: &self.alice, text: text.into(), variables };
+        let bob = encode_id("Member", self.server.number("select id from entities where name = 'bob'").await);
+        let viewer = self.alice.graphql("{ viewer { apiKeys { nodes { id } } } }", json!({})).await.ok();
+        let spare = self.alice.graphql(GENERATE_API_KEY, json!({ "description": "spare" })).await.ok();
+        assert_eq!(viewer["viewer"]["apiKeys"]["nodes"].as_array().map(Vec::len), Some(1));
+        vec![
+            alice(CREATE_TEAM, json!({ "teamName": "gamma" })),
+            alice(CREATE_INVITE, json!({ "entity": "gamma", "username": "bob" })),
+            alice(CREATE_SERVICE_ACCOUNT, json!({ "entity": "gamma", "description": "CI service account" })),
+            alice(TEAM, json!({ "name": "gamma" })),
+            alice(DELETE_INVITE, json!({ "entity": "gamma", "id": bob })),
+            Document { client: &self.admin, text: CREATE_USER.into(), variables: json!({ "email": "erin@example.com" }) },
+            alice(UPDATE_USER, json!({ "entity": "alpha" })),
+            alice(GENERATE_API_KEY, json!({ "description": "another" })),
+            alice(DELETE_API_KEY, json!({ "id": spare["result"]["apiKey"]["id"] })),
+            alice(CREATE_PROJECT, json!({ "entityName": "alpha", "name": "more" })),
+            alice(&projects(), json!({ "entity": "alpha" })),
+        ]
+    }
+
     /// Each mutation of our own once, in an order in which it succeeds.
     async fn own_mutations(&self) -> Vec<(&'static str, &Client, Value)> {
         let registry = self.server.number("select id from projects where kind = 'registry' and name = 'model'").await;
@@ -518,6 +597,9 @@ impl World {
             ("teamCreate", alice, json!({ "organization": "acme", "name": "beta", "admin": "bob" })),
             ("teamMemberSet", alice, json!({ "team": "beta", "user": "alice", "role": "MEMBER" })),
             ("userSetDefaultEntity", alice, json!({ "user": "alice", "entity": "beta" })),
+            ("userUpdate", alice, json!({ "displayName": "Alice A.", "defaultEntity": "alpha" })),
+            ("userSetPassword", alice, json!({ "newPassword": "correct horse battery" })),
+            ("serviceAccountCreate", alice, json!({ "team": "alpha", "name": "ci", "displayName": "CI" })),
             ("teamMemberRemove", alice, json!({ "team": "beta", "user": "alice" })),
             ("teamDelete", alice, json!({ "team": "beta" })),
             ("organizationMemberRemove", alice, json!({ "organization": "acme", "user": "bob" })),

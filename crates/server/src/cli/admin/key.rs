@@ -1,19 +1,19 @@
 //! `regalia admin key`. A key in clear is printed once, where it is made, and never taken from the command line.
 
-use std::io::Read as _;
-
 use clap::Subcommand;
 use serde_json::{Map, json};
 
 use super::client::Server;
-use super::{fields, listed};
+use super::{fields, in_days, listed, secret};
 use crate::cli::{Failure, Outcome};
 
-const COLUMNS: &[(&str, &str)] =
-    &[("id", "/id"), ("name", "/name"), ("created_at", "/createdAt"), ("last_used_at", "/lastUsedAt")];
-
-/// More than any key has, in bytes.
-const LONGEST: u64 = 1024;
+const COLUMNS: &[(&str, &str)] = &[
+    ("id", "/id"),
+    ("name", "/name"),
+    ("created_at", "/createdAt"),
+    ("last_used_at", "/lastUsedAt"),
+    ("expires_at", "/expiresAt"),
+];
 
 #[derive(Subcommand)]
 pub(super) enum Key {
@@ -25,6 +25,9 @@ pub(super) enum Key {
         /// What the key is called in lists
         #[arg(long, value_name = "LABEL", default_value = "")]
         name: String,
+        /// After how many days the key opens nothing any more; never, if not given
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
+        expires_in_days: Option<u32>,
     },
     /// Read a key that clients have already from standard input
     Import {
@@ -51,21 +54,20 @@ pub(super) enum Key {
 impl Key {
     pub(super) async fn run(self, server: &Server) -> Result<Outcome, Failure> {
         match self {
-            Self::Create { user, name } => {
-                let document = "mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) { apiKey { id } secret } }";
-                let data = server.execute(document, json!({ "input": { "user": user, "name": name } })).await?;
-                let made = fields(&data["apiKeyCreate"], &[("id", "/apiKey/id"), ("key", "/secret")]);
+            Self::Create { user, name, expires_in_days } => {
+                let document =
+                    "mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) { apiKey { id expiresAt } secret } }";
+                let input = json!({ "user": user, "name": name, "expiresAt": in_days(expires_in_days) });
+                let data = server.execute(document, json!({ "input": input })).await?;
+                let columns = [("id", "/apiKey/id"), ("key", "/secret"), ("expires_at", "/apiKey/expiresAt")];
+                let made = fields(&data["apiKeyCreate"], &columns);
                 let key = super::text(&made, "/key");
                 Ok(Outcome::done(made, key))
             }
             Self::Import { user, name } => {
-                let mut key = String::new();
-                std::io::stdin()
-                    .take(LONGEST)
-                    .read_to_string(&mut key)
-                    .map_err(|error| Failure::local(format!("Standard input can't be read: {error}.")))?;
+                let key = secret()?;
                 let document = "mutation ($input: ApiKeyImportInput!) {
-                    apiKeyImport(input: $input) { apiKey { id name createdAt lastUsedAt } }
+                    apiKeyImport(input: $input) { apiKey { id name createdAt lastUsedAt expiresAt } }
                 }";
                 let input = json!({ "input": { "user": user, "name": name, "secret": key.trim() } });
                 let data = server.execute(document, input).await?;
@@ -79,7 +81,7 @@ impl Key {
                 }
                 fragment Keys on User {
                     apiKeys(first: $first, after: $after) {
-                        nodes { id name createdAt lastUsedAt } pageInfo { hasNextPage endCursor }
+                        nodes { id name createdAt lastUsedAt expiresAt } pageInfo { hasNextPage endCursor }
                     }
                 }";
                 let mut variables = Map::new();

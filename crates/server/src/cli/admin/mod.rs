@@ -4,6 +4,7 @@
 pub(super) mod client;
 mod key;
 mod organization;
+mod service_account;
 mod team;
 mod user;
 
@@ -45,6 +46,9 @@ enum Noun {
     /// API keys
     #[command(subcommand)]
     Key(key::Key),
+    /// Machines' accounts
+    #[command(subcommand)]
+    ServiceAccount(service_account::ServiceAccount),
     /// Organizations and their members
     #[command(subcommand, visible_alias = "organization")]
     Org(organization::Organization),
@@ -59,6 +63,7 @@ impl Admin {
         match self.noun {
             Noun::User(command) => command.run(&server).await,
             Noun::Key(command) => command.run(&server).await,
+            Noun::ServiceAccount(command) => command.run(&server).await,
             Noun::Org(command) => command.run(&server).await,
             Noun::Team(command) => command.run(&server).await,
         }
@@ -101,6 +106,25 @@ fn text(row: &Value, pointer: &str) -> String {
         Some(Value::Bool(false)) => "no".into(),
         _ => String::new(),
     }
+}
+
+/// Longest secret that is read from standard input, in bytes.
+const LONGEST_SECRET: u64 = 4096;
+
+/// A secret from standard input, so that it stands on no command line; without the end of its line.
+fn secret() -> Result<String, Failure> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::io::stdin()
+        .take(LONGEST_SECRET)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::local(format!("Standard input can't be read: {error}.")))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The moment so many days from now, as the schema's `DateTime`; none without a number.
+fn in_days(days: Option<u32>) -> Option<String> {
+    days.map(|days| (chrono::Utc::now() + chrono::TimeDelta::days(i64::from(days))).to_rfc3339())
 }
 
 /// The named fields of a row, under the names that `--json` prints.

@@ -9,8 +9,10 @@ use crate::cli::{Failure, Outcome};
 
 const COLUMNS: &[(&str, &str)] = &[
     ("name", "/name"),
+    ("display_name", "/displayName"),
     ("email", "/email"),
     ("site_admin", "/siteAdmin"),
+    ("service_account", "/serviceAccount"),
     ("default_entity", "/defaultEntity"),
     ("created_at", "/createdAt"),
 ];
@@ -21,7 +23,7 @@ pub(super) enum User {
     Create {
         /// Letters, digits, `_`, `.` or `-`
         name: String,
-        /// Email address, only shown
+        /// Email address, by which the user can also sign in
         #[arg(long)]
         email: Option<String>,
         /// Let the user manage all accounts and organizations
@@ -32,6 +34,22 @@ pub(super) enum User {
     List,
     /// Delete an account with its keys and memberships
     Delete {
+        /// The user
+        name: String,
+    },
+    /// Change what people call a user, or the email address
+    Update {
+        /// The user
+        name: String,
+        /// What people call the user; empty: the name
+        #[arg(long, value_name = "NAME")]
+        display_name: Option<String>,
+        /// Email address; empty: none
+        #[arg(long)]
+        email: Option<String>,
+    },
+    /// Read a password for signing in with a browser from standard input, and end the user's sessions
+    SetPassword {
         /// The user
         name: String,
     },
@@ -49,7 +67,7 @@ impl User {
         match self {
             Self::Create { name, email, admin } => {
                 let document = "mutation ($input: UserCreateInput!) {
-                    userCreate(input: $input) { user { name email siteAdmin defaultEntity createdAt } }
+                    userCreate(input: $input) { user { name displayName email siteAdmin serviceAccount defaultEntity createdAt } }
                 }";
                 let input = json!({ "input": { "name": name, "email": email, "siteAdmin": admin } });
                 let data = server.execute(document, input).await?;
@@ -59,7 +77,7 @@ impl User {
             Self::List => {
                 let document = "query ($first: Int, $after: String) {
                     users(first: $first, after: $after) {
-                        nodes { name email siteAdmin defaultEntity createdAt } pageInfo { hasNextPage endCursor }
+                        nodes { name displayName email siteAdmin serviceAccount defaultEntity createdAt } pageInfo { hasNextPage endCursor }
                     }
                 }";
                 let rows = server.all(document, "/users", Map::new()).await?.unwrap_or_default();
@@ -70,9 +88,31 @@ impl User {
                 server.execute(document, json!({ "input": { "name": name } })).await?;
                 Ok(Outcome::done(json!({ "name": name }), format!("Deleted the user {name}.")))
             }
+            Self::Update { name, display_name, email } => {
+                let document = "mutation ($input: UserUpdateInput!) {
+                    userUpdate(input: $input) {
+                        user { name displayName email siteAdmin serviceAccount defaultEntity createdAt }
+                    }
+                }";
+                let mut input = json!({ "user": name });
+                for (field, value) in [("displayName", display_name), ("email", email)] {
+                    if let Some(value) = value {
+                        input[field] = if value.is_empty() { serde_json::Value::Null } else { value.into() };
+                    }
+                }
+                let data = server.execute(document, json!({ "input": input })).await?;
+                let user = fields(&data["userUpdate"]["user"], COLUMNS);
+                Ok(Outcome::done(user, format!("Changed the user {name}.")))
+            }
+            Self::SetPassword { name } => {
+                let document = "mutation ($input: UserSetPasswordInput!) { userSetPassword(input: $input) { user { name } } }";
+                let input = json!({ "user": name, "newPassword": super::secret()? });
+                server.execute(document, json!({ "input": input })).await?;
+                Ok(Outcome::done(json!({ "name": name }), format!("Set the password of {name}.")))
+            }
             Self::SetDefaultEntity { user, entity } => {
                 let document = "mutation ($input: UserSetDefaultEntityInput!) {
-                    userSetDefaultEntity(input: $input) { user { name email siteAdmin defaultEntity createdAt } }
+                    userSetDefaultEntity(input: $input) { user { name displayName email siteAdmin serviceAccount defaultEntity createdAt } }
                 }";
                 let data = server.execute(document, json!({ "input": { "user": user, "entity": entity } })).await?;
                 let row = fields(&data["userSetDefaultEntity"]["user"], COLUMNS);

@@ -1,0 +1,175 @@
+//! Signing in with a password, sessions of browsers, and their end. What must not live here: cookies and origins, which are
+//! the server's.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use regalia_domain::digest::Sha256;
+use regalia_domain::ids::{SessionId, UserId};
+use regalia_domain::passwords::Password;
+use regalia_store::access::Caller;
+use regalia_store::accounts::{self, SignIn, UserRow};
+use regalia_store::audit::{self, Event, Kind, Origin};
+use regalia_store::sessions::{self, Tries};
+use regalia_store::{Connection, Error as StoreError};
+use serde_json::json;
+
+use crate::accounts::{row, subject as user_subject};
+use crate::{Error, Request, Result, Service, passwords};
+
+/// A session ends when it isn't used for so long,
+const IDLE: TimeDelta = TimeDelta::hours(12);
+/// or so long after it began.
+const LONGEST: TimeDelta = TimeDelta::days(14);
+
+/// Tries are counted over so long a time.
+const WINDOW: TimeDelta = TimeDelta::minutes(15);
+/// How many fail in it, for one account from one address, before no further one is looked at. Of one address it is this limit
+/// that is met first, so nobody locks another out from a single place.
+const MOST_OF_PAIR: i64 = 10;
+/// For one account from everywhere.
+const MOST_OF_ACCOUNT: i64 = 50;
+/// From one address for all accounts.
+const MOST_OF_ADDRESS: i64 = 100;
+
+/// Longest text that is looked up as a name or an address.
+const LOGIN_CHARS: usize = 254;
+
+/// Somebody who has just signed in.
+pub struct SignedIn {
+    /// The session's secret, for the cookie: never to be had again.
+    pub token: String,
+    /// When it ends however much it is used.
+    pub expires_at: DateTime<Utc>,
+    /// Who he is.
+    pub user: UserRow,
+}
+
+impl Service {
+    /// Signs in by a name or an e-mail address and a password. The same sentence after the same work answers a wrong password,
+    /// an account that isn't there and one without a password.
+    ///
+    /// # Errors
+    /// `Unauthenticated`; `TooMany` after too many tries that failed.
+    pub async fn sign_in(&self, request: &Request, login: &str, password: &str, address: &str) -> Result<SignedIn> {
+        let wrong = || Error::Unauthenticated("This name and password don't belong together.".into());
+        let login = login.trim();
+        if login.is_empty() || login.chars().count() > LOGIN_CHARS || login.chars().any(char::is_control) {
+            return Err(wrong());
+        }
+        let mut connection = self.store.read().await?;
+        let found = accounts::by_login(&mut connection, login).await?;
+        let account = sessions::account_key(found.as_ref().map(|found| found.caller.user), login);
+        self.try_password(&mut connection, account, address).await?;
+        // No connection is held while a hash is computed.
+        drop(connection);
+
+        let hash = found.as_ref().and_then(|found| found.password_hash.as_deref());
+        let right = match Password::parse(password) {
+            Ok(password) => passwords::matches(&password, hash).await?,
+            Err(_) => false,
+        };
+        let Some((SignIn { caller, .. }, hash)) = found.as_ref().zip(hash).filter(|_| right) else { return Err(wrong()) };
+
+        let token = hex::encode(self.random_bytes::<32>());
+        let now = self.clock.now();
+        let expires_at = now + LONGEST;
+        let mut tx = self.begin().await?;
+        sessions::forget_tries(&mut tx, account, address).await?;
+        let session =
+            sessions::begin(&mut tx, caller, hash, Sha256::of(token.as_bytes()), now, expires_at).await.map_err(|error| {
+                match error {
+                    StoreError::NotFound => wrong(),
+                    other => other.into(),
+                }
+            })?;
+        let event = Event {
+            kind: Kind::SessionBegun,
+            subject: subject(session),
+            before: None,
+            after: Some(json!({ "user": user_subject(caller.user), "address": address })),
+        };
+        let origin = Origin { actor: Some(caller.user), request: request.id };
+        audit::record(&mut tx, origin, None, &[event]).await?;
+        let user = row(&mut tx, caller.user).await?;
+        regalia_store::commit(tx).await?;
+        Ok(SignedIn { token, expires_at, user })
+    }
+
+    /// Whom a session's secret stands for.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, in the same words for one that ended and one that never was.
+    pub async fn of_session(&self, token: &str) -> Result<Caller> {
+        let mut connection = self.store.read().await?;
+        let caller = accounts::of_session(&mut connection, Sha256::of(token.as_bytes()), self.clock.now(), IDLE).await?;
+        caller.ok_or_else(|| Error::Unauthenticated("You aren't signed in any more. Sign in again.".into()))
+    }
+
+    /// Who is signed in, and until when at most.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn session(&self, caller: &Caller) -> Result<(UserRow, Option<DateTime<Utc>>)> {
+        let mut connection = self.store.read().await?;
+        let user = row(&mut connection, caller.user).await?;
+        let until = sessions::expires_at(&mut connection, caller).await?;
+        Ok((user, until))
+    }
+
+    /// Ends the session that a request came with, on every server at once.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when it came with none, or it has ended meanwhile.
+    pub async fn sign_out(&self, request: &Request) -> Result<()> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let session = sessions::end(&mut tx, caller).await.map_err(|error| match error {
+            StoreError::NotFound => Error::Unauthenticated("You aren't signed in any more.".into()),
+            other => other.into(),
+        })?;
+        let event = Event {
+            kind: Kind::SessionEnded,
+            subject: subject(session),
+            before: Some(json!({ "user": user_subject(caller.user) })),
+            after: None,
+        };
+        audit::record(&mut tx, request.origin(), None, &[event]).await?;
+        regalia_store::commit(tx).await?;
+        Ok(())
+    }
+
+    /// Clears sessions that are over, and tries that count no more.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn clear_sessions(&self) -> Result<()> {
+        let mut connection = self.store.read().await?;
+        Ok(sessions::clear_old(&mut connection, self.clock.now(), IDLE, WINDOW).await?)
+    }
+
+    /// Notes a try before the password is looked at, and refuses it if there were too many. The numbers are in the database,
+    /// so any number of servers count together.
+    pub(crate) async fn try_password(&self, connection: &mut Connection, account: Sha256, address: &str) -> Result<()> {
+        let now = self.clock.now();
+        let attempt = sessions::note_try(connection, account, address, now).await?;
+        let Tries { pair, account, address } = sessions::tries(connection, account, address, now - WINDOW).await?;
+        if pair > MOST_OF_PAIR || account > MOST_OF_ACCOUNT || address > MOST_OF_ADDRESS {
+            sessions::forget_try(connection, attempt).await?;
+            return Err(Error::TooMany(format!(
+                "Too many wrong passwords were tried. Try again in {} minutes.",
+                WINDOW.num_minutes()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Forgets the tries that [`Service::try_password`] noted, after one that succeeded.
+    pub(crate) async fn password_was_right(&self, user: UserId, address: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sessions::forget_tries(&mut tx, sessions::account_key(Some(user), ""), address).await?;
+        Ok(regalia_store::commit(tx).await?)
+    }
+}
+
+fn subject(session: SessionId) -> String {
+    format!("Session:{session}")
+}

@@ -1,0 +1,286 @@
+//! Browsers: signing in and out, what a cookie opens and what it doesn't, and tries of passwords that are limited on every
+//! server. What must not live here: how a password is set (`people`).
+
+use chrono::TimeDelta;
+use regalia_testkit::{Client, Reply, Server};
+use serde_json::{Value, json};
+
+use crate::native::own;
+
+const PASSWORD: &str = "correct horse battery";
+const VIEWER: &str = "{ viewer { name } }";
+
+/// Sends JSON as a page of `origin` would; `cookie` is that of a sign-in.
+async fn send(client: &Client, method: &str, path: &str, origin: Option<&str>, cookie: &str, body: Option<Value>) -> Reply {
+    client
+        .request(method, path, |mut request| {
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            if !cookie.is_empty() {
+                request = request.header("cookie", cookie);
+            }
+            match body {
+                Some(body) => request.json(&body),
+                None => request,
+            }
+        })
+        .await
+}
+
+fn json_of(reply: &Reply) -> Value {
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+async fn sign_in(client: &Client, name: &str, password: &str) -> Reply {
+    send(client, "POST", "/session", Some(client.url()), "", Some(json!({ "name": name, "password": password }))).await
+}
+
+/// The cookie that a browser would send from now on.
+fn cookie(reply: &Reply) -> String {
+    let set = reply.headers.get("set-cookie").expect("a cookie").to_str().unwrap();
+    set.split(';').next().unwrap().to_owned()
+}
+
+async fn viewer(client: &Client, cookie: &str) -> Reply {
+    send(client, "POST", "/graphql", Some(client.url()), cookie, Some(json!({ "query": VIEWER }))).await
+}
+
+async fn with_password(server: &Server, client: &Client) {
+    own(client, "userSetPassword", json!({ "newPassword": PASSWORD })).await.expect_ok();
+    assert!(server.number("select count(*) from users where password_hash is not null").await > 0);
+}
+
+#[tokio::test]
+async fn signing_in_and_out() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let twin = server.twin().await;
+    with_password(&server, &alice).await;
+    own(&server.admin().await, "userUpdate", json!({ "user": "alice", "email": "alice@example.com" })).await.expect_ok();
+    let browser = server.anonymous();
+    assert_eq!(json_of(&send(&browser, "GET", "/session", None, "", None).await)["user"], Value::Null);
+
+    for name in ["alice", "Alice@Example.com", " alice "] {
+        let signed_in = sign_in(&browser, name, PASSWORD).await;
+        assert_eq!(signed_in.status, 200, "{name}: {}", signed_in.text());
+        assert_eq!(json_of(&signed_in)["user"]["name"], "alice");
+    }
+    let signed_in = sign_in(&browser, "alice", PASSWORD).await;
+    let set = signed_in.headers["set-cookie"].to_str().unwrap();
+    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=1209600"] {
+        assert!(set.contains(attribute), "{set}");
+    }
+    assert!(!set.contains("Secure"), "this server is reached without TLS: {set}");
+    assert_eq!(signed_in.headers["cache-control"], "no-store");
+    let cookie = cookie(&signed_in);
+    let token = cookie.split_once('=').unwrap().1;
+    assert!(!server.everything().await.values().any(|rows| rows.contains(token)));
+    assert!(!json!(server.rows("select * from sessions").await).to_string().contains(token), "only a hash is kept");
+
+    // It opens /graphql and says who is there, on every server; it isn't for programs' routes.
+    for client in [&browser, &browser.at(&twin.url)] {
+        assert_eq!(json_of(&viewer(client, &cookie).await)["data"]["viewer"]["name"], "alice");
+        let shown = send(client, "GET", "/session", None, &cookie, None).await;
+        assert_eq!(json_of(&shown)["user"]["email"], "alice@example.com");
+        assert!(json_of(&shown)["expiresAt"].is_string());
+    }
+    let stream = "/files/alpha/demo/run1/file_stream";
+    assert_eq!(send(&browser, "POST", stream, Some(browser.url()), &cookie, Some(json!({}))).await.status, 401);
+
+    // Signed out through one server, refused by the other at the next request.
+    let out = send(&browser, "DELETE", "/session", Some(browser.url()), &cookie, None).await;
+    assert_eq!(out.status, 200);
+    assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    for client in [&browser, &browser.at(&twin.url)] {
+        assert_eq!(viewer(client, &cookie).await.status, 401);
+    }
+    assert_eq!(send(&browser, "DELETE", "/session", Some(browser.url()), &cookie, None).await.status, 200, "out is out");
+    let kinds = server.rows("select kind from audit_events where kind like 'session.%' order by id").await;
+    assert_eq!(kinds.iter().filter(|row| row["kind"] == "session.begun").count(), 4);
+    assert_eq!(kinds.last().unwrap()["kind"], "session.ended");
+}
+
+/// Rule 18's kin: whatever ends an account or its password ends its browsers, on every server.
+#[tokio::test]
+async fn what_ends_a_session() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let admin = server.admin().await;
+    let twin = server.twin().await;
+    for client in [&alice, &bob] {
+        with_password(&server, client).await;
+    }
+    let browser = server.anonymous();
+    let other = browser.at(&twin.url);
+    let begin = async |name: &str| cookie(&sign_in(&browser, name, PASSWORD).await);
+
+    // Not used for longer than 12 hours; used again and again, after 14 days.
+    let idle = begin("alice").await;
+    server.clock.advance(TimeDelta::hours(11));
+    assert_eq!(viewer(&other, &idle).await.status, 200);
+    server.clock.advance(TimeDelta::hours(11));
+    assert_eq!(viewer(&other, &idle).await.status, 200);
+    server.clock.advance(TimeDelta::hours(13));
+    assert_eq!(viewer(&other, &idle).await.status, 401);
+    let busy = begin("alice").await;
+    for _ in 0..33 {
+        server.clock.advance(TimeDelta::hours(10));
+        assert_eq!(viewer(&other, &busy).await.status, 200);
+    }
+    server.clock.advance(TimeDelta::hours(10));
+    assert_eq!(viewer(&other, &busy).await.status, 401);
+
+    // A new password: every session but the one that set it.
+    let (mine, elsewhere) = (begin("alice").await, begin("alice").await);
+    let text = "mutation($input: UserSetPasswordInput!) { userSetPassword(input: $input) { user { name } } }";
+    let change = async |old: Option<&str>, new: &str| {
+        let body = json!({ "query": text, "variables": { "input": { "oldPassword": old, "newPassword": new } } });
+        json_of(&send(&browser, "POST", "/graphql", Some(browser.url()), &mine, Some(body)).await)
+    };
+    assert_eq!(change(None, "another horse battery").await["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    assert!(change(Some(PASSWORD), "another horse battery").await["errors"].is_null());
+    assert_eq!(viewer(&other, &mine).await.status, 200);
+    assert_eq!(viewer(&other, &elsewhere).await.status, 401);
+    // A reset by a site administrator: all.
+    own(&admin, "userSetPassword", json!({ "user": "alice", "newPassword": PASSWORD })).await.expect_ok();
+    assert_eq!(viewer(&other, &mine).await.status, 401);
+    // The end of the account.
+    let bobs = begin("bob").await;
+    assert_eq!(viewer(&other, &bobs).await.status, 200);
+    own(&admin, "userDelete", json!({ "name": "bob" })).await.expect_ok();
+    assert_eq!(viewer(&other, &bobs).await.status, 401);
+
+    server.service.clear_sessions().await.unwrap();
+    server.clock.advance(TimeDelta::days(15));
+    server.service.clear_sessions().await.unwrap();
+    assert_eq!(server.number("select count(*) from sessions").await, 0);
+    assert_eq!(server.number("select count(*) from sign_in_attempts").await, 0);
+}
+
+#[tokio::test]
+async fn a_forged_request_from_another_site() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    with_password(&server, &alice).await;
+    let browser = server.anonymous();
+    let cookie = cookie(&sign_in(&browser, "alice", PASSWORD).await);
+    let own_origin = browser.url().to_owned();
+    let forged = json!({ "query": "mutation { apiKeyCreate(input: { name: \"stolen\" }) { secret } }" });
+    let before = server.everything().await;
+    for origin in [None, Some("https://evil.example.com"), Some("null"), Some("http://127.0.0.1:1"), Some("http://localhost")] {
+        for (method, path, body) in [
+            ("POST", "/graphql", Some(forged.clone())),
+            ("DELETE", "/session", None),
+            ("POST", "/session", Some(json!({ "name": "alice", "password": PASSWORD }))),
+        ] {
+            let refused = send(&browser, method, path, origin, &cookie, body).await;
+            assert_eq!(refused.status, 403, "{method} {path} from {origin:?}: {}", refused.text());
+            assert!(refused.headers.get("set-cookie").is_none());
+        }
+    }
+    // What the browser says itself goes before what stands in `Origin`.
+    for site in ["cross-site", "same-site", "none"] {
+        let refused = browser
+            .request("POST", "/graphql", |request| {
+                request.header("origin", &own_origin).header("sec-fetch-site", site).header("cookie", &cookie).json(&forged)
+            })
+            .await;
+        assert_eq!(refused.status, 403, "{site}");
+    }
+    // A form can't say that it is JSON.
+    for kind in ["text/plain", "application/x-www-form-urlencoded"] {
+        let refused = browser
+            .request("POST", "/graphql", |request| {
+                let request = request.header("origin", &own_origin).header("cookie", &cookie);
+                request.header("content-type", kind).body(forged.to_string())
+            })
+            .await;
+        assert_eq!(refused.status, 415, "{kind}");
+    }
+    assert_eq!(server.everything().await, before);
+    // A key is no cookie: programs send no origin.
+    assert_eq!(alice.graphql(VIEWER, json!({})).await.status, 200);
+    // Both: the key counts.
+    let both = browser
+        .request("POST", "/graphql", |request| {
+            request
+                .header("cookie", &cookie)
+                .bearer_auth("0123456789012345678901234567890123456789")
+                .json(&json!({ "query": VIEWER }))
+        })
+        .await;
+    assert_eq!(both.status, 401);
+    assert_eq!(viewer(&browser, &cookie).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_isn_t_there_is_answered_as_who_has_another_password() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    with_password(&server, &alice).await;
+    let browser = server.anonymous();
+    let wrong = sign_in(&browser, "alice", "wrong horse battery").await;
+    assert_eq!(wrong.status, 401);
+    // bob has no password, acme is no user.
+    for name in ["nobody", "bob", "acme", "", "é\u{0}", "nobody@example.com", &"x".repeat(300)] {
+        let answer = sign_in(&browser, name, PASSWORD).await;
+        assert_eq!((answer.status, answer.text()), (wrong.status, wrong.text()), "{name:?}");
+        assert!(answer.headers.get("set-cookie").is_none());
+    }
+    assert_eq!(sign_in(&browser, "alice", "").await.text(), wrong.text());
+    for body in [json!({}), json!({ "name": "alice" }), json!([]), json!({ "name": "alice", "password": 1 })] {
+        let refused = send(&browser, "POST", "/session", Some(browser.url()), "", Some(body.clone())).await;
+        assert_eq!(refused.status, 400, "{body}");
+    }
+    let statements = |reply: &Reply| reply.statements.iter().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+    let (there, absent) = (sign_in(&browser, "alice", "wrong horse battery").await, sign_in(&browser, "nobody", PASSWORD).await);
+    assert_eq!(statements(&there), statements(&absent));
+}
+
+/// Any number of servers count together.
+#[tokio::test]
+async fn wrong_passwords_are_limited() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let twin = server.twin().await;
+    for client in [&alice, &bob] {
+        with_password(&server, client).await;
+    }
+    let browser = server.anonymous();
+    let other = browser.at(&twin.url);
+    // At once and through both servers: never more than ten are looked at. The address counts as the account that it is of.
+    own(&server.admin().await, "userUpdate", json!({ "user": "alice", "email": "alice@example.com" })).await.expect_ok();
+    let tries = (0..24).map(|number| {
+        let client = if number % 2 == 0 { &browser } else { &other };
+        sign_in(client, if number % 3 == 0 { "alice@example.com" } else { "alice" }, "wrong horse battery")
+    });
+    let statuses: Vec<u16> = futures_util::future::join_all(tries).await.iter().map(|reply| reply.status).collect();
+    assert!(statuses.iter().filter(|status| **status == 401).count() <= 10, "{statuses:?}");
+    for _ in 0..10 {
+        sign_in(&browser, "alice", "wrong horse battery").await;
+    }
+    let refused = sign_in(&other, "alice", PASSWORD).await;
+    assert_eq!(refused.status, 429, "the right one too: else this would tell which is right");
+    assert_eq!(refused.headers["retry-after"], "900");
+    // Who isn't there is limited alike.
+    let mut absent = Vec::new();
+    for _ in 0..11 {
+        absent.push(sign_in(&browser, "nobody", PASSWORD).await);
+    }
+    assert_eq!(absent[9].status, 401);
+    assert_eq!((absent[10].status, absent[10].text()), (refused.status, refused.text()));
+    // Others aren't locked out by it, and after a while nobody is. A proxy on this machine names whom it serves.
+    assert_eq!(sign_in(&browser, "bob", PASSWORD).await.status, 200);
+    let elsewhere = browser
+        .request("POST", "/session", |request| {
+            let request = request.header("origin", browser.url()).header("x-forwarded-for", "10.0.0.1, 192.0.2.7");
+            request.json(&json!({ "name": "alice", "password": PASSWORD }))
+        })
+        .await;
+    assert_eq!(elsewhere.status, 200);
+    let begun = server.rows("select after from audit_events where kind = 'session.begun' order by id desc limit 1").await;
+    assert_eq!(begun[0]["after"]["address"], "192.0.2.7");
+    server.clock.advance(TimeDelta::minutes(16));
+    assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 200);
+}
