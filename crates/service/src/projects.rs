@@ -2,12 +2,12 @@
 
 use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{EntityName, ProjectName};
-use regalia_store::access::{self, Caller, EntityRow, EntityTarget, ProjectKind, ProjectRow};
+use regalia_store::access::{self, Caller, EntityRow, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::{Tx, projects};
 use serde_json::json;
 
-use crate::{Error, Page, Request, Result, Service};
+use crate::{Error, Request, Result, Service};
 
 impl Service {
     /// An entity that the caller sees.
@@ -52,15 +52,6 @@ impl Service {
     pub async fn projects_by_id(&self, caller: &Caller, ids: &[i64]) -> Result<Vec<ProjectRow>> {
         let mut connection = self.store.read().await?;
         Ok(access::projects(&mut connection, caller, ids).await?)
-    }
-
-    /// One page of a workspace's projects that the caller sees.
-    ///
-    /// # Errors
-    /// Of the database alone.
-    pub async fn workspace_projects(&self, caller: &Caller, entity: i64, page: &Page) -> Result<Vec<ProjectRow>> {
-        let mut connection = self.store.read().await?;
-        Ok(access::workspace_projects(&mut connection, caller, EntityTarget(entity), &page.after, page.first).await?)
     }
 
     /// Artifact types of projects that the caller was allowed to see.

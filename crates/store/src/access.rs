@@ -290,30 +290,6 @@ pub async fn registries_by_name(
     Ok(rows.into_iter().filter(|row| row.allows(Right::See)).collect())
 }
 
-/// One page of a team's or user's projects that the caller sees, by name.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn workspace_projects(
-    connection: &mut Connection,
-    caller: &Caller,
-    entity: EntityTarget,
-    after: &str,
-    limit: i64,
-) -> Result<Vec<ProjectRow>> {
-    Ok(select_project!(
-        "workspace_projects",
-        "where p.entity_id = $2 and p.kind = 'project' and p.name > $3 and access_level(p.id, $1) >= 1
-            order by p.name limit $4",
-        caller.user.0,
-        entity.0,
-        after,
-        limit
-    )
-    .fetch_all(connection)
-    .await?)
-}
-
 /// An entity with the caller's place in it.
 #[derive(Debug, Clone)]
 pub struct EntityRow {

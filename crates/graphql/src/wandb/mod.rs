@@ -81,9 +81,9 @@ impl WandbQuery {
         #[graphql(desc = "W&B protocol: owner; the caller's default entity if absent.")] entity_name: Option<String>,
         #[graphql(desc = "W&B protocol: how many, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "W&B protocol: those after this cursor.")] after: Option<String>,
-    ) -> async_graphql::Result<Option<project::ProjectConnection>> {
+    ) -> async_graphql::Result<Option<lists::ProjectConnection>> {
         let entity = named_or_default(context, entity_name).await?;
-        project::of_entity(context, &entity, first, after.as_deref()).await
+        project::of_entity(context, &entity, first, after).await
     }
 
     /// W&B protocol: a version by id; null when absent or invisible.

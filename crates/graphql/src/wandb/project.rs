@@ -1,8 +1,8 @@
 //! Projects and registries on the wire: one type, told apart by the prefix of the name. What must not live here: versions.
 
-use async_graphql::connection::{CursorType as _, PageInfo};
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use regalia_domain::filters::Filter;
 use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RegistryName};
 use regalia_domain::roles::{Right, Visibility};
@@ -17,13 +17,12 @@ use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
 use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf, UserSeen};
-use crate::paging::{connection, page, probe};
 use crate::scalars::JsonString;
 use crate::shared::User;
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
 use crate::wandb::entity::Entity;
-use crate::wandb::lists::{self, ArtifactCollectionConnection, CollectionPlace, Wanted};
+use crate::wandb::lists::{self, ArtifactCollectionConnection, CollectionPlace, ProjectConnection, Wanted};
 use crate::wandb::registry_member::{self, ProjectMember, ProjectTeamMember};
 use crate::wandb::run::Run;
 use crate::wandb::{named_or_default, split_project};
@@ -221,43 +220,11 @@ pub(crate) async fn of_entity(
     context: &Context<'_>,
     entity: &str,
     first: Option<i32>,
-    after: Option<&str>,
+    after: Option<String>,
 ) -> async_graphql::Result<Option<ProjectConnection>> {
-    let (service, caller) = (context.service()?, context.caller()?);
-    let page = page(first, after)?;
-    let Some(entity) = service.entity(caller, entity).await.or_null()? else { return Ok(None) };
-    let rows = match entity.kind.as_str() {
-        "organization" => service.registries(caller, &[entity.id], &probe(&page)).await.fail()?,
-        _ => service.workspace_projects(caller, entity.id, &probe(&page)).await.fail()?,
-    };
-    let rows = connection(&page, rows, |row| row.name.clone(), Project);
-    let edges: Vec<ProjectEdge> =
-        rows.edges.into_iter().map(|edge| ProjectEdge { cursor: edge.cursor.encode_cursor(), node: edge.node }).collect();
-    let page_info = PageInfo {
-        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
-        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
-        has_next_page: rows.has_next_page,
-        has_previous_page: rows.has_previous_page,
-    };
-    Ok(Some(ProjectConnection { edges, page_info }))
-}
-
-/// W&B protocol: projects.
-#[derive(SimpleObject)]
-pub struct ProjectConnection {
-    /// W&B protocol: one for each project.
-    edges: Vec<ProjectEdge>,
-    /// W&B protocol: whether there are more.
-    page_info: PageInfo,
-}
-
-/// W&B protocol: a project in a list.
-#[derive(SimpleObject)]
-pub struct ProjectEdge {
-    /// W&B protocol: where it stands in the list.
-    cursor: String,
-    /// W&B protocol: the project.
-    node: Project,
+    let wanted = Wanted::read(first, after, None)?;
+    let Some(entity) = context.service()?.entity(context.caller()?, entity).await.or_null()? else { return Ok(None) };
+    Ok(Some(ProjectConnection::of_entity(context, entity.id, &Filter::everything(), &wanted).await?))
 }
 
 /// W&B protocol: a type of a project or registry.
