@@ -13,6 +13,7 @@ use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store};
 use regalia_service::{Clock, Random, Service, Settings};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config, LogFormat};
@@ -159,8 +160,10 @@ pub async fn service(config: &Config, store: Store) -> Result<Service, Error> {
 /// As [`Error`].
 pub async fn run(config: Config) -> Result<(), Error> {
     log(&config);
+    // From the first moment: a signal that comes while the server is starting ends it as any other does.
+    let signals = Signals::listen()?;
     let database = open_database(&config).await?;
-    let outcome = run_on(&config, &database).await;
+    let outcome = run_on(&config, &database, signals).await;
     database.close().await;
     if outcome.is_ok() {
         tracing::info!("stopped");
@@ -168,7 +171,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     outcome
 }
 
-async fn run_on(config: &Config, database: &Database) -> Result<(), Error> {
+async fn run_on(config: &Config, database: &Database, mut signals: Signals) -> Result<(), Error> {
     data_directory(&config.data_dir)?;
     database.store.migrate().await.map_err(|error| Error::Migration(error.to_string()))?;
     let service = Arc::new(service(config, database.store.clone()).await?);
@@ -192,7 +195,7 @@ async fn run_on(config: &Config, database: &Database) -> Result<(), Error> {
     let ended = postgres_ended(database);
     let outcome = tokio::select! {
         result = &mut serving => return Ok(result.map_err(std::io::Error::other)??),
-        signal = signalled() => { tracing::info!(signal, "stopping"); Ok(()) }
+        signal = signals.next() => { tracing::info!(signal, "stopping"); Ok(()) }
         last_words = ended => Err(Error::PostgresEnded(last_words)),
     };
     let _ = stop.send(true);
@@ -215,14 +218,22 @@ async fn postgres_ended(database: &Database) -> String {
     told.await.unwrap_or_default()
 }
 
-async fn signalled() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+/// The signals that end the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
     }
 }
 
