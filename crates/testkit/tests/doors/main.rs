@@ -6,8 +6,10 @@
 mod access;
 mod documents;
 mod files;
+mod filters;
 mod history;
 mod limits;
+mod lists;
 mod main_job;
 mod members;
 mod native;
