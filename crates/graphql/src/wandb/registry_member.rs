@@ -154,11 +154,11 @@ fn project(id: &ID) -> async_graphql::Result<ProjectId> {
 }
 
 fn user(id: &ID) -> async_graphql::Result<(MemberKind, Named)> {
-    Ok((MemberKind::User, Named::Id(ids::number(&["User"], id)?)))
+    Ok((MemberKind::User, Named::Id(ids::number(&["User"], id)?, id.to_string())))
 }
 
 fn team(id: &ID) -> async_graphql::Result<(MemberKind, Named)> {
-    Ok((MemberKind::Team, Named::Id(ids::number(&["Entity"], id)?)))
+    Ok((MemberKind::Team, Named::Id(ids::number(&["Entity"], id)?, id.to_string())))
 }
 
 fn members(users: Option<Vec<ID>>, teams: Option<Vec<ID>>) -> async_graphql::Result<Vec<(MemberKind, Named)>> {
