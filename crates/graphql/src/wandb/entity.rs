@@ -27,6 +27,12 @@ impl From<EntityRow> for Entity {
     }
 }
 
+impl From<TeamRow> for Entity {
+    fn from(row: TeamRow) -> Self {
+        Self { id: row.id.0, name: row.name, kind: "team".into(), organization: Some(row.organization_id) }
+    }
+}
+
 /// The owner of a project that the caller was allowed to see: its name is part of the project's path.
 impl From<&ProjectRow> for Entity {
     fn from(row: &ProjectRow) -> Self {
@@ -36,13 +42,6 @@ impl From<&ProjectRow> for Entity {
             kind: row.entity_kind.clone(),
             organization: row.organization_id.map(OrganizationId),
         }
-    }
-}
-
-/// A team that is a member of a registry that the caller was allowed to see.
-impl From<&TeamRow> for Entity {
-    fn from(row: &TeamRow) -> Self {
-        Self { id: row.id.0, name: row.name.clone(), kind: "team".into(), organization: Some(row.organization_id) }
     }
 }
 

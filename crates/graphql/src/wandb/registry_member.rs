@@ -83,7 +83,7 @@ impl ProjectTeamMember {
     /// W&B protocol: the team.
     async fn team(&self, context: &Context<'_>) -> async_graphql::Result<Entity> {
         let row: Option<TeamRow> = context.row(TeamKey(self.0.team_id.0)).await?;
-        Ok(Entity::from(&row.ok_or_else(|| Error::NotFound("The team has just been deleted.".into())).fail()?))
+        Ok(Entity::from(row.ok_or_else(|| Error::NotFound("The team has just been deleted.".into())).fail()?))
     }
 
     /// W&B protocol: the role that each user of the team has by it.
