@@ -290,10 +290,8 @@ fn some(asked: &[(MemberKind, Named)]) -> Result<()> {
 
 /// Somebody in words, as the request named him.
 fn described((kind, named): &(MemberKind, Named)) -> String {
-    match named {
-        Named::Id(id) => format!("{} with the number {id}", kind.as_str()),
-        Named::Name(name) => format!("{} \"{name}\"", kind.as_str()),
-    }
+    let (Named::Id(_, shown) | Named::Name(shown)) = named;
+    format!("{} \"{shown}\"", kind.as_str())
 }
 
 fn member(kind: MemberKind, id: i64, role: &str) -> serde_json::Value {

@@ -108,8 +108,8 @@ impl MemberKind {
 /// How a request names a user or team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
-    /// By number.
-    Id(i64),
+    /// By number, and the public id as it was sent.
+    Id(i64, String),
     /// By entity name.
     Name(String),
 }
@@ -146,7 +146,7 @@ pub async fn candidates(
     for (kind, named) in asked {
         kinds.push(kind.as_str());
         let (id, name) = match named {
-            Named::Id(id) => (Some(*id), None),
+            Named::Id(id, _) => (Some(*id), None),
             Named::Name(name) => (None, Some(name.as_str())),
         };
         ids.push(id);

@@ -52,13 +52,6 @@ impl From<&ProjectRow> for Entity {
     }
 }
 
-/// A team that is a member of a registry that the caller was allowed to see.
-impl From<&TeamRow> for Entity {
-    fn from(row: &TeamRow) -> Self {
-        Self { id: row.id.0, name: row.name.clone(), kind: "team".into(), organization: Some(row.organization_id) }
-    }
-}
-
 /// W&B protocol: an organization, team or user.
 #[Object]
 impl Entity {

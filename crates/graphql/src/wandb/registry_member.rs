@@ -83,7 +83,7 @@ impl ProjectTeamMember {
     /// W&B protocol: the team.
     async fn team(&self, context: &Context<'_>) -> async_graphql::Result<Entity> {
         let row: Option<TeamRow> = context.row(TeamKey(self.0.team_id.0)).await?;
-        Ok(Entity::from(&row.ok_or_else(|| Error::NotFound("The team has just been deleted.".into())).fail()?))
+        Ok(Entity::from(row.ok_or_else(|| Error::NotFound("The team has just been deleted.".into())).fail()?))
     }
 
     /// W&B protocol: the role that each user of the team has by it.
@@ -154,11 +154,11 @@ fn project(id: &ID) -> async_graphql::Result<ProjectId> {
 }
 
 fn user(id: &ID) -> async_graphql::Result<(MemberKind, Named)> {
-    Ok((MemberKind::User, Named::Id(ids::number(&["User"], id)?)))
+    Ok((MemberKind::User, Named::Id(ids::number(&["User"], id)?, id.to_string())))
 }
 
 fn team(id: &ID) -> async_graphql::Result<(MemberKind, Named)> {
-    Ok((MemberKind::Team, Named::Id(ids::number(&["Entity"], id)?)))
+    Ok((MemberKind::Team, Named::Id(ids::number(&["Entity"], id)?, id.to_string())))
 }
 
 fn members(users: Option<Vec<ID>>, teams: Option<Vec<ID>>) -> async_graphql::Result<Vec<(MemberKind, Named)>> {

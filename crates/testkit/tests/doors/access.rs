@@ -842,6 +842,40 @@ async fn the_invisible_is_as_the_absent() {
         for (what, id) in [("a hidden registry", closed_id), ("a hidden project", project_id)] {
             let input = |number: i64| json!({ "input": { "id": encode_id("Registry", number), "description": "x" } });
             differences.look(client, &format!("registryUpdate of {what} for {own}"), UPDATE, input(id), input(ABSENT)).await;
+            let field = |field: &str| format!("{field} of {what} for {own}");
+            for (name, more) in [
+                ("registryMemberAdd", json!({ "users": [own] })),
+                ("registryMemberSet", json!({ "user": own, "role": "ADMIN" })),
+                ("registryMemberRemove", json!({ "users": ["alice"] })),
+                ("registryDelete", json!({})),
+            ] {
+                let input = |number: i64| {
+                    let mut input = more.clone();
+                    let key = if name == "registryDelete" { "id" } else { "registry" };
+                    input[key] = encode_id("Registry", number).into();
+                    json!({ "input": input })
+                };
+                let text = crate::documents::native_mutation(name);
+                differences.look(client, &field(name), &text, input(id), input(ABSENT)).await;
+            }
+            let me = encode_id("User", server.number(&format!("select {}", entity(own))).await);
+            let team = encode_id("Entity", server.number(&format!("select {}", entity("alpha"))).await);
+            for (text, more) in [
+                (crate::documents::CREATE_MEMBERS, json!({ "userIds": [me] })),
+                (crate::documents::DELETE_MEMBERS, json!({ "userIds": [me], "teamIds": [team] })),
+                (crate::documents::UPDATE_USER_ROLE, json!({ "userId": me, "userProjectRole": "admin" })),
+                (crate::documents::UPDATE_TEAM_ROLE, json!({ "teamId": team, "teamProjectRole": "admin" })),
+            ] {
+                let input = |number: i64| {
+                    let mut input = more.clone();
+                    input["projectId"] = encode_id("Project", number).into();
+                    json!({ "input": input })
+                };
+                differences.look(client, &field(text), text, input(id), input(ABSENT)).await;
+            }
+            let input = |number: i64| json!({ "id": encode_id("Project", number) });
+            let delete = crate::documents::DELETE_REGISTRY;
+            differences.look(client, &field("deleteModel"), delete, input(id), input(ABSENT)).await;
         }
         let revoke = "mutation($id: ID!) { apiKeyRevoke(input: { id: $id }) { id } }";
         let input = |number: i64| json!({ "id": encode_id("ApiKey", number) });
@@ -853,6 +887,52 @@ async fn the_invisible_is_as_the_absent() {
             .look(client, &format!("clientIDMapping for {own}"), mapping, json!({ "id": theirs }), json!({ "id": "unknown" }))
             .await;
     }
+
+    // An admin of a registry doesn't learn of users and teams elsewhere.
+    server.organization("carols-own", "carol").await;
+    server.team("carols-own", "omega", "carol").await;
+    let of = async |kind: &str, name: &str| encode_id(kind, server.number(&format!("select {}", entity(name))).await);
+    let (carol_id, omega_id) = (of("User", "carol").await, of("Entity", "omega").await);
+    let (nobody_id, nothing_id) = (encode_id("User", ABSENT), encode_id("Entity", ABSENT));
+    let (ours, theirs) = (encode_id("Registry", closed_id), encode_id("Project", closed_id));
+    for (name, hidden, absent) in [
+        ("registryMemberAdd", json!({ "users": ["carol"] }), json!({ "users": ["coral"] })),
+        ("registryMemberAdd", json!({ "teams": ["omega"] }), json!({ "teams": ["omicron"] })),
+        ("registryMemberRemove", json!({ "users": ["carol"] }), json!({ "users": ["coral"] })),
+        ("registryMemberSet", json!({ "user": "carol", "role": "ADMIN" }), json!({ "user": "coral", "role": "ADMIN" })),
+        ("registryMemberSet", json!({ "team": "omega", "role": "ADMIN" }), json!({ "team": "omicron", "role": "ADMIN" })),
+    ] {
+        let input = |mut input: Value| {
+            input["registry"] = ours.clone().into();
+            json!({ "input": input })
+        };
+        let text = crate::documents::native_mutation(name);
+        differences.look(alice, &format!("{name} of {hidden}"), &text, input(hidden), input(absent)).await;
+    }
+    for (text, hidden, absent) in [
+        (crate::documents::CREATE_MEMBERS, json!({ "userIds": [carol_id] }), json!({ "userIds": [nobody_id] })),
+        (crate::documents::CREATE_MEMBERS, json!({ "teamIds": [omega_id] }), json!({ "teamIds": [nothing_id] })),
+        (crate::documents::DELETE_MEMBERS, json!({ "userIds": [carol_id] }), json!({ "userIds": [nobody_id] })),
+        (
+            crate::documents::UPDATE_USER_ROLE,
+            json!({ "userId": carol_id, "userProjectRole": "admin" }),
+            json!({ "userId": nobody_id, "userProjectRole": "admin" }),
+        ),
+        (
+            crate::documents::UPDATE_TEAM_ROLE,
+            json!({ "teamId": omega_id, "teamProjectRole": "admin" }),
+            json!({ "teamId": nothing_id, "teamProjectRole": "admin" }),
+        ),
+    ] {
+        let input = |mut input: Value| {
+            input["projectId"] = theirs.clone().into();
+            json!({ "input": input })
+        };
+        differences.look(alice, &format!("{text} of {hidden}"), text, input(hidden), input(absent)).await;
+    }
+    let access =
+        "query($u: String) { registry(organization: \"acme\", name: \"closed\") { effectiveAccess(user: $u) { role } } }";
+    differences.look(alice, "effectiveAccess", access, json!({ "u": "carol" }), json!({ "u": "coral" })).await;
 
     // By names, for bob: in the organization, not in the team, not in the restricted registry.
     let bob = &world.bob;
@@ -915,6 +995,13 @@ async fn the_invisible_is_as_the_absent() {
     let input = |entity: &str, project: &str| json!({ "input": { "artifactID": bobs, "entityName": entity, "projectName": project, "runName": "run1" } });
     differences.look(bob, "useArtifact in", USE, input("alpha", "demo"), input("alpha", "none")).await;
 
+    let input = |old: &str| {
+        let old = format!("wandb-registry-{old}");
+        json!({ "input": { "entityName": "acme", "oldProjectName": old, "newProjectName": "wandb-registry-renamed" } })
+    };
+    let rename = crate::documents::rename_registry();
+    differences.look(bob, "renameProject", &rename, input("closed"), input("absent")).await;
+
     // By names, for carol: outside the organization.
     let carol = &world.carol;
     for (what, query, hidden, absent) in [
@@ -945,6 +1032,13 @@ async fn the_invisible_is_as_the_absent() {
             "mutation($n: String!) { upsertModel(input: { entityName: $n, name: \"demo\" }) { inserted } }",
             "alpha",
             "aleph",
+        ),
+        (
+            "renameProject",
+            "mutation($n: String!) { renameProject(input: { entityName: $n, oldProjectName: \"wandb-registry-open\", \
+                newProjectName: \"wandb-registry-new\" }) { inserted } }",
+            "acme",
+            "acne",
         ),
         (
             "organizationDelete",

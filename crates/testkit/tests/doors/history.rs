@@ -14,7 +14,7 @@ use crate::documents::{self, native_mutation};
 use crate::native::own;
 
 /// The closed list of events.
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 26] = [
     Kind::UserCreated,
     Kind::UserUpdated,
     Kind::UserDeleted,
@@ -33,7 +33,11 @@ const KINDS: [Kind; 22] = [
     Kind::ProjectUpdated,
     Kind::RegistryCreated,
     Kind::RegistryUpdated,
+    Kind::RegistryDeleted,
+    Kind::RegistryMemberSet,
+    Kind::RegistryMemberRemoved,
     Kind::CollectionCreated,
+    Kind::CollectionDeleted,
     Kind::VersionCommitted,
     Kind::VersionLinked,
     Kind::AliasSet,
@@ -301,6 +305,12 @@ async fn each_mutation_writes_its_events_or_nothing() {
     own!(alice, "registryUpdate", { "id": id, "description": "new", "addTypes": ["dataset"] }, ["registry.updated"], Same);
     own!(alice, "registryUpdate", { "id": id, "allowAllTypes": true, "visibility": "RESTRICTED" }, ["registry.updated"], Same);
     own!(alice, "registryUpdate", { "id": id }, [], Same);
+    own!(alice, "registryUpdate", { "id": id, "name": "theirs", "protectedAliases": ["best"] }, ["registry.updated"], Same);
+    let (set, removed) = (["registry_member.set"; 2], ["registry_member.removed"; 2]);
+    own!(alice, "registryMemberAdd", { "registry": id, "users": ["bob"], "teams": ["alpha"] }, set, Same);
+    own!(alice, "registryMemberSet", { "registry": id, "user": "bob", "role": "VIEWER" }, set[..1], Same);
+    own!(alice, "registryMemberSet", { "registry": id, "team": "alpha", "role": "ADMIN" }, set[..1], Same);
+    own!(alice, "registryMemberRemove", { "registry": id, "users": ["bob"], "teams": ["alpha"] }, removed, Same);
     macro_rules! wire {
         ($text:expr, $input:tt, $kinds:expr, $again:ident) => {
             watch.step(&alice, "alice", &$text, json!($input), &$kinds, Again::$again).await
@@ -309,6 +319,20 @@ async fn each_mutation_writes_its_events_or_nothing() {
     let upsert = documents::upsert_registry();
     wire!(upsert, { "entityName": "acme", "name": "wandb-registry-wire", "description": "" }, ["registry.created"], Same);
     wire!(upsert, { "entityName": "acme", "name": "wandb-registry-wire", "description": "x" }, ["registry.updated"], Same);
+    let rename = json!({
+        "entityName": "acme", "oldProjectName": "wandb-registry-wire", "newProjectName": "wandb-registry-line",
+    });
+    wire!(documents::rename_registry(), rename, ["registry.updated"], Refused);
+    let number = async |query: &str| watch.server.number(query).await;
+    let wired = encode_id("Project", number("select id from projects where name = 'line'").await);
+    let (bobs, alphas) = (
+        encode_id("User", number("select id from entities where name = 'bob'").await),
+        encode_id("Entity", number("select id from entities where name = 'alpha'").await),
+    );
+    wire!(documents::CREATE_MEMBERS, { "projectId": wired, "userIds": [bobs], "teamIds": [alphas] }, set, Same);
+    wire!(documents::UPDATE_USER_ROLE, { "projectId": wired, "userId": bobs, "userProjectRole": "admin" }, set[..1], Same);
+    wire!(documents::UPDATE_TEAM_ROLE, { "projectId": wired, "teamId": alphas, "teamProjectRole": "viewer" }, set[..1], Same);
+    wire!(documents::DELETE_MEMBERS, { "projectId": wired, "userIds": [bobs], "teamIds": [alphas] }, removed, Same);
     wire!(upsert, { "entityName": "alpha", "name": "demo" }, ["project.created"], Same);
     wire!(upsert, { "entityName": "alpha", "name": "demo", "description": "x" }, ["project.updated"], Same);
     let bucket = documents::upsert_bucket();
@@ -377,6 +401,13 @@ async fn each_mutation_writes_its_events_or_nothing() {
     assert_eq!(alice.put(begun["uploads"][0]["url"].as_str().unwrap(), "a").await, 200);
     own!(alice, "versionCommit", { "version": begun["version"]["id"] }, ["version.committed", "alias.set", "alias.set"], Same);
 
+    // Registries with what was linked into them.
+    let target = json!({ "version": version, "target": "acme/wandb-registry-theirs/Line" });
+    own!(alice, "versionLink", target, ["collection.created", "version.linked", "alias.set"], Same);
+    own!(alice, "registryDelete", { "id": id }, ["collection.deleted", "registry.deleted"], Refused);
+    let delete = "mutation($input: DeleteModelInput!) { deleteModel(input: $input) { success } }";
+    wire!(delete, { "id": wired }, ["registry.deleted"], Refused);
+
     let all: BTreeSet<String> = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
     assert_eq!(watch.seen, all, "a kind of event that no step wrote");
     no_secret_is_kept(
@@ -411,6 +442,12 @@ async fn no_secret_is_kept(server: &Server, secrets: &[&str]) {
 /// Before and after are the changed fields, and whose history it is stands beside them.
 async fn the_changes_are_told(server: &Server) {
     let acme = server.number("select id from entities where name = 'acme'").await;
+    let registry = |description: Value, visibility: &str, types: &[&str], all: bool| {
+        json!({
+            "name": "ours", "description": description, "visibility": visibility, "types": types, "allow_all_types": all,
+            "protected_aliases": [],
+        })
+    };
     for (kind, place, before, after) in [
         (
             "organization.updated",
@@ -422,23 +459,28 @@ async fn the_changes_are_told(server: &Server) {
         (
             "registry.updated",
             "order by id limit 1",
-            json!({ "description": null, "visibility": "organization", "types": ["model"], "allow_all_types": false }),
-            json!({ "description": "new", "visibility": "organization", "types": ["model", "dataset"], "allow_all_types": false }),
+            registry(Value::Null, "organization", &["model"], false),
+            registry(json!("new"), "organization", &["model", "dataset"], false),
         ),
         (
             "registry.updated",
             "order by id offset 1 limit 1",
-            json!({ "description": "new", "visibility": "organization", "types": ["dataset", "model"], "allow_all_types": false }),
-            json!({ "description": "new", "visibility": "restricted", "types": ["dataset", "model"], "allow_all_types": true }),
+            registry(json!("new"), "organization", &["dataset", "model"], false),
+            registry(json!("new"), "restricted", &["dataset", "model"], true),
         ),
     ] {
         let event = server.rows(&format!("select * from audit_events where kind = '{kind}' {place}")).await.remove(0);
         assert_eq!((&event["before"], &event["after"]), (&before, &after), "{kind}");
         assert_eq!(event["organization_id"], acme, "{kind}");
     }
-    for (kind, of_an_organization) in
-        [("user.%", false), ("key.%", false), ("organization%", true), ("team%", true), ("registry.%", true)]
-    {
+    for (kind, of_an_organization) in [
+        ("user.%", false),
+        ("key.%", false),
+        ("organization%", true),
+        ("team%", true),
+        ("registry%", true),
+        ("collection%", true),
+    ] {
         let query = format!(
             "select count(*) from audit_events where kind like '{kind}' and (organization_id is not null) <> {of_an_organization}"
         );

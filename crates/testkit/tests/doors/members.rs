@@ -234,7 +234,7 @@ async fn rule_12_adding_carries_no_role() {
         for bad in [("user", "carol"), ("user", "nobody"), ("user", "alpha"), ("user", "acme")] {
             let refused = world.add(door, &world.alice, &name, &[("team", "alpha"), bad]).await;
             assert_eq!(code(&refused), "NOT_FOUND", "{bad:?}");
-            let id = world.number(bad.1).await.to_string();
+            let id = world.wire_id(bad).await;
             sentences.insert(refused.message().replace(bad.1, "NAME").replace(&id, "NAME"));
         }
         assert_eq!(sentences.len(), 1, "{sentences:?}");
@@ -242,7 +242,7 @@ async fn rule_12_adding_carries_no_role() {
         for bad in [("team", "away"), ("team", "nothing"), ("team", "bob"), ("team", "acme")] {
             let refused = world.add(door, &world.alice, &name, &[("team", "alpha"), bad]).await;
             assert_eq!(code(&refused), "NOT_FOUND", "{bad:?}");
-            let id = world.number(bad.1).await.to_string();
+            let id = world.wire_id(bad).await;
             sentences.insert(refused.message().replace(bad.1, "NAME").replace(&id, "NAME"));
         }
         assert_eq!(sentences.len(), 1, "{sentences:?}");
@@ -317,7 +317,7 @@ async fn rule_13_removing_and_setting_roles() {
         for who in ["robot", "carol", "nobody"] {
             let refused = world.set(door, &world.alice, &name, ("user", who), "viewer").await;
             assert_eq!(code(&refused), "NOT_FOUND", "{who}");
-            let id = world.number(who).await.to_string();
+            let id = world.wire_id(("user", who)).await;
             sentences.insert(refused.message().replace(who, "NAME").replace(&id, "NAME"));
         }
         assert_eq!(sentences.len(), 1, "{sentences:?}");
