@@ -1,6 +1,6 @@
 //! Limits of the GraphQL door, checked before anything is executed. They leave room above what the SDKs really send.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{
     BaseType, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet, TypeKind, TypeSystemDefinition,
@@ -66,8 +66,8 @@ pub fn check_text(query: &str) -> Result<(), String> {
 pub struct Shape {
     /// Names of all types.
     types: HashSet<String>,
-    /// Names of fields that are read page by page.
-    paged: HashSet<String>,
+    /// Names of fields that are read page by page, with how many rows a page of such a field has when a client doesn't say.
+    paged: HashMap<String, usize>,
     /// Names of fields that are lists without pages.
     lists: HashSet<String>,
 }
@@ -89,8 +89,15 @@ impl Shape {
             };
             for field in fields {
                 let name = field.node.name.node.to_string();
-                if field.node.arguments.iter().any(|argument| argument.node.name.node == "first") {
-                    shape.paged.insert(name);
+                let mut arguments = field.node.arguments.iter().map(|argument| &argument.node);
+                if let Some(first) = arguments.find(|argument| argument.name.node == "first") {
+                    let default = match first.default_value.as_ref().map(|value| &value.node) {
+                        Some(ConstValue::Number(number)) => number.as_u64().and_then(|rows| usize::try_from(rows).ok()),
+                        _ => None,
+                    };
+                    // Of fields of one name the largest counts: the document's types aren't known here.
+                    let rows = shape.paged.entry(name).or_default();
+                    *rows = (*rows).max(default.unwrap_or(DEFAULT_PAGE));
                 } else if matches!(field.node.ty.node.base, BaseType::List(_)) && name != "edges" && name != "nodes" {
                     // These two are the rows that their page's field has counted.
                     shape.lists.insert(name);
@@ -170,15 +177,15 @@ impl Budget<'_> {
     /// How many rows a field may bring.
     fn rows(&self, field: &Field) -> usize {
         let name = field.name.node.as_str();
-        if !self.shape.paged.contains(name) {
+        let Some(default) = self.shape.paged.get(name) else {
             return if self.shape.lists.contains(name) { SHORT_LIST } else { 1 };
-        }
+        };
         let first = match field.get_argument("first").map(|value| &value.node) {
             Some(Value::Number(number)) => number.as_u64(),
             Some(Value::Variable(variable)) => self.variable(variable),
             _ => None,
         };
-        first.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(DEFAULT_PAGE).max(1)
+        first.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(*default).max(1)
     }
 
     fn variable(&self, name: &Name) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! What a person changes of an account: display name, address, default entity, password. What must not live here: how
 //! accounts come and go, and what they are signed in with.
 
+use regalia_domain::ids::UserId;
 use regalia_domain::names::{DisplayName, EntityName};
 use regalia_domain::passwords::Password;
 use regalia_store::access::{self, Caller};
@@ -13,8 +14,11 @@ use serde_json::{Map, Value, json};
 use crate::accounts::{account, check_email, keep_apart, row, site_only, subject};
 use crate::{Error, Request, Result, Service, passwords};
 
-/// Where a try of the old password is counted that changes it: one's own account from everywhere.
-const CHANGE: &str = "(password change)";
+/// The address under which tries of the old password are counted where somebody changes his own: the account's own, so that
+/// nobody's tries are another's.
+fn change(user: UserId) -> String {
+    format!("(change of the password of {})", subject(user))
+}
 
 /// What to change of an account; `None` is no change, `Some(None)` takes it away.
 #[derive(Debug, Default)]
@@ -100,7 +104,7 @@ impl Service {
         // Others' by a reset. His own only with a key: an open browser must not be enough to take an account over.
         let reset = caller.site_admin && (caller.user != target.id || caller.session.is_none());
         if hash.is_some() && !reset {
-            self.try_password(&mut connection, sessions::account_key(Some(target.id), ""), CHANGE).await?;
+            self.try_password(&mut connection, sessions::account_key(Some(target.id), ""), &change(target.id)).await?;
         }
         // No connection is held while hashes are computed.
         drop(connection);
@@ -112,7 +116,7 @@ impl Service {
             if !right {
                 return Err(Error::Forbidden("The old password is missing or wrong.".into()));
             }
-            self.password_was_right(target.id, CHANGE).await?;
+            self.password_was_right(target.id, &change(target.id)).await?;
         }
         let next = passwords::hash(new, self.random_bytes()).await?;
         let mut tx = self.begin().await?;

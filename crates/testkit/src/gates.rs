@@ -13,7 +13,10 @@ use crate::statements::Counter;
 static SECRETS: LazyLock<Mutex<Vec<String>>> = LazyLock::new(Mutex::default);
 
 /// Texts that must not show in any log from now on.
-pub(crate) fn secret(text: &str) {
+///
+/// # Panics
+/// If another test thread panicked while it did this.
+pub fn secret(text: &str) {
     SECRETS.lock().unwrap().push(text.to_owned());
 }
 

@@ -22,6 +22,12 @@ use crate::shared::{Organization, User};
 /// A list of people's things, page by page.
 pub(crate) type Paged<T> = Connection<OpaqueCursor<String>, T, EmptyFields, EmptyFields>;
 
+/// How many keys and teams of a user are listed when a client doesn't say. The SDK never does, and takes what it gets for all.
+const MANY: i32 = 50;
+
+/// The same of users.
+const MOST: i32 = 200;
+
 /// Regalia's own fields of a user.
 #[derive(Debug, Clone)]
 pub struct NativeUser(pub UserRow);
@@ -87,7 +93,7 @@ impl NativeUser {
     async fn teams(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many teams, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many teams, at most 1000.", default_with = "Some(MANY)")] first: Option<i32>,
         #[graphql(desc = "Teams after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Team>> {
         let page = page(first, after.as_deref())?;
@@ -100,12 +106,13 @@ impl NativeUser {
     async fn api_keys(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many keys, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many keys, at most 1000.", default_with = "Some(MANY)")] first: Option<i32>,
         #[graphql(desc = "Keys after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Option<Paged<ApiKey>>> {
         let caller = ctx.caller()?;
         let own = caller.site_admin || caller.user == self.0.id;
-        if !own && !(self.0.service_account && ctx.row(EntityKey(self.0.id.0)).await?.is_some_and(|row| row.manages)) {
+        let shown = own || self.0.service_account && ctx.row(EntityKey(self.0.id.0)).await?.is_some_and(|row| row.manages);
+        if !shown {
             return Ok(None);
         }
         let page = page(first, after.as_deref())?;
@@ -147,7 +154,7 @@ impl UserQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only users whose name or email address contains this, ignoring case.")] query: Option<String>,
-        #[graphql(desc = "How many users, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "How many users, at most 1000.", default_with = "Some(MOST)")] first: Option<i32>,
         #[graphql(desc = "Users after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<User>> {
         let page = page(first, after.as_deref())?;

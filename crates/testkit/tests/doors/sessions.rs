@@ -2,7 +2,7 @@
 //! server. What must not live here: how a password is set (`people`).
 
 use chrono::TimeDelta;
-use regalia_testkit::{Client, Reply, Server};
+use regalia_testkit::{Client, Reply, Server, secret};
 use serde_json::{Value, json};
 
 use crate::native::own;
@@ -47,6 +47,7 @@ async fn viewer(client: &Client, cookie: &str) -> Reply {
 }
 
 async fn with_password(server: &Server, client: &Client) {
+    secret(PASSWORD);
     own(client, "userSetPassword", json!({ "newPassword": PASSWORD })).await.expect_ok();
     assert!(server.number("select count(*) from users where password_hash is not null").await > 0);
 }
@@ -75,6 +76,7 @@ async fn signing_in_and_out() {
     assert_eq!(signed_in.headers["cache-control"], "no-store");
     let cookie = cookie(&signed_in);
     let token = cookie.split_once('=').unwrap().1;
+    secret(token);
     assert!(!server.everything().await.values().any(|rows| rows.contains(token)));
     assert!(!json!(server.rows("select * from sessions").await).to_string().contains(token), "only a hash is kept");
 
