@@ -222,6 +222,8 @@ pub(crate) use pages;
 pages! {
     /// A page of the places of a collection, newest first; the loader doesn't check its project.
     PlacesIn;
+    /// A page of the aliases of a collection; the loader doesn't check its project.
+    AliasesIn;
     /// A page of the entries of a manifest; the loader doesn't check who may read it.
     EntriesOf;
 }
@@ -410,6 +412,18 @@ impl Key for PlacesIn {
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         paged(keys, |collections, page| async move {
             let rows = source.service.memberships(&collections, &page).await?;
+            Ok(rows.into_iter().map(|row| (row.collection_id.0, row)).collect())
+        })
+        .await
+    }
+}
+
+impl Key for AliasesIn {
+    type Value = Vec<AliasRow>;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        paged(keys, |collections, page| async move {
+            let rows = source.service.aliases_of_collections(&collections, &page).await?;
             Ok(rows.into_iter().map(|row| (row.collection_id.0, row)).collect())
         })
         .await

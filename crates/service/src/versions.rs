@@ -305,6 +305,15 @@ impl Service {
         Ok(memberships::of_collections(&mut connection, collections, before, page.first).await?)
     }
 
+    /// One page of the aliases of today of each of several collections, by name. The caller of this checks their projects.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn aliases_of_collections(&self, collections: &[i64], page: &Page) -> Result<Vec<AliasRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(aliases::of_collections(&mut connection, collections, &page.after, page.first).await?)
+    }
+
     /// Aliases of versions in all collections. The caller of this checks their projects.
     ///
     /// # Errors

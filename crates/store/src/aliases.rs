@@ -92,6 +92,28 @@ pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[
         .collect())
 }
 
+/// One page of the aliases of today of each of several collections, by name: at most `limit` after the name `after`. The caller
+/// of this checks their projects.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn of_collections(connection: &mut Connection, collections: &[i64], after: &str, limit: i64) -> Result<Vec<AliasRow>> {
+    Ok(sqlx::query_as!(
+        AliasRow,
+        "-- aliases::of_collections
+        select a.id, a.collection_id, a.version_id, a.alias from unnest($1::bigint[]) c (id)
+        cross join lateral (
+            select * from aliases where collection_id = c.id and upper_inf(valid) and alias > $2 order by alias limit $3
+        ) a
+        order by a.collection_id, a.alias",
+        collections,
+        after,
+        limit
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
 /// The aliases of today that point at these versions, in any collection, by name. The caller of this filters by what
 /// collections may be seen.
 ///

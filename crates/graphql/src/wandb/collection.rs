@@ -1,8 +1,10 @@
 //! The two kinds of collection behind one interface, and places in them. What must not live here: the version itself.
 
-use async_graphql::{Context, ID, Interface, Object};
+use async_graphql::connection::{CursorType as _, PageInfo};
+use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::ManifestId;
+use regalia_service::Page;
 use regalia_service::store::aliases::AliasRow;
 use regalia_service::store::collections::CollectionRow;
 use regalia_service::store::memberships::MembershipRow;
@@ -13,7 +15,7 @@ use crate::context::Reach as _;
 use crate::error::Fail as _;
 use crate::ids;
 use crate::loaders::{
-    AliasesOf, CollectionKey, EntriesOf, NEWEST, PlaceNamed, PlacesIn, ProjectKey, TagsOfCollection, VersionKey,
+    AliasesIn, AliasesOf, CollectionKey, EntriesOf, NEWEST, PlaceNamed, PlacesIn, ProjectKey, TagsOfCollection, VersionKey,
 };
 use crate::paging;
 use crate::scalars::JsonString;
@@ -34,6 +36,13 @@ use crate::wandb::project::Project;
     field(name = "updated_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it last changed."),
     field(name = "project", ty = "Option<Project>", desc = "W&B protocol: where it is; null when invisible (rule 22)."),
     field(name = "tags", ty = "TagConnection", desc = "W&B protocol: tags."),
+    field(
+        name = "aliases",
+        ty = "ArtifactAliasConnection",
+        desc = "W&B protocol: its aliases of today, by name; none when the project is invisible (rule 22).",
+        arg(name = "after", ty = "Option<String>", desc = "W&B protocol: the `endCursor` of the page before."),
+        arg(name = "first", ty = "Option<i32>", desc = "W&B protocol: at most 1000, and as many if absent.")
+    ),
     field(
         name = "artifacts",
         ty = "Option<VersionedArtifactConnection>",
@@ -140,6 +149,16 @@ impl ArtifactSequence {
         Ok(context.page(TagsOfCollection(self.0.id.0)).await?.into())
     }
 
+    /// W&B protocol: its aliases of today, by name; none when the project is invisible (rule 22).
+    async fn aliases(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: at most 1000, and as many if absent.")] first: Option<i32>,
+    ) -> async_graphql::Result<ArtifactAliasConnection> {
+        ArtifactAliasConnection::of_collection(context, &self.0, first, after.as_deref()).await
+    }
+
     /// W&B protocol: its versions, at their places.
     async fn artifacts(
         &self,
@@ -221,6 +240,16 @@ impl ArtifactPortfolio {
         Ok(context.page(TagsOfCollection(self.0.id.0)).await?.into())
     }
 
+    /// W&B protocol: its aliases of today, by name; none when the project is invisible (rule 22).
+    async fn aliases(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: at most 1000, and as many if absent.")] first: Option<i32>,
+    ) -> async_graphql::Result<ArtifactAliasConnection> {
+        ArtifactAliasConnection::of_collection(context, &self.0, first, after.as_deref()).await
+    }
+
     /// W&B protocol: its versions, at their places.
     async fn artifacts(
         &self,
@@ -251,6 +280,50 @@ impl ArtifactPortfolio {
         #[graphql(desc = "W&B protocol: an alias or `vN`.")] alias_name: String,
     ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
         place(context, &self.0, &alias_name).await
+    }
+}
+
+/// W&B protocol: a page of aliases.
+#[derive(SimpleObject)]
+pub struct ArtifactAliasConnection {
+    /// W&B protocol: one for each alias of the page.
+    edges: Vec<ArtifactAliasEdge>,
+    /// W&B protocol: where the page ends.
+    page_info: PageInfo,
+}
+
+/// W&B protocol: an alias in a list.
+#[derive(SimpleObject)]
+pub struct ArtifactAliasEdge {
+    /// W&B protocol: for `after`.
+    cursor: String,
+    /// W&B protocol: the alias.
+    node: ArtifactAlias,
+}
+
+impl ArtifactAliasConnection {
+    async fn of_collection(
+        context: &Context<'_>,
+        collection: &CollectionRow,
+        first: Option<i32>,
+        after: Option<&str>,
+    ) -> async_graphql::Result<Self> {
+        let page = paging::page(Some(first.unwrap_or(Page::MOST as i32)), after)?;
+        let visible = context.row(ProjectKey(collection.project_id.0)).await?.is_some();
+        let rows = if visible { context.page(AliasesIn::new(collection.id.0, &paging::probe(&page))).await? } else { Vec::new() };
+        let rows = paging::connection(&page, rows, |row| row.alias.clone(), ArtifactAlias::Chosen);
+        let edges: Vec<ArtifactAliasEdge> = rows
+            .edges
+            .into_iter()
+            .map(|edge| ArtifactAliasEdge { cursor: edge.cursor.encode_cursor(), node: edge.node })
+            .collect();
+        let page_info = PageInfo {
+            has_previous_page: rows.has_previous_page,
+            has_next_page: rows.has_next_page,
+            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+        };
+        Ok(Self { edges, page_info })
     }
 }
 

@@ -39,6 +39,7 @@ use regalia_service::store::access::ProjectKind;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _};
 use crate::ids;
+use crate::loaders::{CollectionKey, ProjectKey};
 
 /// The W&B protocol's reads.
 #[derive(Default)]
@@ -96,6 +97,18 @@ impl WandbQuery {
         Ok(context.service()?.version(context.caller()?, VersionId(id)).await.or_null()?.map(artifact::Artifact))
     }
 
+    /// W&B protocol: a collection by id; null when absent or invisible.
+    async fn artifact_collection(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: its id.")] id: ID,
+    ) -> async_graphql::Result<Option<collection::ArtifactCollection>> {
+        let id = ids::number(&["ArtifactCollection"], &id)?;
+        let Some(row) = context.row(CollectionKey(id)).await? else { return Ok(None) };
+        let visible = context.row(ProjectKey(row.project_id.0)).await?.is_some();
+        Ok(visible.then(|| row.into()))
+    }
+
     /// W&B protocol: the version that the caller's own client named so; null when there is none.
     #[graphql(name = "clientIDMapping")]
     async fn client_id_mapping(
@@ -120,11 +133,12 @@ pub struct WandbMutation(
 );
 
 /// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors.
-pub const ROOT_FIELDS: [&str; 29] = [
+pub const ROOT_FIELDS: [&str; 30] = [
     "serverInfo",
     "entity",
     "project",
     "artifact",
+    "artifactCollection",
     "clientIDMapping",
     "upsertModel",
     "renameProject",

@@ -1,5 +1,6 @@
 //! Projects and registries on the wire: one type, told apart by the prefix of the name. What must not live here: versions.
 
+use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::filters::Filter;
@@ -17,6 +18,7 @@ use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
 use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf, UserSeen};
+use crate::paging;
 use crate::scalars::JsonString;
 use crate::shared::User;
 use crate::wandb::artifact::Artifact;
@@ -136,18 +138,28 @@ impl Project {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the list is the same without.")] include_all: Option<bool>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: at most 1000; all if absent.")] first: Option<i32>,
     ) -> async_graphql::Result<ArtifactTypeConnection> {
         // The SDK always asks for all; the list is the same without.
         let _ = include_all;
-        let rows = context.page(TypesOf(self.0.id.0)).await?;
-        let listed = |row: &TypeRow| self.0.kind == ProjectKind::Project || self.0.allow_all_types || row.listed;
-        Ok(ArtifactTypeConnection {
-            edges: rows
-                .into_iter()
-                .filter(listed)
-                .map(|row| ArtifactTypeEdge { node: ArtifactType { row, project: self.0.clone() } })
-                .collect(),
-        })
+        let page = paging::page(first, after.as_deref())?;
+        let mut rows = context.page(TypesOf(self.0.id.0)).await?;
+        rows.retain(|row| self.0.kind == ProjectKind::Project || self.0.allow_all_types || row.listed);
+        // By name. A registry has a few dozen at most.
+        rows.retain(|row| row.name > page.after);
+        let most = first.map_or(usize::MAX, |_| usize::try_from(page.first).unwrap_or(0));
+        let has_next_page = rows.len() > most;
+        rows.truncate(most);
+        let cursor = |row: Option<&TypeRow>| row.map(|row| OpaqueCursor(row.name.clone()).encode_cursor());
+        let page_info = PageInfo {
+            has_previous_page: !page.after.is_empty(),
+            has_next_page,
+            start_cursor: cursor(rows.first()),
+            end_cursor: cursor(rows.last()),
+        };
+        let edges = rows.into_iter().map(|row| ArtifactTypeEdge { node: ArtifactType { row, project: self.0.clone() } });
+        Ok(ArtifactTypeConnection { edges: edges.collect(), page_info })
     }
 
     /// W&B protocol: a type by name.
@@ -246,6 +258,11 @@ impl ArtifactType {
         &self.row.name
     }
 
+    /// W&B protocol: always null: a type is its name.
+    async fn description(&self) -> Option<&str> {
+        None
+    }
+
     /// W&B protocol: when it was first listed or used.
     async fn created_at(&self) -> DateTime<Utc> {
         self.row.created_at
@@ -296,6 +313,8 @@ impl ArtifactType {
 pub struct ArtifactTypeConnection {
     /// W&B protocol: one for each type.
     edges: Vec<ArtifactTypeEdge>,
+    /// W&B protocol: where the page ends.
+    page_info: PageInfo,
 }
 
 /// W&B protocol: a type in a list.

@@ -238,7 +238,8 @@ query Searches($registries: JSONString, $collections: JSONString, $versions: JSO
   }
   project(entityName: "alpha", name: "demo") {
     artifactCollections(filters: $collections, first: 10) { ...Collections }
-    artifactType(name: "model") { artifactCollections(first: 10) { ...Collections } }
+    artifactType(name: "model") { description artifactCollections(first: 10) { ...Collections } }
+    artifactTypes(includeAll: true, first: 10) { pageInfo { ...Page } edges { node { name } } }
   }
 }
 fragment Page on PageInfo { endCursor hasNextPage }
@@ -247,9 +248,10 @@ fragment Collections on ArtifactCollectionConnection {
   edges {
     cursor
     node {
-      id artifacts(first: 1) { totalCount }
-      ... on ArtifactSequence { artifacts(first: 1) { totalCount } }
+      id artifacts(first: 1) { totalCount } aliases { edges { node { alias } } }
+      ... on ArtifactSequence { artifacts(first: 1) { totalCount } aliases { edges { node { id } } } }
       ... on ArtifactPortfolio {
+        aliases(first: 1000) { pageInfo { ...Page } edges { cursor node { id alias } } }
         artifacts(filters: $versions, order: "-version_index", first: 10) {
           totalCount pageInfo { ...Page } edges { cursor version node { id } }
         }
@@ -448,6 +450,10 @@ impl World {
             alice(USE_ARTIFACT.into(), json!({ "input": used })),
             alice("query($id: ID!) { clientIDMapping(clientID: $id) { serverID } }".into(), json!({ "id": "documents" })),
             alice("{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { id } } }".into(), json!({})),
+            alice(
+                "query($id: ID!) { artifactCollection(id: $id) { __typename id } }".into(),
+                json!({ "id": encode_id("ArtifactCollection", 1) }),
+            ),
             alice(
                 SEARCHES.into(),
                 json!({

@@ -25,13 +25,16 @@ const COMMON: [&str; 10] = ["Boolean", "DateTime", "Float", "ID", "Int", "Int64"
 const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 37] = [
+const INTS: [&str; 41] = [
     "Artifact.versionIndex",
+    "ArtifactCollection.aliases(first:)",
     "ArtifactCollection.artifacts(first:)",
     "ArtifactCollectionConnection.totalCount",
     "ArtifactCollectionMembership.files(first:)",
     "ArtifactCollectionMembership.versionIndex",
+    "ArtifactPortfolio.aliases(first:)",
     "ArtifactPortfolio.artifacts(first:)",
+    "ArtifactSequence.aliases(first:)",
     "ArtifactSequence.artifacts(first:)",
     "ArtifactType.artifactCollections(first:)",
     "Collection.links(first:)",
@@ -49,6 +52,7 @@ const INTS: [&str; 37] = [
     "Organization.registries(first:)",
     "Organization.teams(first:)",
     "Project.artifactCollections(first:)",
+    "Project.artifactTypes(first:)",
     "Query.models(first:)",
     "Query.organizations(first:)",
     "Query.teams(first:)",
