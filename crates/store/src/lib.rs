@@ -18,6 +18,7 @@ pub mod organizations;
 pub mod projects;
 pub mod registries;
 pub mod runs;
+pub mod service_accounts;
 pub mod sessions;
 pub mod teams;
 pub mod uploads;

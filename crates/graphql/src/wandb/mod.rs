@@ -9,6 +9,7 @@
 //! | `ArtifactSequence`                  | source collection                   |
 //! | `ArtifactPortfolio`                 | registry collection                 |
 //! | `ArtifactCollectionMembership`      | a version's place: birth or link    |
+//! | `Member`, `Invite`                  | a user in a team or organization    |
 //! | `upsertModel`                       | create or update a registry         |
 //! | `upsertBucket`                      | create or update a run              |
 //! | `access: PRIVATE`, `RESTRICTED`     | visibility `organization`, `restricted` |
