@@ -6,10 +6,11 @@ use regalia_domain::roles::{OrganizationRole, RegistryCreation};
 use regalia_store::access::{self, AdministerOrganization, Caller, Granted};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::organizations::{self, MemberRow, OrganizationRow};
-use regalia_store::{Connection, Error as StoreError, Tx};
+use regalia_store::{Connection, Error as StoreError, Tx, service_accounts};
 use serde_json::json;
 
 use crate::accounts::{occupied, site_only, subject as user_subject, user_entity};
+use crate::service_accounts::keys_revoked;
 use crate::{Error, Page, Request, Result, Service};
 
 /// How many suffixes are tried; each is free but for one chance in 10¹⁴ per organization of that name.
@@ -194,7 +195,8 @@ impl Service {
         Ok(row)
     }
 
-    /// Ends a membership, and with it the roles in the organization's teams and registries (rule 18).
+    /// Ends a membership, and with it the roles in the organization's teams and registries (rule 18), and a service account of
+    /// one of its teams.
     ///
     /// # Errors
     /// `NotFound`; `Forbidden` as in [`Service::set_organization_member`].
@@ -213,13 +215,16 @@ impl Service {
         organizations::remove_member(&mut tx, &granted, member)
             .await
             .map_err(Error::named(format!("A member named \"{user}\" is not found in the organization {}.", row.name), ""))?;
-        let event = Event {
+        let mut events = vec![Event {
             kind: Kind::OrganizationMemberRemoved,
             subject: subject(row.id),
             before: Some(json!({ "user": user_subject(member), "role": present })),
             after: None,
-        };
-        audit::record(&mut tx, request.origin(), Some(row.id), &[event]).await?;
+        }];
+        if let Some(keys) = service_accounts::retire_from_organization(&mut tx, &granted, member).await? {
+            events.extend(keys_revoked(member, &keys));
+        }
+        audit::record(&mut tx, request.origin(), Some(row.id), &events).await?;
         regalia_store::commit(tx).await?;
         Ok(row)
     }

@@ -9,7 +9,7 @@ use regalia_domain::roles::{OrganizationRole, TeamRole};
 use regalia_store::access::{self, AdministerTeam, Granted};
 use regalia_store::accounts::{self, KeyRow, UserRow};
 use regalia_store::audit::{self, Event, Kind};
-use regalia_store::{Error as StoreError, Tx};
+use regalia_store::{Error as StoreError, Tx, service_accounts};
 use serde_json::json;
 
 use crate::accounts::{check_key, key_created, row, subject, taken};
@@ -46,7 +46,7 @@ impl Service {
         let mut tx = self.begin().await?;
         let (team, granted) = managed(&mut tx, caller, team).await?;
         teams_lock(&mut tx, &granted).await?;
-        let id = accounts::create_service_account(&mut tx, &granted, name, display_name).await.map_err(taken(name.as_str()))?;
+        let id = service_accounts::create(&mut tx, &granted, name, display_name).await.map_err(taken(name.as_str()))?;
         let user = row(&mut tx, id).await?;
         let entity = access::entity(&mut tx, caller, name.as_str()).await?;
         let secret = ApiKey::from_random(self.random_bytes());
@@ -77,7 +77,7 @@ impl Service {
         let mut candidates = self.names(description);
         let id = loop {
             let name = candidates.next().ok_or_else(|| Error::from(StoreError::Exists))?;
-            match accounts::create_service_account(&mut tx, &granted, &name, Some(description)).await {
+            match service_accounts::create(&mut tx, &granted, &name, Some(description)).await {
                 Err(StoreError::Exists) => {}
                 other => break other?,
             }
@@ -115,19 +115,23 @@ fn created(user: &UserRow, team: TeamId, organization: OrganizationId) -> Vec<Ev
     ]
 }
 
-/// What is left of a service account that was removed from its team: nothing that opens anything.
+/// The events of a service account that was removed from its team, and so from its organization.
 pub(crate) fn retired(user: UserId, organization: OrganizationId, keys: &[i64]) -> Vec<Event> {
-    let key = |id: &i64| Event {
-        kind: Kind::KeyRevoked,
-        subject: format!("ApiKey:{id}"),
-        before: Some(json!({ "user": subject(user) })),
-        after: None,
-    };
     let left = Event {
         kind: Kind::OrganizationMemberRemoved,
         subject: format!("Organization:{organization}"),
         before: Some(json!({ "user": subject(user), "role": OrganizationRole::Member.as_str() })),
         after: None,
     };
-    keys.iter().map(key).chain([left]).collect()
+    keys_revoked(user, keys).chain([left]).collect()
+}
+
+/// The events of keys that were revoked with what they stood for.
+pub(crate) fn keys_revoked(user: UserId, keys: &[i64]) -> impl Iterator<Item = Event> {
+    keys.iter().map(move |id| Event {
+        kind: Kind::KeyRevoked,
+        subject: format!("ApiKey:{id}"),
+        before: Some(json!({ "user": subject(user) })),
+        after: None,
+    })
 }

@@ -7,7 +7,7 @@ use regalia_store::access::{self, AdministerTeam, Caller, Granted};
 use regalia_store::accounts::{self, UserRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::teams::{self, BelongingRow, MemberRow, TeamRow};
-use regalia_store::{Error as StoreError, Tx};
+use regalia_store::{Error as StoreError, Tx, service_accounts};
 use serde_json::json;
 
 use crate::accounts::{occupied, subject as user_subject, taken, user_entity};
@@ -209,7 +209,7 @@ impl Service {
             before: Some(json!({ "user": user_subject(member), "role": present })),
             after: None,
         }];
-        if let Some(keys) = accounts::retire_service_account(&mut tx, &granted, member).await? {
+        if let Some(keys) = service_accounts::retire_from_team(&mut tx, &granted, member).await? {
             events.extend(retired(member, row.organization_id, &keys));
         }
         audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;

@@ -6,7 +6,7 @@ use regalia_domain::digest::Sha256;
 use regalia_domain::ids::{ApiKeyId, SessionId, UserId};
 use regalia_domain::names::{DisplayName, EntityName, name_key};
 
-use crate::access::{AdministerTeam, Caller, Granted, ManageAccount, ManageSite};
+use crate::access::{Caller, Granted, ManageAccount, ManageSite};
 use crate::{Connection, Error, Result, Tx, entities, one};
 
 /// How long a key's last use may lag behind, in minutes: a write a request would make each key a hot row.
@@ -336,81 +336,6 @@ pub async fn set_default_entity(tx: &mut Tx, account: &Granted<ManageAccount>, e
     .execute(&mut **tx)
     .await?;
     if done.rows_affected() == 0 { Err(Error::NotFound) } else { one("accounts::set_default_entity", &done) }
-}
-
-/// Makes a team's service account, which joins the team and its organization as a member and whose runs go to the team.
-///
-/// # Errors
-/// `Exists` when the name is taken; `NotFound` when the team has just been deleted.
-pub async fn create_service_account(
-    tx: &mut Tx,
-    team: &Granted<AdministerTeam>,
-    name: &EntityName,
-    display_name: Option<&DisplayName>,
-) -> Result<UserId> {
-    let id = entities::insert(tx, "user", name).await?;
-    let team = team.target().0;
-    sqlx::query!(
-        "-- accounts::create_service_account
-        insert into users (id, display_name, service_account, service_team_id, default_entity_id) values ($1, $2, true, $3, $3)",
-        id,
-        display_name.map(DisplayName::as_str),
-        team
-    )
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query!(
-        "-- accounts::create_service_account_joins
-        insert into organization_members (organization_id, user_id, role) select organization_id, $1, 'member' from teams where id = $2",
-        id,
-        team
-    )
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query!(
-        "-- accounts::create_service_account_joins_team\ninsert into team_members (team_id, user_id, role) values ($2, $1, 'member')",
-        id,
-        team
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(UserId(id))
-}
-
-/// Ends what is left of a service account that was removed from the team that it is of: its keys, its place in the
-/// organization, its belonging to the team. Returns the numbers of the keys; none when it is no service account of this team.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn retire_service_account(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId) -> Result<Option<Vec<i64>>> {
-    let done = sqlx::query!(
-        "-- accounts::retire_service_account
-        update users set service_team_id = null, default_entity_id = null where id = $2 and service_team_id = $1",
-        team.target().0,
-        user.0
-    )
-    .execute(&mut **tx)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Ok(None);
-    }
-    sqlx::query!(
-        "-- accounts::retire_service_account_leaves
-        delete from organization_members m using teams t
-        where t.id = $1 and m.organization_id = t.organization_id and m.user_id = $2",
-        team.target().0,
-        user.0
-    )
-    .execute(&mut **tx)
-    .await?;
-    let keys = sqlx::query_scalar!(
-        "-- accounts::retire_service_account_keys
-        update api_keys set revoked_at = now() where user_id = $1 and revoked_at is null returning id",
-        user.0
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    Ok(Some(keys))
 }
 
 /// Sets what people call the user; none: the name.

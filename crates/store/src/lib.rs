@@ -21,6 +21,7 @@ pub mod projects;
 pub mod registries;
 pub mod registry_members;
 pub mod runs;
+pub mod service_accounts;
 pub mod sessions;
 pub mod tags;
 pub mod teams;

@@ -9,6 +9,7 @@
 //! | `ArtifactSequence`                  | source collection                   |
 //! | `ArtifactPortfolio`                 | registry collection                 |
 //! | `ArtifactCollectionMembership`      | a version's place: birth or link    |
+//! | `Member`, `Invite`                  | a user in a team or organization    |
 //! | `upsertModel`                       | create or update a registry         |
 //! | `renameProject`, `deleteModel`      | rename, delete a registry           |
 //! | `ProjectMember`                     | a user's membership in a registry   |

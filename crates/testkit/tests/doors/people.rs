@@ -250,6 +250,14 @@ async fn rules_15_and_46_a_service_account_publishes_and_ends() {
     assert!(!opens(&ci.at(&twin.url)).await);
     let left = "select count(*) from organization_members m join entities e on e.id = m.user_id where e.name = 'ci'";
     assert_eq!(server.number(left).await, 0);
+    // The same when it is removed from the organization.
+    let made = own(&alice, "serviceAccountCreate", json!({ "team": "alpha", "name": "cd" })).await.ok();
+    let cd = alice.with_key(made["serviceAccountCreate"]["secret"].as_str().unwrap());
+    assert!(opens(&cd).await);
+    own(&alice, "organizationMemberRemove", json!({ "organization": "acme", "user": "cd" })).await.expect_ok();
+    assert!(!opens(&cd.at(&twin.url)).await);
+    let revoked = "select count(*) from audit_events where kind = 'key.revoked'";
+    assert_eq!(server.number(revoked).await, 3);
     // A service account that did nothing yet is deleted by whoever manages its team.
     assert_eq!(code(&own(&bob, "userDelete", json!({ "name": night })).await), "FORBIDDEN");
     own(&alice, "userDelete", json!({ "name": night })).await.expect_ok();
