@@ -11,13 +11,14 @@ comment on column projects.protected_aliases is
 create function role_sources(project bigint, caller bigint)
 returns table (source text, team_id bigint, level smallint) language sql stable as $$
     -- Rule 14: registries.
-    select 'organization_admin', null::bigint, role_level('admin')
-    from projects p join organization_members m on m.organization_id = p.entity_id
-    where p.id = project and p.kind = 'registry' and m.user_id = caller and m.role = 'admin'
-    union all
-    select 'organization_member', null, role_level('viewer')
-    from projects p join organization_members m on m.organization_id = p.entity_id
-    where p.id = project and p.kind = 'registry' and p.visibility = 'organization' and m.user_id = caller
+    select s.source, null::bigint, s.level
+    from projects p
+    join organization_members m on m.organization_id = p.entity_id and m.user_id = caller
+    cross join lateral (values
+        ('organization_admin', case when m.role = 'admin' then role_level('admin') end),
+        ('organization_member', case when p.visibility = 'organization' then role_level('viewer') end)
+    ) s (source, level)
+    where p.id = project and p.kind = 'registry' and s.level is not null
     union all
     select 'direct', null, role_level(m.role) from registry_user_members m where m.registry_id = project and m.user_id = caller
     union all
@@ -26,21 +27,18 @@ returns table (source text, team_id bigint, level smallint) language sql stable 
     where m.registry_id = project and t.user_id = caller
     union all
     -- Rule 23: projects.
-    select 'organization_admin', null, role_level('admin')
+    select s.source, s.team_id, s.level
     from projects p
     join teams e on e.id = p.entity_id
     join organization_members o on o.organization_id = e.organization_id and o.user_id = caller
-    where p.id = project and p.kind = 'project' and o.role = 'admin'
+    left join team_members t on t.team_id = e.id and t.user_id = caller
+    cross join lateral (values
+        ('organization_admin', null, case when o.role = 'admin' then role_level('admin') end),
+        ('team', t.team_id, case when o.role = 'viewer' then least(role_level(t.role), role_level('viewer')) else role_level(t.role) end)
+    ) s (source, team_id, level)
+    where p.id = project and p.kind = 'project' and s.level > 0
     union all
-    select 'team', t.team_id, role_level(case when o.role = 'viewer' then 'viewer' else t.role end)
-    from projects p
-    join teams e on e.id = p.entity_id
-    join organization_members o on o.organization_id = e.organization_id and o.user_id = caller
-    join team_members t on t.team_id = e.id and t.user_id = caller
-    where p.id = project and p.kind = 'project'
-    union all
-    select 'owner', null, role_level('admin')
-    from projects p where p.id = project and p.kind = 'project' and p.entity_id = caller
+    select 'owner', null, role_level('admin') from projects p where p.id = project and p.kind = 'project' and p.entity_id = caller
 $$;
 
 -- What a user may do in a project or registry: the highest of what gives a role.
