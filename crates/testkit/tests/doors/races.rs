@@ -548,3 +548,45 @@ async fn rule_10_links_into_a_registry_that_is_deleted() {
         assert_eq!(arena.server.number(everything).await, before, "nothing of it is left");
     }
 }
+
+/// Rules 2 and 9: many registries take one name at once, while one is made under it: one gets it, the others keep theirs. Rule
+/// 12: a member who is added by many at once is there once, with one event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rules_9_and_12_one_name_and_one_member_for_many() {
+    const NAMES: usize = 8;
+    let arena = Arena::new().await;
+    for round in 0..rounds() {
+        let mut ids = Vec::new();
+        for number in 0..NAMES {
+            ids.push(arena.alice.make_registry("acme", &format!("old {round} {number}"), "RESTRICTED").await);
+        }
+        // Twins by case want one name too.
+        let wanted = |task: usize| if task.is_multiple_of(2) { format!("wanted {round}") } else { format!("WANTED {round}") };
+        let renames = join_all(ids.iter().enumerate().map(|(task, id)| {
+            let (client, name) = (arena.spread(&arena.alice, round, task), wanted(task));
+            async move { own(&client, "registryUpdate", json!({ "id": id, "name": name })).await }
+        }));
+        let create = async {
+            let input = json!({ "organization": "acme", "name": wanted(0) });
+            own(&arena.spread(&arena.alice, round, 1), "registryCreate", input).await
+        };
+        let (mut answers, made) = join(renames, create).await;
+        answers.push(made);
+        let won = answers.iter().filter(|answer| answer.errors.is_empty()).count();
+        assert_eq!(won, 1, "{answers:?}");
+        assert!(answers.iter().all(|answer| answer.errors.is_empty() || answer.code() == "CONFLICT"), "{answers:?}");
+
+        let id = &ids[0];
+        arena
+            .race(round, async |client, _| {
+                own(&client, "registryMemberAdd", json!({ "registry": id, "users": ["bob"], "teams": ["alpha"] }))
+                    .await
+                    .expect_ok();
+            })
+            .await;
+    }
+    let all = rounds() as i64;
+    assert_eq!(arena.server.number("select count(*) from registry_team_members").await, all);
+    assert_eq!(arena.server.number("select count(*) from audit_events where kind = 'registry_member.set'").await, 2 * all);
+    assert_eq!(arena.server.number("select count(*) from projects where name_key like 'wanted%'").await, all);
+}
