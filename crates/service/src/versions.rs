@@ -251,6 +251,15 @@ impl Service {
         Ok(collections::by_names(&mut connection, projects, names).await?)
     }
 
+    /// A collection by number; none when it is absent or the caller doesn't see it.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn collection(&self, caller: &Caller, id: CollectionId) -> Result<Option<CollectionRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(collections::visible(&mut connection, caller, id).await?)
+    }
+
     /// Collections by number. The caller of this checks their projects.
     ///
     /// # Errors

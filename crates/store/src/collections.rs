@@ -5,7 +5,7 @@ use regalia_domain::alias::ProtectedAliases;
 use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId};
 use regalia_domain::roles::RegistryRole;
 
-use crate::access::{Contribute, Granted, ProjectKind};
+use crate::access::{Caller, Contribute, Granted, ProjectKind};
 use crate::{Connection, Error, Result, Tx};
 
 /// A collection.
@@ -65,6 +65,16 @@ pub async fn by_names(connection: &mut Connection, projects: &[i64], names: &[&s
     )
     .fetch_all(connection)
     .await?)
+}
+
+/// A collection by number, if the caller sees its project.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn visible(connection: &mut Connection, caller: &Caller, id: CollectionId) -> Result<Option<CollectionRow>> {
+    Ok(select_collection!("visible", "where c.id = $1 and access_level(c.project_id, $2) >= 1", id.0, caller.user.0)
+        .fetch_optional(connection)
+        .await?)
 }
 
 /// Collections by number, in any order. The caller of this checks their projects.

@@ -34,13 +34,12 @@ pub mod user;
 
 use async_graphql::{Context, ID};
 use async_graphql::{MergedObject, Object};
-use regalia_domain::ids::VersionId;
+use regalia_domain::ids::{CollectionId, VersionId};
 use regalia_service::store::access::ProjectKind;
 
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _};
 use crate::ids;
-use crate::loaders::{CollectionKey, ProjectKey};
 
 /// The W&B protocol's reads.
 #[derive(Default)]
@@ -104,10 +103,8 @@ impl WandbQuery {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: its id.")] id: ID,
     ) -> async_graphql::Result<Option<collection::ArtifactCollection>> {
-        let id = ids::number(&["ArtifactCollection"], &id)?;
-        let Some(row) = context.row(CollectionKey(id)).await? else { return Ok(None) };
-        let visible = context.row(ProjectKey(row.project_id.0)).await?.is_some();
-        Ok(visible.then(|| row.into()))
+        let id = CollectionId(ids::number(&["ArtifactCollection"], &id)?);
+        Ok(context.service()?.collection(context.caller()?, id).await.fail()?.map(collection::ArtifactCollection::from))
     }
 
     /// W&B protocol: the version that the caller's own client named so; null when there is none.

@@ -880,6 +880,10 @@ async fn the_invisible_is_as_the_absent() {
         let revoke = "mutation($id: ID!) { apiKeyRevoke(input: { id: $id }) { id } }";
         let input = |number: i64| json!({ "id": encode_id("ApiKey", number) });
         differences.look(client, &format!("apiKeyRevoke for {own}"), revoke, input(alices_key), input(ABSENT)).await;
+        let collection = "query($id: ID!) { artifactCollection(id: $id) { id name aliases { edges { node { alias } } } } }";
+        let hidden = server.number("select id from collections where name = 'net' order by id limit 1").await;
+        let input = |number: i64| json!({ "id": encode_id("ArtifactCollection", number) });
+        differences.look(client, &format!("artifactCollection for {own}"), collection, input(hidden), input(ABSENT)).await;
         let mapping = "query($id: ID!) { clientIDMapping(clientID: $id) { serverID } }";
         let theirs = server.rows(&format!("select client_id from client_ids where user_id = {}", entity("alice"))).await;
         let theirs = theirs[0]["client_id"].as_str().unwrap();
