@@ -84,13 +84,14 @@ def test_a_service_account_publishes(newest, tenants, server):
     server.keys.append(made["key"])
     assert made["name"] == "ci-bot" and made["team"] == acme.team and made["expires_at"]
     bot = Account("ci-bot", made["key"])
-    # A member of the team, and of the organization, whose registry it may make.
-    published = newest.run("publish", bot, acme.entity, "model", "by a machine").answer
-    assert published["linked"].startswith(f"{acme.entity}/wandb-registry-model/")
+    # A member of the team, and of the organization, where it may make a registry.
+    assert newest.run("create_registry", bot, acme.org, "Machines", "model").answer["made"][0] == "wandb-registry-Machines"
+    published = newest.run("publish", bot, acme.entity, "Machines", "by a machine").answer
+    assert published["linked"].startswith(f"{acme.entity}/wandb-registry-Machines/")
     listed = server.admin("key", "list", "--user", "ci-bot")
     assert [key["expires_at"] for key in listed] == [made["expires_at"]]
     server.admin("key", "revoke", listed[0]["id"])
-    assert newest.run("publish", bot, acme.entity, "model", "no more").returncode != 0
+    assert newest.run("publish", bot, acme.entity, "Machines", "no more").returncode != 0
 
 
 def test_a_password_from_standard_input(server):
