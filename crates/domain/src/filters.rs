@@ -218,7 +218,18 @@ impl<T: Target> Filter<T> {
         if conditions > MAX_CONDITIONS {
             return Err(FilterError::TooManyConditions { target: T::NAME, conditions });
         }
-        Ok(self)
+        match self.bytes() {
+            bytes if bytes > MAX_BYTES => Err(FilterError::TooLong { target: T::NAME, bytes }),
+            _ => Ok(self),
+        }
+    }
+
+    /// Length of all the texts that are compared with.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::bytes).sum(),
+            Self::Is(question) | Self::IsNot(question) => question.texts().iter().map(|text| text.len()).sum(),
+        }
     }
 
     /// Checks all but the number of conditions and counts them.

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 /// How many loads of a round run at once: each takes a connection, and other requests want some too.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 
 type Load = BoxFuture<'static, ()>;
 type Begin = Box<dyn FnOnce() -> Load + Send>;

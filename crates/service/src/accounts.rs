@@ -362,6 +362,8 @@ pub(crate) async fn row(connection: &mut regalia_store::Connection, user: UserId
 /// Refuses an address that another account than this one has: accounts are found by it. Only site administrators get here, who
 /// see every account.
 pub(crate) async fn keep_apart(tx: &mut Tx, email: &str, user: Option<UserId>) -> Result<()> {
+    // Of two who give the same address at once, the second waits and then sees the first.
+    accounts::lock_email(tx, email).await?;
     match accounts::by_email(tx, email).await? {
         Some(other) if Some(other) != user => {
             Err(Error::Conflict("Another account has this email address already. Use another one.".into()))

@@ -183,6 +183,14 @@ impl Service {
         let (row, granted) = administered(&mut tx, caller, organization).await?;
         let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
         let present = organizations::lock_member(&mut tx, &granted, member).await.map_err(missing(organization))?;
+        // Whoever manages the team has the keys of its service accounts, and must not get more by them.
+        if let Some(home) = service_accounts::home(&mut tx, member).await?
+            && (home != Some(row.id) || role != OrganizationRole::Member)
+        {
+            return Err(Error::Invalid(format!(
+                "\"{user}\" is a service account. It is a member of its team's organization, and nothing else in any organization."
+            )));
+        }
         if present.as_deref() != Some(role.as_str()) {
             if role != OrganizationRole::Admin {
                 keep_an_admin(&mut tx, caller, &granted, &row, user, present.as_deref()).await?;

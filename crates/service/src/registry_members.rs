@@ -253,6 +253,8 @@ pub fn may_ask_for(project: &ProjectRow, caller: &Caller, user: &str) -> Result<
 async fn managed(tx: &mut Tx, caller: &Caller, registry: ProjectId) -> Result<(ProjectRow, Granted<Administer>)> {
     let (_, granted) = administered(tx, caller, registry).await?;
     registry_members::lock(tx, &granted).await.map_err(missing)?;
+    // Nobody leaves the organization meanwhile, who would keep what he is given here (rule 18).
+    registry_members::keep_people(tx, &granted).await?;
     // Whoever held the lock until now may have taken the right away.
     administered(tx, caller, registry).await
 }

@@ -101,7 +101,10 @@ pub async fn by_login(connection: &mut Connection, login: &str) -> Result<Option
         r#"-- accounts::by_login
         select u.id, e.name, u.site_admin, u.password_hash
         from users u join entities e on e.id = u.id
-        where e.name = $1 or u.email_key = $2 order by e.name <> $1 limit 1"#,
+        where u.id in (
+            select id from entities where name = $1 and kind = 'user' union all select id from users where email_key = $2
+        )
+        order by e.name <> $1 limit 1"#,
         login,
         name_key(login)
     )
@@ -263,6 +266,21 @@ pub async fn by_email(connection: &mut Connection, email: &str) -> Result<Option
         .fetch_optional(connection)
         .await?;
     Ok(id.map(UserId))
+}
+
+/// Keeps others from giving an account this address until the commit.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn lock_email(tx: &mut Tx, email: &str) -> Result<()> {
+    sqlx::query!(
+        r#"-- accounts::lock_email
+        select 1 as "one!" from pg_advisory_xact_lock(hashtextextended('email ' || $1, 0))"#,
+        name_key(email)
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Makes a user.

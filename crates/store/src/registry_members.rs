@@ -7,7 +7,7 @@ use regalia_domain::ids::{ProjectId, TeamId, UserId};
 use regalia_domain::roles::RegistryRole;
 
 use crate::access::{Administer, Caller, Granted};
-use crate::{Connection, Error, Result, Tx, one};
+use crate::{Connection, Error, Result, Tx};
 
 /// A user's direct membership.
 #[derive(Debug, Clone)]
@@ -238,6 +238,21 @@ pub async fn is_organization_admin(tx: &mut Tx, registry: &Granted<Administer>) 
     .await?)
 }
 
+/// Keeps the people of the registry's organization in it until the commit.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn keep_people(tx: &mut Tx, registry: &Granted<Administer>) -> Result<()> {
+    sqlx::query!(
+        "-- registry_members::keep_people
+        select o.id from organizations o join projects p on p.entity_id = o.id where p.id = $1 for share of o",
+        registry.target().0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Makes users and teams members. Those who are there already stay as they are.
 ///
 /// # Errors
@@ -277,7 +292,7 @@ pub async fn add(tx: &mut Tx, registry: &Granted<Administer>, kind: MemberKind, 
 /// Changes a member's role.
 ///
 /// # Errors
-/// `AffectedRows` when he is none; look before, under the lock.
+/// `NotFound` when he is none.
 pub async fn set(tx: &mut Tx, registry: &Granted<Administer>, kind: MemberKind, id: i64, role: RegistryRole) -> Result<()> {
     let done = match kind {
         MemberKind::User => sqlx::query!(
@@ -297,7 +312,8 @@ pub async fn set(tx: &mut Tx, registry: &Granted<Administer>, kind: MemberKind, 
         .execute(&mut **tx)
         .await?,
     };
-    one("registry_members::set", &done)
+    // The account may have been deleted since it was looked at.
+    if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
 }
 
 /// Ends memberships; who is no member is passed over (rule 13).

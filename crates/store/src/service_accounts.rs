@@ -1,7 +1,7 @@
 //! Service accounts: users that a team has for its machines (rule 15). What must not live here: their keys, which are as
 //! anybody's (`accounts`), but for the end of all.
 
-use regalia_domain::ids::UserId;
+use regalia_domain::ids::{OrganizationId, UserId};
 use regalia_domain::names::{DisplayName, EntityName};
 
 use crate::access::{AdministerOrganization, AdministerTeam, Granted};
@@ -46,8 +46,24 @@ pub async fn create(
     Ok(UserId(id))
 }
 
+/// The organization of a service account's team; none in it for one that was removed from its team, none at all for a person.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn home(tx: &mut Tx, user: UserId) -> Result<Option<Option<OrganizationId>>> {
+    let home = sqlx::query_scalar!(
+        r#"-- service_accounts::home
+        select t.organization_id as "organization_id?" from users u left join teams t on t.id = u.service_team_id
+        where u.id = $1 and u.service_account"#,
+        user.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(home.map(|organization| organization.map(OrganizationId)))
+}
+
 /// Ends what is left of a service account that was removed from the team that it is of: its keys, its place in the
-/// organization, its belonging to the team. Returns the numbers of the keys; none when it is no service account of this team.
+/// organization and in the organization's teams and registries (rule 18), its belonging to the team. Returns the numbers of the keys; none when it is no service account of this team.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -65,8 +81,16 @@ pub async fn retire_from_team(tx: &mut Tx, team: &Granted<AdministerTeam>, user:
     }
     sqlx::query!(
         "-- service_accounts::retire_from_team_leaves
-        delete from organization_members m using teams t
-        where t.id = $1 and m.organization_id = t.organization_id and m.user_id = $2",
+        with home as (
+            select organization_id from teams where id = $1
+        ), teams_left as (
+            delete from team_members m using teams t, home
+            where t.id = m.team_id and t.organization_id = home.organization_id and m.user_id = $2 returning m.team_id
+        ), registries_left as (
+            delete from registry_user_members m using projects p, home
+            where p.id = m.registry_id and p.entity_id = home.organization_id and m.user_id = $2 returning m.registry_id
+        )
+        delete from organization_members m using home where m.organization_id = home.organization_id and m.user_id = $2",
         team.target().0,
         user.0
     )

@@ -278,12 +278,12 @@ pub async fn belonging(connection: &mut Connection, caller: &Caller, entities: &
 pub async fn stored_bytes(connection: &mut Connection, caller: &Caller, entities: &[i64]) -> Result<Vec<(i64, i64)>> {
     let rows = sqlx::query!(
         r#"-- teams::stored_bytes
-        select e.id as "id!", coalesce((
+        select e.id as "id!", least(coalesce((
             select sum(m.total_size) from manifests m where m.id in (
                 select v.manifest_id from projects p join collections c on c.project_id = p.id
                 join versions v on v.collection_id = c.id
                 where p.entity_id = e.id and v.state = 'committed' and access_level(p.id, $2) >= 1)
-        ), 0)::bigint as "bytes!"
+        ), 0), 9223372036854775807)::bigint as "bytes!"
         from unnest($1::bigint[]) as e (id)"#,
         entities,
         caller.user.0

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use async_graphql::connection::{CursorType as _, Edge, OpaqueCursor};
 use async_graphql::{Context, Enum, InputObject, OutputType};
@@ -460,7 +461,8 @@ impl Build for LinkFilter {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ListOf<T, K> {
     parent: i64,
-    what: What<T, K>,
+    // The same for many parents, and as long as the filter.
+    what: Arc<What<T, K>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -480,7 +482,7 @@ impl<T: Target, K: OrderKey + Hash + Eq> What<T, K> {
 type Lists<T, K> = HashMap<ListOf<T, K>, Vec<Position>>;
 
 /// The parents of each part that is wanted.
-fn parents<T: Target, K: OrderKey + Hash + Eq>(keys: &[ListOf<T, K>]) -> HashMap<&What<T, K>, Vec<i64>> {
+fn parents<T: Target, K: OrderKey + Hash + Eq>(keys: &[ListOf<T, K>]) -> HashMap<&Arc<What<T, K>>, Vec<i64>> {
     let mut parents: HashMap<_, Vec<i64>> = HashMap::new();
     for key in keys {
         parents.entry(&key.what).or_default().push(key.parent);
@@ -489,9 +491,9 @@ fn parents<T: Target, K: OrderKey + Hash + Eq>(keys: &[ListOf<T, K>]) -> HashMap
 }
 
 /// Puts what was found under its keys.
-fn put<T: Target, K: OrderKey + Hash + Eq>(lists: &mut Lists<T, K>, what: &What<T, K>, rows: Vec<Listed>) {
+fn put<T: Target, K: OrderKey + Hash + Eq>(lists: &mut Lists<T, K>, what: &Arc<What<T, K>>, rows: Vec<Listed>) {
     for row in rows {
-        lists.entry(ListOf { parent: row.parent, what: what.clone() }).or_default().push(row.position);
+        lists.entry(ListOf { parent: row.parent, what: Arc::clone(what) }).or_default().push(row.position);
     }
 }
 
@@ -572,7 +574,7 @@ where
     };
     let filter = B::build(arguments.filter).fail()?;
     let begins = after.is_none();
-    let mut positions = context.page(ListOf { parent, what: What { filter, order, after, first } }).await?;
+    let mut positions = context.page(ListOf { parent, what: Arc::new(What { filter, order, after, first }) }).await?;
     let wanted = usize::try_from(first).unwrap_or(0);
     let more = positions.len() > wanted;
     positions.truncate(wanted);

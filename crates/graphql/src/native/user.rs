@@ -15,7 +15,7 @@ use super::keys::{UserKeys, UserOrganizations, UserTeams};
 use super::team::Team;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
-use crate::loaders::EntityKey;
+use crate::loaders::{EntityKey, UserSeen};
 use crate::paging::{connection, page, probe};
 use crate::shared::{Organization, User};
 
@@ -49,9 +49,12 @@ impl NativeUser {
         self.0.display_name.as_deref().unwrap_or(&self.0.name)
     }
 
-    /// Email address, if one was given.
-    async fn email(&self) -> Option<&str> {
-        self.0.email.as_deref()
+    /// Email address, if one was given. Null when you share no organization with this user.
+    async fn email(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        let caller = ctx.caller()?;
+        // A registry shows its members' names also to those who don't see the accounts.
+        let seen = caller.site_admin || caller.user == self.0.id || ctx.row(UserSeen(self.0.id.0)).await?.is_some();
+        Ok(self.0.email.as_deref().filter(|_| seen))
     }
 
     /// Whether this user manages all accounts and organizations. It gives no access to anybody's content.

@@ -120,7 +120,10 @@ impl ProjectConnection {
         wanted: &Wanted<RegistryOrder>,
     ) -> async_graphql::Result<Self> {
         let list = Projects { caller: context.caller()?, entities: &[entity], filter };
-        let (page, page_info) = wanted.cut(context.service()?.list_projects(&list, wanted.part()).await.fail()?);
+        let (page, page_info) = wanted.cut({
+            let _turn = context.turn().await?;
+            context.service()?.list_projects(&list, wanted.part()).await.fail()?
+        });
         let rows = rows(context, &page, ProjectKey).await?;
         let edges = rows.into_iter().map(|(cursor, row)| ProjectEdge { cursor, node: Project(row) }).collect();
         Ok(Self { edges, page_info })
@@ -189,6 +192,7 @@ impl ArtifactCollectionConnection {
             None => Vec::new(),
             Some(place) => {
                 let list = Collections { place, filter: &filter };
+                let _turn = context.turn().await?;
                 context.service()?.list_collections(&list, wanted.part()).await.fail()?
             }
         };
@@ -215,6 +219,7 @@ impl ArtifactCollectionConnection {
     async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i64> {
         let Some(place) = self.place.list(context)? else { return Ok(0) };
         let list = Collections { place, filter: &self.filter };
+        let _turn = context.turn().await?;
         let counts = context.service()?.count_collections(&list).await.fail()?;
         Ok(counts.first().map_or(0, |(_, count)| *count))
     }
@@ -249,7 +254,10 @@ impl ArtifactCollectionMembershipConnection {
         wanted: &Wanted<VersionOrder>,
     ) -> async_graphql::Result<Self> {
         let list = Versions { place: VersionsIn::Entity(context.caller()?, entity, registries, collections), filter };
-        let (page, page_info) = wanted.cut(context.service()?.list_versions(&list, wanted.part()).await.fail()?);
+        let (page, page_info) = wanted.cut({
+            let _turn = context.turn().await?;
+            context.service()?.list_versions(&list, wanted.part()).await.fail()?
+        });
         let edges = rows(context, &page, PlaceKey)
             .await?
             .into_iter()
@@ -287,7 +295,10 @@ impl VersionedArtifactConnection {
         wanted: &Wanted<VersionOrder>,
     ) -> async_graphql::Result<Self> {
         let list = Versions { place: VersionsIn::Collections(&[collection]), filter: &filter };
-        let (page, page_info) = wanted.cut(context.service()?.list_versions(&list, wanted.part()).await.fail()?);
+        let (page, page_info) = wanted.cut({
+            let _turn = context.turn().await?;
+            context.service()?.list_versions(&list, wanted.part()).await.fail()?
+        });
         Ok(Self { collection, filter, page, page_info })
     }
 }
@@ -314,6 +325,7 @@ impl VersionedArtifactConnection {
     /// W&B protocol: how many there are on all pages together.
     async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i64> {
         let list = Versions { place: VersionsIn::Collections(&[self.collection]), filter: &self.filter };
+        let _turn = context.turn().await?;
         let counts = context.service()?.count_versions(&list).await.fail()?;
         Ok(counts.first().map_or(0, |(_, count)| *count))
     }

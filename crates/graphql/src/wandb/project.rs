@@ -139,16 +139,16 @@ impl Project {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the list is the same without.")] include_all: Option<bool>,
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "W&B protocol: at most 1000; all if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: at most 1000, and as many if absent.")] first: Option<i32>,
     ) -> async_graphql::Result<ArtifactTypeConnection> {
         // The SDK always asks for all; the list is the same without.
         let _ = include_all;
-        let page = paging::page(first, after.as_deref())?;
+        let page = paging::page(Some(first.unwrap_or(1000)), after.as_deref())?;
         let mut rows = context.page(TypesOf(self.0.id.0)).await?;
         rows.retain(|row| self.0.kind == ProjectKind::Project || self.0.allow_all_types || row.listed);
         // By name. A registry has a few dozen at most.
         rows.retain(|row| row.name > page.after);
-        let most = first.map_or(usize::MAX, |_| usize::try_from(page.first).unwrap_or(0));
+        let most = usize::try_from(page.first).unwrap_or(0);
         let has_next_page = rows.len() > most;
         rows.truncate(most);
         let cursor = |row: Option<&TypeRow>| row.map(|row| OpaqueCursor(row.name.clone()).encode_cursor());

@@ -11,6 +11,7 @@ use regalia_service::{Error, Page};
 use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
+use crate::loaders::UserSeen;
 use crate::member_keys::{RegistryTeams, RegistryUsers, TeamKey};
 use crate::wandb::entity::Entity;
 
@@ -41,7 +42,7 @@ pub struct ProjectMember(UserMemberRow);
 
 impl ProjectMember {
     async fn row(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserRow>> {
-        context.row(self.0.user_id).await
+        context.row(UserSeen(self.0.user_id.0)).await
     }
 }
 
@@ -63,7 +64,7 @@ impl ProjectMember {
         &self.0.name
     }
 
-    /// W&B protocol: the user's address.
+    /// W&B protocol: the user's address; null when the caller doesn't see the account.
     async fn email(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
         Ok(self.row(context).await?.and_then(|row| row.email))
     }

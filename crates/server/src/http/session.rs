@@ -32,9 +32,11 @@ pub(super) struct Address(String);
 /// believed when it says whom it serves, and then only the last it names, which is what it saw itself.
 pub(super) fn address(extensions: &Extensions, headers: &HeaderMap) -> Address {
     let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>() else { return Address("unknown".into()) };
-    let forwarded = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    // Each proxy adds at the end, some a line of their own.
+    let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
     let served: Option<IpAddr> = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
-    Address(served.filter(|_| peer.ip().is_loopback()).unwrap_or(peer.ip()).to_string())
+    let peer = peer.ip().to_canonical();
+    Address(served.filter(|_| peer.is_loopback()).unwrap_or(peer).to_canonical().to_string())
 }
 
 #[derive(Deserialize)]

@@ -484,3 +484,44 @@ async fn passwords() {
     assert_eq!(codes.last().unwrap(), "TOO_MANY");
     assert!(opens(&bob).await);
 }
+
+/// Rules 15 and 18: what a service account can do is what its team has, so that whoever has its keys gets no more by them.
+#[tokio::test]
+async fn rule_18_a_service_account_is_of_its_organization_and_leaves_it_whole() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let admin = server.admin().await;
+    own(&alice, "serviceAccountCreate", json!({ "team": "alpha", "name": "robot" })).await.expect_ok();
+    server.team("acme", "beta", "alice").await;
+    server.join_team("beta", "robot", TeamRole::Member).await;
+    let other = server.organization("Elsewhere", "alice").await;
+    for (client, organization, role) in
+        [(&alice, "acme", "ADMIN"), (&alice, "acme", "VIEWER"), (&admin, other.as_str(), "MEMBER")]
+    {
+        let input = json!({ "organization": organization, "user": "robot", "role": role });
+        let answer = own(client, "organizationMemberSet", input).await;
+        assert_eq!(code(&answer), "INVALID", "{organization} {role}: {:?}", answer.errors);
+    }
+    alice.make_registry("acme", "reviewed", "RESTRICTED").await;
+    let registry = server.number("select id from projects where name = 'reviewed'").await;
+    let input = json!({ "registry": encode_id("Registry", registry), "users": ["robot"] });
+    own(&alice, "registryMemberAdd", input).await.expect_ok();
+    own(&alice, "teamMemberRemove", json!({ "team": "alpha", "user": "robot" })).await.expect_ok();
+    let left = "select (select count(*) from team_members m join entities e on e.id = m.user_id where e.name = 'robot')
+        + (select count(*) from registry_user_members m join entities e on e.id = m.user_id where e.name = 'robot')
+        + (select count(*) from organization_members m join entities e on e.id = m.user_id where e.name = 'robot')";
+    assert_eq!(server.number(left).await, 0);
+}
+
+/// Of those who give a new account the same address at once, one gets it, and nobody a 5xx.
+#[tokio::test]
+async fn an_address_is_given_once() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let create = "mutation($email: String!) { createUser(input: { email: $email }) { user { username } } }";
+    let all = (0..8).map(|_| admin.graphql(create, json!({ "email": "dave@example.com" })));
+    let answers = futures_util::future::join_all(all).await;
+    let made = answers.iter().filter(|answer| answer.errors.is_empty()).count();
+    assert_eq!(made, 1);
+    assert!(answers.iter().all(|answer| answer.status < 500), "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
+}
