@@ -22,7 +22,7 @@ use crate::paging;
 use crate::scalars::JsonString;
 use crate::shared::User;
 use crate::wandb::artifact::Artifact;
-use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
+use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, ArtifactSequence, artifact_at};
 use crate::wandb::entity::Entity;
 use crate::wandb::lists::{self, ArtifactCollectionConnection, CollectionPlace, ProjectConnection, Wanted};
 use crate::wandb::registry_member::{self, ProjectMember, ProjectTeamMember};
@@ -305,6 +305,16 @@ impl ArtifactType {
     ) -> async_graphql::Result<Option<ArtifactCollection>> {
         let found = context.row(CollectionNamed(self.project.id.0, name)).await?;
         Ok(found.filter(|row| row.type_id == self.row.id).map(ArtifactCollection::from))
+    }
+
+    /// W&B protocol: a source collection of this type by name, in the words of SDKs before 0.22.
+    async fn artifact_sequence(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: name.")] name: String,
+    ) -> async_graphql::Result<Option<ArtifactSequence>> {
+        let found = context.row(CollectionNamed(self.project.id.0, name)).await?;
+        Ok(found.filter(|row| row.type_id == self.row.id && row.is_source()).map(ArtifactSequence))
     }
 }
 

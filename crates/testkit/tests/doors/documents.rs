@@ -238,7 +238,7 @@ query Searches($registries: JSONString, $collections: JSONString, $versions: JSO
   }
   project(entityName: "alpha", name: "demo") {
     artifactCollections(filters: $collections, first: 10) { ...Collections }
-    artifactType(name: "model") { description artifactCollections(first: 10) { ...Collections } }
+    artifactType(name: "model") { artifactSequence(name: "net") { id } description artifactCollections(first: 10) { ...Collections } }
     artifactTypes(includeAll: true, first: 10) { pageInfo { ...Page } edges { node { name } } }
   }
 }
