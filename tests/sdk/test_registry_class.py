@@ -7,7 +7,6 @@ from datetime import datetime
 import pytest
 
 from client import FULL, NEWEST, VERSIONS
-from server import TOP
 
 AT_ONCE = 15.0
 
@@ -112,11 +111,6 @@ def test_registry_class(version, sdks, tenants, server):
     assert server.graphql(tenant.alice, REGISTRIES, name=tenant.entity) == before
 
 
-# `Team` loads itself when it is made, with fields that are no part of registries.
-teams = pytest.mark.skipif("storageBytes" not in (TOP / "schema.graphql").read_text(), reason="there is no `api.team` yet")
-
-
-@teams
 @every
 def test_teams(version, sdks, tenants, server):
     """Rules 12 and 13 with `Team` objects; `members` shows users and teams."""

@@ -8,6 +8,7 @@ pub mod context;
 pub mod error;
 pub mod ids;
 pub mod limits;
+mod lists;
 pub mod loaders;
 pub mod member_keys;
 pub mod native;

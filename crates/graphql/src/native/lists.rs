@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use async_graphql::connection::{CursorType as _, Edge, OpaqueCursor};
+use async_graphql::connection::{Edge, OpaqueCursor};
 use async_graphql::{Context, Enum, InputObject, OutputType};
 use chrono::{DateTime, Utc};
 use regalia_domain::filters::number::Number;
@@ -17,13 +17,13 @@ use regalia_domain::filters::{
     VersionTest,
 };
 use regalia_domain::orders::{self, Direction, Order, OrderKey, Position};
-use regalia_service::lists::LARGEST_PAGE;
-use regalia_service::store::lists::{Collections, CollectionsIn, Listed, Part, Projects, Versions, VersionsIn};
-use regalia_service::{Error, Page, Result};
+use regalia_service::store::lists::{Collections, CollectionsIn, Listed, Projects, Versions, VersionsIn};
+use regalia_service::{Error, Result};
 
 use super::user::Paged;
 use crate::context::Reach as _;
-use crate::error::{Fail as _, Parsed as _};
+use crate::error::Fail as _;
+use crate::lists::Wanted;
 use crate::loaders::{Key, Source};
 use crate::scalars::JsonString;
 
@@ -468,15 +468,7 @@ pub(crate) struct ListOf<T, K> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct What<T, K> {
     filter: Filter<T>,
-    order: Order<K>,
-    after: Option<Position>,
-    first: i64,
-}
-
-impl<T: Target, K: OrderKey + Hash + Eq> What<T, K> {
-    fn part(&self) -> Part<'_, K> {
-        Part { order: self.order, after: self.after.as_ref(), first: self.first + 1 }
-    }
+    wanted: Wanted<K>,
 }
 
 type Lists<T, K> = HashMap<ListOf<T, K>, Vec<Position>>;
@@ -504,7 +496,7 @@ impl Key for ListOf<RegistryTest, orders::RegistryOrder> {
         let mut lists = Lists::new();
         for (what, parents) in parents(keys) {
             let list = Projects { caller: &source.caller, entities: &parents, filter: &what.filter };
-            put(&mut lists, what, source.service.list_projects(&list, what.part()).await?);
+            put(&mut lists, what, source.service.list_projects(&list, what.wanted.part()).await?);
         }
         Ok(lists)
     }
@@ -517,7 +509,7 @@ impl Key for ListOf<CollectionTest, orders::CollectionOrder> {
         let mut lists = Lists::new();
         for (what, parents) in parents(keys) {
             let list = Collections { place: CollectionsIn::Projects(&parents), filter: &what.filter };
-            put(&mut lists, what, source.service.list_collections(&list, what.part()).await?);
+            put(&mut lists, what, source.service.list_collections(&list, what.wanted.part()).await?);
         }
         Ok(lists)
     }
@@ -530,7 +522,7 @@ impl Key for ListOf<VersionTest, orders::VersionOrder> {
         let mut lists = Lists::new();
         for (what, parents) in parents(keys) {
             let list = Versions { place: VersionsIn::Collections(&parents), filter: &what.filter };
-            put(&mut lists, what, source.service.list_versions(&list, what.part()).await?);
+            put(&mut lists, what, source.service.list_versions(&list, what.wanted.part()).await?);
         }
         Ok(lists)
     }
@@ -559,27 +551,12 @@ where
     R: Key,
     N: OutputType,
 {
-    let first = arguments.first.map_or(Page::DEFAULT, i64::from);
-    if !(0..=LARGEST_PAGE).contains(&first) {
-        return Err(Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
-    }
-    let order = arguments.order.into();
-    let after = match arguments.after.as_deref() {
-        None | Some("") => None,
-        Some(cursor) => {
-            // What isn't even opaque is answered as what isn't of this list.
-            let text = OpaqueCursor::<String>::decode_cursor(cursor).map_or_else(|_| cursor.to_owned(), |cursor| cursor.0);
-            Some(order.read_position(&text).parsed()?)
-        }
-    };
-    let filter = B::build(arguments.filter).fail()?;
-    let begins = after.is_none();
-    let mut positions = context.page(ListOf { parent, what: Arc::new(What { filter, order, after, first }) }).await?;
-    let wanted = usize::try_from(first).unwrap_or(0);
-    let more = positions.len() > wanted;
-    positions.truncate(wanted);
+    let wanted = Wanted::read(arguments.first, arguments.after.as_deref(), arguments.order.into())?;
+    let what = Arc::new(What { filter: B::build(arguments.filter).fail()?, wanted });
+    let mut positions = context.page(ListOf { parent, what: Arc::clone(&what) }).await?;
+    let more = what.wanted.cut(&mut positions);
     let mut rows = context.rows(positions.iter().map(|position| key(position.id))).await?;
-    let mut connection = Paged::new(!begins, more);
+    let mut connection = Paged::new(what.wanted.continues(), more);
     // A row that has just been deleted is left out.
     connection.edges.extend(positions.into_iter().filter_map(|position| {
         let row = rows.remove(&key(position.id))?;

@@ -22,7 +22,7 @@ use crate::scalars::JsonString;
 use crate::wandb::artifact::{Artifact, TagConnection, TypeOfVersion};
 use crate::wandb::client::Client;
 use crate::wandb::file::{FileConnection, entry_page};
-use crate::wandb::lists::{self, VersionedArtifactConnection, Wanted};
+use crate::wandb::lists::{self, VersionedArtifactConnection};
 use crate::wandb::project::Project;
 
 /// W&B protocol: a collection of either kind.
@@ -169,7 +169,7 @@ impl ArtifactSequence {
         #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")]
         order: Option<String>,
     ) -> async_graphql::Result<Option<VersionedArtifactConnection>> {
-        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
         // The source collection of a link may be in a project that the caller doesn't see (rule 22).
         if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
             return Ok(None);
@@ -260,7 +260,7 @@ impl ArtifactPortfolio {
         #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")]
         order: Option<String>,
     ) -> async_graphql::Result<Option<VersionedArtifactConnection>> {
-        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
         // The source collection of a link may be in a project that the caller doesn't see (rule 22).
         if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
             return Ok(None);

@@ -15,7 +15,7 @@ use crate::scalars::{Int64, JsonString};
 use crate::shared::{Organization, User};
 use crate::wandb::lists::{
     self, ArtifactCollectionConnection, ArtifactCollectionMembershipConnection, ArtifactCollectionType, CollectionPlace,
-    ProjectConnection, Wanted,
+    ProjectConnection,
 };
 use crate::wandb::project::{self, Project};
 use crate::wandb::team::Member;
@@ -109,7 +109,7 @@ impl Entity {
             String,
         >,
     ) -> async_graphql::Result<ProjectConnection> {
-        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
         ProjectConnection::of_entity(context, self.id, &filter, &wanted).await
     }
 
@@ -129,7 +129,7 @@ impl Entity {
         >,
         #[graphql(desc = "W&B protocol: of which registries or projects, as JSON.")] project_filters: Option<JsonString>,
     ) -> async_graphql::Result<ArtifactCollectionConnection> {
-        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
         let projects = lists::filter(project_filters)?;
         // An organization has registries alone, everybody else projects alone.
         let kind = if self.kind == "organization" { ArtifactCollectionType::Portfolio } else { ArtifactCollectionType::Sequence };
@@ -153,7 +153,7 @@ impl Entity {
         order: Option<String>,
         #[graphql(desc = "W&B protocol: of which registries or projects, as JSON.")] project_filters: Option<JsonString>,
     ) -> async_graphql::Result<ArtifactCollectionMembershipConnection> {
-        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
         let (projects, collections) = (lists::filter(project_filters)?, lists::filter(collection_filters)?);
         ArtifactCollectionMembershipConnection::of_entity(context, self.id, &projects, &collections, &filter, &wanted).await
     }

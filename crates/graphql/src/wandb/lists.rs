@@ -1,19 +1,16 @@
 //! Filtered and ordered lists on the wire: filters and orders as the SDK writes them, in; Relay connections, out. What must
 //! not live here: what a filter means (the domain crate), and the rows' own fields.
 
-use std::hash::Hash;
-
 use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, Target, VersionTest};
 use regalia_domain::ids::ArtifactTypeId;
-use regalia_domain::orders::{CollectionOrder, Order, OrderKey, Position, RegistryOrder, VersionOrder};
-use regalia_service::lists::LARGEST_PAGE;
-use regalia_service::store::lists::{Collections, CollectionsIn, Listed, Part, Projects, Versions, VersionsIn};
-use regalia_service::{Error, Page};
+use regalia_domain::orders::{CollectionOrder, Order, OrderKey, RegistryOrder, VersionOrder};
+use regalia_service::store::lists::{Collections, CollectionsIn, Listed, Projects, Versions, VersionsIn};
 
 use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
+use crate::lists::Wanted;
 use crate::loaders::{CollectionKey, Key, PlaceKey, ProjectKey};
 use crate::scalars::JsonString;
 use crate::wandb::artifact::Artifact;
@@ -28,54 +25,28 @@ pub(crate) fn filter<T: Target>(text: Option<JsonString>) -> async_graphql::Resu
     }
 }
 
-/// The part of a list that a client asked for.
-pub(crate) struct Wanted<K> {
-    order: Order<K>,
-    after: Option<Position>,
-    first: i64,
+/// Reads the arguments of a list.
+pub(crate) fn wanted<K: OrderKey>(
+    first: Option<i32>,
+    after: Option<String>,
+    order: Option<String>,
+) -> async_graphql::Result<Wanted<K>> {
+    let order = match order.as_deref() {
+        None | Some("") => K::DEFAULT,
+        Some(order) => Order::parse(order).parsed()?,
+    };
+    Wanted::read(first, after.as_deref(), order)
 }
 
-impl<K: OrderKey> Wanted<K> {
-    /// Reads the arguments.
-    pub(crate) fn read(first: Option<i32>, after: Option<String>, order: Option<String>) -> async_graphql::Result<Self> {
-        let first = first.map_or(Page::DEFAULT, i64::from);
-        if !(0..=LARGEST_PAGE).contains(&first) {
-            return Err(Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
-        }
-        let order = match order.as_deref() {
-            None | Some("") => K::DEFAULT,
-            Some(order) => Order::parse(order).parsed()?,
-        };
-        let after = match after.as_deref() {
-            None | Some("") => None,
-            Some(cursor) => {
-                // What isn't even opaque is answered as what isn't of this list.
-                let text = OpaqueCursor::<String>::decode_cursor(cursor).map_or_else(|_| cursor.to_owned(), |cursor| cursor.0);
-                Some(order.read_position(&text).parsed()?)
-            }
-        };
-        Ok(Self { order, after, first })
-    }
-
-    /// The part, with one row more to know whether there are more.
-    fn part(&self) -> Part<'_, K> {
-        Part { order: self.order, after: self.after.as_ref(), first: self.first + 1 }
-    }
-
-    /// The rows that were wanted, and what their page says of itself.
-    fn cut(&self, mut rows: Vec<Listed>) -> (Vec<Listed>, PageInfo) {
-        let wanted = usize::try_from(self.first).unwrap_or(0);
-        let more = rows.len() > wanted;
-        rows.truncate(wanted);
-        let cursor = |row: Option<&Listed>| row.map(cursor);
-        let info = PageInfo {
-            has_previous_page: self.after.is_some(),
-            has_next_page: more,
-            start_cursor: cursor(rows.first()),
-            end_cursor: cursor(rows.last()),
-        };
-        (rows, info)
-    }
+/// The rows that were wanted, and what their page says of itself.
+fn cut<K: OrderKey>(wanted: &Wanted<K>, mut rows: Vec<Listed>) -> (Vec<Listed>, PageInfo) {
+    let info = PageInfo {
+        has_previous_page: wanted.continues(),
+        has_next_page: wanted.cut(&mut rows),
+        start_cursor: rows.first().map(cursor),
+        end_cursor: rows.last().map(cursor),
+    };
+    (rows, info)
 }
 
 fn cursor(row: &Listed) -> String {
@@ -83,7 +54,7 @@ fn cursor(row: &Listed) -> String {
 }
 
 /// The rows of a page, in its order. One that has just been deleted is left out.
-async fn rows<K: Key + Hash>(
+async fn rows<K: Key>(
     context: &Context<'_>,
     page: &[Listed],
     key: impl Fn(i64) -> K + Send,
@@ -120,7 +91,7 @@ impl ProjectConnection {
         wanted: &Wanted<RegistryOrder>,
     ) -> async_graphql::Result<Self> {
         let list = Projects { caller: context.caller()?, entities: &[entity], filter };
-        let (page, page_info) = wanted.cut({
+        let (page, page_info) = cut(wanted, {
             let _turn = context.turn().await?;
             context.service()?.list_projects(&list, wanted.part()).await.fail()?
         });
@@ -196,7 +167,7 @@ impl ArtifactCollectionConnection {
                 context.service()?.list_collections(&list, wanted.part()).await.fail()?
             }
         };
-        let (page, page_info) = wanted.cut(listed);
+        let (page, page_info) = cut(wanted, listed);
         Ok(Self { place, filter, page, page_info })
     }
 }
@@ -254,7 +225,7 @@ impl ArtifactCollectionMembershipConnection {
         wanted: &Wanted<VersionOrder>,
     ) -> async_graphql::Result<Self> {
         let list = Versions { place: VersionsIn::Entity(context.caller()?, entity, registries, collections), filter };
-        let (page, page_info) = wanted.cut({
+        let (page, page_info) = cut(wanted, {
             let _turn = context.turn().await?;
             context.service()?.list_versions(&list, wanted.part()).await.fail()?
         });
@@ -295,7 +266,7 @@ impl VersionedArtifactConnection {
         wanted: &Wanted<VersionOrder>,
     ) -> async_graphql::Result<Self> {
         let list = Versions { place: VersionsIn::Collections(&[collection]), filter: &filter };
-        let (page, page_info) = wanted.cut({
+        let (page, page_info) = cut(wanted, {
             let _turn = context.turn().await?;
             context.service()?.list_versions(&list, wanted.part()).await.fail()?
         });

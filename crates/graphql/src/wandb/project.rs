@@ -24,7 +24,7 @@ use crate::shared::User;
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, ArtifactSequence, artifact_at};
 use crate::wandb::entity::Entity;
-use crate::wandb::lists::{self, ArtifactCollectionConnection, CollectionPlace, ProjectConnection, Wanted};
+use crate::wandb::lists::{self, ArtifactCollectionConnection, CollectionPlace, ProjectConnection};
 use crate::wandb::registry_member::{self, ProjectMember, ProjectTeamMember};
 use crate::wandb::run::Run;
 use crate::wandb::{named_or_default, split_project};
@@ -195,7 +195,7 @@ impl Project {
             String,
         >,
     ) -> async_graphql::Result<ArtifactCollectionConnection> {
-        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
         ArtifactCollectionConnection::read(context, CollectionPlace::Project(self.0.id.0), filter, &wanted).await
     }
 
@@ -234,7 +234,7 @@ pub(crate) async fn of_entity(
     first: Option<i32>,
     after: Option<String>,
 ) -> async_graphql::Result<Option<ProjectConnection>> {
-    let wanted = Wanted::read(first, after, None)?;
+    let wanted = lists::wanted(first, after, None)?;
     let Some(entity) = context.service()?.entity(context.caller()?, entity).await.or_null()? else { return Ok(None) };
     Ok(Some(ProjectConnection::of_entity(context, entity.id, &Filter::everything(), &wanted).await?))
 }
@@ -293,7 +293,7 @@ impl ArtifactType {
             String,
         >,
     ) -> async_graphql::Result<ArtifactCollectionConnection> {
-        let (filter, wanted) = (lists::filter(filters)?, Wanted::read(first, after, order)?);
+        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
         ArtifactCollectionConnection::read(context, CollectionPlace::Type(self.row.id), filter, &wanted).await
     }
 
