@@ -205,7 +205,7 @@ class Server:
         entity = self.organization(org, alice)
         self.admin("org", "add-member", org, bob.name, "--role", "member")
         self.admin("team", "create", team, "--org", org, "--admin", alice.name)
-        self.admin("user", "set-default-entity", alice.name, team)
+        self.admin("user", "update", alice.name, "--default-entity", team)
         return Tenant(org, entity, team, alice, bob)
 
 

@@ -81,7 +81,7 @@ def test_name_that_is_taken(version, sdks, tenants, server):
     server.admin("org", "add-member", name, acme.bob.name, "--role", "member")
     team = "reviewers" + suffix
     server.admin("team", "create", team, "--org", name, "--admin", alice.name)
-    server.admin("user", "set-default-entity", alice.name, team)
+    server.admin("user", "update", alice.name, "--default-entity", team)
 
     published = sdk.run("publish", alice, entity, "model", "reviewed").answer
     assert published["linked"] == f"{entity}/wandb-registry-model/Example ML Task:v0"

@@ -5,9 +5,9 @@ use regalia_domain::names::{DisplayName, EntityName, EntitySuffix, display_as_en
 use regalia_domain::roles::{OrganizationRole, RegistryCreation};
 use regalia_store::access::{self, AdministerOrganization, Caller, Granted};
 use regalia_store::audit::{self, Event, Kind};
-use regalia_store::organizations::{self, MemberRow, OrganizationRow};
+use regalia_store::organizations::{self, MemberRow, OrganizationRow, Settings};
 use regalia_store::{Connection, Error as StoreError, Tx, service_accounts};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::accounts::{occupied, site_only, subject as user_subject, user_entity};
 use crate::service_accounts::keys_revoked;
@@ -137,33 +137,49 @@ impl Service {
         Ok(organizations::members(&mut connection, caller, organizations, &page.after, page.first).await?)
     }
 
-    /// Changes who creates the organization's registries (rule 3).
+    /// Changes an organization's settings; what isn't given stays, and so does the entity name (rule 19).
     ///
     /// # Errors
     /// `NotFound`; `Forbidden` unless the caller is an admin of the organization or of the site.
-    pub async fn set_registry_creation(
+    pub async fn update_organization(
         &self,
         request: &Request,
         organization: &str,
-        setting: RegistryCreation,
+        display_name: Option<&DisplayName>,
+        registry_creation: Option<RegistryCreation>,
     ) -> Result<OrganizationRow> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (row, granted) = administered(&mut tx, caller, organization).await?;
         // What was read before the lock may have been changed meanwhile.
-        let before = organizations::lock_registry_creation(&mut tx, &granted).await.map_err(missing(organization))?;
-        if before != setting.as_str() {
-            organizations::set_registry_creation(&mut tx, &granted, setting).await?;
+        let before = organizations::lock_settings(&mut tx, &granted).await.map_err(missing(organization))?;
+        let after = Settings {
+            display_name: display_name.map_or(&*before.display_name, DisplayName::as_str).to_owned(),
+            registry_creation: registry_creation.map_or(before.registry_creation.clone(), |setting| setting.as_str().to_owned()),
+        };
+        if after != before {
+            organizations::set_settings(&mut tx, &granted, &after).await?;
+            // Only what changed.
+            let (mut old, mut new) = (Map::new(), Map::new());
+            for (field, was, is) in [
+                ("display_name", &before.display_name, &after.display_name),
+                ("registry_creation", &before.registry_creation, &after.registry_creation),
+            ] {
+                if was != is {
+                    old.insert(field.into(), json!(was));
+                    new.insert(field.into(), json!(is));
+                }
+            }
             let event = Event {
                 kind: Kind::OrganizationUpdated,
                 subject: subject(row.id),
-                before: Some(json!({ "registry_creation": before })),
-                after: Some(json!({ "registry_creation": setting.as_str() })),
+                before: Some(Value::Object(old)),
+                after: Some(Value::Object(new)),
             };
             audit::record(&mut tx, request.origin(), Some(row.id), &[event]).await?;
         }
         regalia_store::commit(tx).await?;
-        Ok(OrganizationRow { registry_creation: setting.as_str().to_owned(), ..row })
+        Ok(OrganizationRow { display_name: after.display_name, registry_creation: after.registry_creation, ..row })
     }
 
     /// Adds a user whom the caller sees, or changes a member's role. A member who has the role already stays as he is.

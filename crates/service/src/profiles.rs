@@ -76,15 +76,6 @@ impl Service {
         Ok(after)
     }
 
-    /// Sets where a user's runs go that name no entity: his own entity, or a team that he is in.
-    ///
-    /// # Errors
-    /// As [`Service::update_user`].
-    pub async fn set_default_entity(&self, request: &Request, user: &EntityName, entity: &EntityName) -> Result<UserRow> {
-        let profile = Profile { default_entity: Some(entity.clone()), ..Profile::default() };
-        self.update_user(request, user, &profile).await
-    }
-
     /// Sets a password and ends the account's sessions, but for the one that asks. Who changes his own has to know the old one,
     /// if there is one; a site administrator with an API key needs none, for anybody's.
     ///

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::{OrganizationId, UserId};
 use regalia_domain::names::{DisplayName, EntityName};
-use regalia_domain::roles::{OrganizationRole, RegistryCreation};
+use regalia_domain::roles::OrganizationRole;
 
 use crate::access::{AdministerOrganization, Caller, Granted, ManageSite};
 use crate::{Connection, Error, Result, Tx, entities};
@@ -140,14 +140,24 @@ pub async fn create(
     Ok(OrganizationId(id))
 }
 
-/// Who creates the organization's registries, which nobody else changes until the commit.
+/// What an organization's admins set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What people call it.
+    pub display_name: String,
+    /// Who creates its registries (rule 3).
+    pub registry_creation: String,
+}
+
+/// The organization's settings, which nobody else changes until the commit.
 ///
 /// # Errors
 /// `NotFound` when the organization has just been deleted.
-pub async fn lock_registry_creation(tx: &mut Tx, organization: &Granted<AdministerOrganization>) -> Result<String> {
-    sqlx::query_scalar!(
-        "-- organizations::lock_registry_creation
-        select registry_creation from organizations where id = $1 for no key update",
+pub async fn lock_settings(tx: &mut Tx, organization: &Granted<AdministerOrganization>) -> Result<Settings> {
+    sqlx::query_as!(
+        Settings,
+        "-- organizations::lock_settings
+        select display_name, registry_creation from organizations where id = $1 for no key update",
         organization.target().0
     )
     .fetch_optional(&mut **tx)
@@ -155,23 +165,21 @@ pub async fn lock_registry_creation(tx: &mut Tx, organization: &Granted<Administ
     .ok_or(Error::NotFound)
 }
 
-/// Changes who creates the organization's registries.
+/// Changes the organization's settings. Its entity name stays (rule 19).
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn set_registry_creation(
-    tx: &mut Tx,
-    organization: &Granted<AdministerOrganization>,
-    setting: RegistryCreation,
-) -> Result<()> {
+pub async fn set_settings(tx: &mut Tx, organization: &Granted<AdministerOrganization>, settings: &Settings) -> Result<()> {
     let done = sqlx::query!(
-        "-- organizations::set_registry_creation\nupdate organizations set registry_creation = $2 where id = $1",
+        "-- organizations::set_settings
+        update organizations set display_name = $2, registry_creation = $3 where id = $1",
         organization.target().0,
-        setting.as_str()
+        settings.display_name,
+        settings.registry_creation
     )
     .execute(&mut **tx)
     .await?;
-    crate::one("organizations::set_registry_creation", &done)
+    crate::one("organizations::set_settings", &done)
 }
 
 /// Makes a user the first admin of an organization that was just created.

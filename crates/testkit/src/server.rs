@@ -9,6 +9,7 @@ use regalia_domain::roles::{OrganizationRole, TeamRole};
 use regalia_server::http::{self, App, Patience};
 use regalia_server::serve::SystemRandom;
 use regalia_service::blobs::Blobs;
+use regalia_service::profiles::Profile;
 use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store, installation};
 use regalia_service::{Request, Service, Settings};
@@ -202,7 +203,8 @@ impl Server {
         self.organization("acme", "alice").await;
         self.team("acme", "alpha", "alice").await;
         self.join("acme", "bob", OrganizationRole::Member).await;
-        self.service.set_default_entity(&self.admin, &name("alice"), &name("alpha")).await.expect("a default is set");
+        let profile = Profile { default_entity: Some(name("alpha")), ..Profile::default() };
+        self.service.update_user(&self.admin, &name("alice"), &profile).await.expect("a default is set");
         (alice, bob, carol)
     }
 

@@ -209,13 +209,15 @@ pub struct OrganizationMemberRemovePayload {
     organization: Organization,
 }
 
-/// What to change in an organization.
+/// What to change in an organization; what isn't given stays.
 #[derive(InputObject)]
 pub struct OrganizationUpdateInput {
     /// Entity name of the organization, or its name if only one has it.
     organization: String,
+    /// What people call it: 1 to 128 characters, spaces allowed inside. Its entity name stays, so paths with that go on working.
+    display_name: Option<String>,
     /// Who creates its registries.
-    registry_creation: RegistryCreation,
+    registry_creation: Option<RegistryCreation>,
 }
 
 /// The changed organization.
@@ -250,8 +252,11 @@ impl OrganizationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The organization and what to change.")] input: OrganizationUpdateInput,
     ) -> Result<OrganizationUpdatePayload> {
-        let setting = input.registry_creation.into();
-        let row = ctx.service()?.set_registry_creation(ctx.request()?, &input.organization, setting).await.fail()?;
+        let display_name = input.display_name.as_deref().map(DisplayName::parse).transpose().parsed()?;
+        let creation = input.registry_creation.map(Into::into);
+        let service = ctx.service()?;
+        let row =
+            service.update_organization(ctx.request()?, &input.organization, display_name.as_ref(), creation).await.fail()?;
         ctx.forget()?;
         Ok(OrganizationUpdatePayload { organization: row.into() })
     }

@@ -209,22 +209,6 @@ pub struct UserDeletePayload {
     name: String,
 }
 
-/// Where a user's runs go that name no entity.
-#[derive(InputObject)]
-pub struct UserSetDefaultEntityInput {
-    /// The user's name.
-    user: String,
-    /// The user's own name, or that of a team that the user is in.
-    entity: String,
-}
-
-/// The account that was changed.
-#[derive(SimpleObject)]
-pub struct UserSetDefaultEntityPayload {
-    /// The user.
-    user: User,
-}
-
 /// What to change of an account; what isn't given stays.
 #[derive(InputObject)]
 pub struct UserUpdateInput {
@@ -331,19 +315,6 @@ impl UserMutation {
         let row = ctx.service()?.delete_user(ctx.request()?, &name).await.fail()?;
         ctx.forget()?;
         Ok(UserDeletePayload { name: row.name })
-    }
-
-    /// Sets where a user's runs go that name no entity. For the user and site administrators.
-    async fn user_set_default_entity(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user and the entity.")] input: UserSetDefaultEntityInput,
-    ) -> Result<UserSetDefaultEntityPayload> {
-        let user = EntityName::parse(&input.user).parsed()?;
-        let entity = EntityName::parse(&input.entity).parsed()?;
-        let row = ctx.service()?.set_default_entity(ctx.request()?, &user, &entity).await.fail()?;
-        ctx.forget()?;
-        Ok(UserSetDefaultEntityPayload { user: row.into() })
     }
 }
 

@@ -1095,14 +1095,14 @@ async fn the_invisible_is_as_the_absent() {
             "aloys",
         ),
         (
-            "userSetDefaultEntity",
-            "mutation($n: String!) { userSetDefaultEntity(input: { user: \"carol\", entity: $n }) { user { id } } }",
+            "userUpdate",
+            "mutation($n: String!) { userUpdate(input: { user: \"carol\", defaultEntity: $n }) { user { id } } }",
             "alpha",
             "aleph",
         ),
         (
-            "userSetDefaultEntity",
-            "mutation($n: String!) { userSetDefaultEntity(input: { user: $n, entity: \"carol\" }) { user { id } } }",
+            "userUpdate",
+            "mutation($n: String!) { userUpdate(input: { user: $n, defaultEntity: \"carol\" }) { user { id } } }",
             "alice",
             "aloys",
         ),

@@ -322,10 +322,9 @@ fragment Content on Version {
 "#;
 
 /// A mutation of our own: its field, the part of the payload to select.
-pub const NATIVE_MUTATIONS: [(&str, &str); 27] = [
+pub const NATIVE_MUTATIONS: [(&str, &str); 26] = [
     ("userCreate", "user { name }"),
     ("userDelete", "name"),
-    ("userSetDefaultEntity", "user { defaultEntity }"),
     ("userUpdate", "user { name displayName email defaultEntity }"),
     ("userSetPassword", "user { name hasPassword }"),
     ("serviceAccountCreate", "user { name displayName serviceAccount defaultEntity } apiKey { id name expiresAt } secret"),
@@ -602,7 +601,6 @@ impl World {
             ("organizationMemberSet", alice, json!({ "organization": "acme", "user": "bob", "role": "ADMIN" })),
             ("teamCreate", alice, json!({ "organization": "acme", "name": "beta", "admin": "bob" })),
             ("teamMemberSet", alice, json!({ "team": "beta", "user": "alice", "role": "MEMBER" })),
-            ("userSetDefaultEntity", alice, json!({ "user": "alice", "entity": "beta" })),
             ("userUpdate", alice, json!({ "displayName": "Alice A.", "defaultEntity": "alpha" })),
             ("userSetPassword", alice, json!({ "newPassword": "correct horse battery" })),
             ("serviceAccountCreate", alice, json!({ "team": "alpha", "name": "ci", "displayName": "CI" })),

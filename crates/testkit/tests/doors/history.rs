@@ -281,6 +281,8 @@ async fn each_mutation_writes_its_events_or_nothing() {
     let beta = entities[0]["name"].clone();
     own!(alice, "organizationUpdate", { "organization": "acme", "registryCreation": "ADMINS" }, ["organization.updated"], Same);
     own!(alice, "organizationUpdate", { "organization": "acme", "registryCreation": "MEMBERS" }, ["organization.updated"], Same);
+    own!(alice, "organizationUpdate", { "organization": "acme", "displayName": "ACME Inc." }, ["organization.updated"], Same);
+    own!(alice, "organizationUpdate", { "organization": "acme", "displayName": "acme" }, ["organization.updated"], Same);
     for role in ["MEMBER", "VIEWER"] {
         let kinds = ["organization_member.set"];
         own!(admin, "organizationMemberSet", { "organization": beta, "user": "bob", "role": role }, kinds, Same);
@@ -289,7 +291,7 @@ async fn each_mutation_writes_its_events_or_nothing() {
     own!(admin, "teamCreate", { "organization": beta, "name": "gamma", "admin": "dave" }, kinds, Refused);
     own!(admin, "teamMemberSet", { "team": "gamma", "user": "bob", "role": "MEMBER" }, ["team_member.set"], Same);
     own!(admin, "teamMemberSet", { "team": "gamma", "user": "bob", "role": "ADMIN" }, ["team_member.set"], Same);
-    own!(bob, "userSetDefaultEntity", { "user": "bob", "entity": "gamma" }, ["user.updated"], Same);
+    own!(bob, "userUpdate", { "user": "bob", "defaultEntity": "gamma" }, ["user.updated"], Same);
     let state = watch.state().await;
     let occupied = admin.graphql(&native_mutation("organizationDelete"), json!({ "input": { "organization": beta } })).await;
     assert_eq!((occupied.code(), watch.state().await), ("CONFLICT", state));

@@ -121,6 +121,16 @@ async fn rule_19_display_names_and_entity_names() {
     assert!(ambiguous.message().contains(&second) && ambiguous.message().contains(review["entityName"].as_str().unwrap()));
     let refused = own(&alice, "organizationUpdate", json!({ "organization": "Review Co", "registryCreation": "ADMINS" })).await;
     assert_eq!((code(&refused), refused.message()), ("INVALID", ambiguous.message()));
+
+    // Called something else it keeps its entity name, and the other one has the old display name for itself.
+    let entity = review["entityName"].as_str().unwrap();
+    let refused = own(&alice, "organizationUpdate", json!({ "organization": entity, "displayName": " " })).await;
+    assert_eq!(code(&refused), "INVALID");
+    own(&alice, "organizationUpdate", json!({ "organization": entity, "displayName": "Board of Review" })).await.expect_ok();
+    let renamed = json!({ "name": "Board of Review", "entityName": entity });
+    assert_eq!(found(&alice, "Board of Review").await.ok()["organization"], renamed);
+    assert_eq!(found(&alice, entity).await.ok()["organization"], renamed);
+    assert_eq!(found(&alice, "Review Co").await.ok()["organization"]["entityName"], second);
 }
 
 #[tokio::test]
@@ -139,20 +149,20 @@ async fn accounts() {
         (&admin, "userDelete", json!({ "name": "alpha" }), "NOT_FOUND"),
         (&admin, "userDelete", json!({ "name": "alice" }), "CONFLICT"),
         (&admin, "userDelete", json!({ "name": "admin" }), "CONFLICT"),
-        (&alice, "userSetDefaultEntity", json!({ "user": "bob", "entity": "bob" }), "FORBIDDEN"),
-        (&alice, "userSetDefaultEntity", json!({ "user": "carol", "entity": "carol" }), "NOT_FOUND"),
-        (&alice, "userSetDefaultEntity", json!({ "user": "nobody", "entity": "nobody" }), "NOT_FOUND"),
-        (&bob, "userSetDefaultEntity", json!({ "user": "bob", "entity": "alpha" }), "INVALID"),
-        (&bob, "userSetDefaultEntity", json!({ "user": "bob", "entity": "nothing" }), "INVALID"),
-        (&bob, "userSetDefaultEntity", json!({ "user": "bob", "entity": "acme" }), "INVALID"),
-        (&bob, "userSetDefaultEntity", json!({ "user": "bob", "entity": "alice" }), "INVALID"),
+        (&alice, "userUpdate", json!({ "user": "bob", "defaultEntity": "bob" }), "FORBIDDEN"),
+        (&alice, "userUpdate", json!({ "user": "carol", "defaultEntity": "carol" }), "NOT_FOUND"),
+        (&alice, "userUpdate", json!({ "user": "nobody", "defaultEntity": "nobody" }), "NOT_FOUND"),
+        (&bob, "userUpdate", json!({ "user": "bob", "defaultEntity": "alpha" }), "INVALID"),
+        (&bob, "userUpdate", json!({ "user": "bob", "defaultEntity": "nothing" }), "INVALID"),
+        (&bob, "userUpdate", json!({ "user": "bob", "defaultEntity": "acme" }), "INVALID"),
+        (&bob, "userUpdate", json!({ "user": "bob", "defaultEntity": "alice" }), "INVALID"),
     ] {
         let answer = own(client, field, input.clone()).await;
         assert_eq!(code(&answer), expected, "{field} {input}: {:?}", answer.errors);
     }
     assert_eq!(server.everything().await, before);
-    let set = own(&admin, "userSetDefaultEntity", json!({ "user": "alice", "entity": "alice" })).await.ok();
-    assert_eq!(set["userSetDefaultEntity"]["user"]["defaultEntity"], "alice");
+    let set = own(&admin, "userUpdate", json!({ "user": "alice", "defaultEntity": "alice" })).await.ok();
+    assert_eq!(set["userUpdate"]["user"]["defaultEntity"], "alice");
 
     // Colleagues see each other, a site administrator everybody.
     let names = async |client: &Client, query: &str| {
@@ -398,7 +408,7 @@ async fn rule_18_leaving_ends_what_belonging_gave() {
     let spec = VersionSpec::model("alpha", "net", b"weights");
     let version = alice.log(&spec).await.id;
     alice.link(&version, "acme", "teams", "Net", &[]).await.expect_ok();
-    own(&bob, "userSetDefaultEntity", json!({ "user": "bob", "entity": "alpha" })).await.expect_ok();
+    own(&bob, "userUpdate", json!({ "user": "bob", "defaultEntity": "alpha" })).await.expect_ok();
     // No door adds members to registries yet.
     let of = |name: &str| format!("(select id from projects where kind = 'registry' and name = '{name}')");
     let id = |name: &str| format!("(select id from entities where name = '{name}')");
@@ -456,7 +466,7 @@ async fn rule_18_leaving_ends_what_belonging_gave() {
 
     // The organization: team and registry roles, in one transaction; a membership elsewhere stays.
     server.join_team("alpha", "bob", TeamRole::Admin).await;
-    own(&bob, "userSetDefaultEntity", json!({ "user": "bob", "entity": "alpha" })).await.expect_ok();
+    own(&bob, "userUpdate", json!({ "user": "bob", "defaultEntity": "alpha" })).await.expect_ok();
     assert_eq!(bob.get(&url, &[]).await.0, 200);
     own(&admin, "organizationMemberRemove", json!({ "organization": "acme", "user": "bob" })).await.expect_ok();
     assert_eq!(

@@ -1630,8 +1630,8 @@ async fn operations(server: &Server, alice: &Client) -> Vec<(bool, &'static str,
         (false, "mutation($n: String!) { userDelete(input: { name: $n }) { name } }", json!({ "n": "nobody" })),
         (
             false,
-            "mutation($input: UserSetDefaultEntityInput!) { userSetDefaultEntity(input: $input) { user { id } } }",
-            json!({ "input": { "user": "alice", "entity": "alpha" } }),
+            "mutation($input: UserUpdateInput!) { userUpdate(input: $input) { user { id } } }",
+            json!({ "input": { "user": "alice", "defaultEntity": "alpha" } }),
         ),
         (
             false,

@@ -98,6 +98,19 @@ impl Admin {
     }
 }
 
+/// What is told of a member of an organization or a team.
+const MEMBER_COLUMNS: &[(&str, &str)] = &[
+    ("name", "/user/name"),
+    ("display_name", "/user/displayName"),
+    ("service_account", "/user/serviceAccount"),
+    ("role", "/role"),
+];
+
+/// The error when a query found nothing of that name.
+fn missing(noun: &str, name: &str) -> Failure {
+    Failure { code: "NOT_FOUND".into(), message: format!("The {noun} \"{name}\" is not found, or it isn't yours to see.") }
+}
+
 /// The text of a field; nothing where it is null.
 fn text(row: &Value, pointer: &str) -> String {
     match row.pointer(pointer) {

@@ -4,7 +4,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Map, json};
 
 use super::client::Server;
-use super::{fields, listed};
+use super::{MEMBER_COLUMNS, fields, listed, missing};
 use crate::cli::{Failure, Outcome};
 
 const COLUMNS: &[(&str, &str)] = &[("entity_name", "/entityName"), ("display_name", "/name"), ("created_at", "/createdAt")];
@@ -30,6 +30,15 @@ impl Role {
     }
 }
 
+/// Who creates an organization's registries.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Creation {
+    /// Members and admins
+    Members,
+    /// Admins only
+    Admins,
+}
+
 #[derive(Subcommand)]
 pub(super) enum Organization {
     /// Make an organization
@@ -42,8 +51,24 @@ pub(super) enum Organization {
     },
     /// List all organizations
     List,
+    /// Change what people call an organization, or who creates its registries
+    Update {
+        /// Entity name or display name
+        name: String,
+        /// What people call it; the entity name stays
+        #[arg(long, value_name = "NAME")]
+        display_name: Option<String>,
+        /// Who creates its registries
+        #[arg(long, value_enum)]
+        registry_creation: Option<Creation>,
+    },
     /// Delete an organization that owns nothing any more
     Delete {
+        /// Entity name or display name
+        name: String,
+    },
+    /// List an organization's members
+    Members {
         /// Entity name or display name
         name: String,
     },
@@ -86,6 +111,32 @@ impl Organization {
                 }";
                 let rows = server.all(document, "/organizations", Map::new()).await?.unwrap_or_default();
                 Ok(listed(&rows, COLUMNS))
+            }
+            Self::Update { name, display_name, registry_creation } => {
+                let document = "mutation ($input: OrganizationUpdateInput!) {
+                    organizationUpdate(input: $input) { organization { entityName name createdAt } }
+                }";
+                let creation = registry_creation.map(|who| match who {
+                    Creation::Members => "MEMBERS",
+                    Creation::Admins => "ADMINS",
+                });
+                let input = json!({ "organization": name, "displayName": display_name, "registryCreation": creation });
+                let data = server.execute(document, json!({ "input": input })).await?;
+                let row = fields(&data["organizationUpdate"]["organization"], COLUMNS);
+                Ok(Outcome::done(row, format!("Changed the organization \"{name}\".")))
+            }
+            Self::Members { name } => {
+                let document = "query ($name: String!, $first: Int, $after: String) {
+                    organization(name: $name) {
+                        members(first: $first, after: $after) {
+                            nodes { role user { name displayName serviceAccount } } pageInfo { hasNextPage endCursor }
+                        }
+                    }
+                }";
+                let mut variables = Map::new();
+                variables.insert("name".into(), name.as_str().into());
+                let rows = server.all(document, "/organization/members", variables).await?;
+                Ok(listed(&rows.ok_or_else(|| missing("organization", &name))?, MEMBER_COLUMNS))
             }
             Self::Delete { name } => {
                 let document = "mutation ($input: OrganizationDeleteInput!) { organizationDelete(input: $input) { entityName } }";

@@ -4,7 +4,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Map, json};
 
 use super::client::Server;
-use super::{fields, listed};
+use super::{MEMBER_COLUMNS, fields, listed, missing};
 use crate::cli::{Failure, Outcome};
 
 const COLUMNS: &[(&str, &str)] = &[("name", "/name"), ("organization", "/organization/entityName"), ("created_at", "/createdAt")];
@@ -44,6 +44,11 @@ pub(super) enum Team {
     List,
     /// Delete a team that owns nothing any more
     Delete {
+        /// The team
+        name: String,
+    },
+    /// List a team's members
+    Members {
         /// The team
         name: String,
     },
@@ -92,6 +97,19 @@ impl Team {
                 let document = "mutation ($input: TeamDeleteInput!) { teamDelete(input: $input) { name } }";
                 server.execute(document, json!({ "input": { "team": name } })).await?;
                 Ok(Outcome::done(json!({ "name": name }), format!("Deleted the team {name}.")))
+            }
+            Self::Members { name } => {
+                let document = "query ($name: String!, $first: Int, $after: String) {
+                    team(name: $name) {
+                        members(first: $first, after: $after) {
+                            nodes { role user { name displayName serviceAccount } } pageInfo { hasNextPage endCursor }
+                        }
+                    }
+                }";
+                let mut variables = Map::new();
+                variables.insert("name".into(), name.as_str().into());
+                let rows = server.all(document, "/team/members", variables).await?;
+                Ok(listed(&rows.ok_or_else(|| missing("team", &name))?, MEMBER_COLUMNS))
             }
             Self::AddMember { team, user, role } => {
                 let document = "mutation ($input: TeamMemberSetInput!) { teamMemberSet(input: $input) { team { name } } }";

@@ -37,7 +37,7 @@ pub(super) enum User {
         /// The user
         name: String,
     },
-    /// Change what people call a user, or the email address
+    /// Change what people call a user, the email address, or where runs go that name no entity
     Update {
         /// The user
         name: String,
@@ -47,18 +47,14 @@ pub(super) enum User {
         /// Email address; empty: none
         #[arg(long)]
         email: Option<String>,
+        /// Where runs go that name no entity: the user or one of the user's teams
+        #[arg(long, value_name = "NAME")]
+        default_entity: Option<String>,
     },
     /// Read a password for signing in with a browser from standard input, and end the user's sessions
     SetPassword {
         /// The user
         name: String,
-    },
-    /// Set where a user's runs go that name no entity
-    SetDefaultEntity {
-        /// The user
-        user: String,
-        /// The user himself or one of his teams
-        entity: String,
     },
 }
 
@@ -88,13 +84,13 @@ impl User {
                 server.execute(document, json!({ "input": { "name": name } })).await?;
                 Ok(Outcome::done(json!({ "name": name }), format!("Deleted the user {name}.")))
             }
-            Self::Update { name, display_name, email } => {
+            Self::Update { name, display_name, email, default_entity } => {
                 let document = "mutation ($input: UserUpdateInput!) {
                     userUpdate(input: $input) {
                         user { name displayName email siteAdmin serviceAccount defaultEntity createdAt }
                     }
                 }";
-                let mut input = json!({ "user": name });
+                let mut input = json!({ "user": name, "defaultEntity": default_entity });
                 for (field, value) in [("displayName", display_name), ("email", email)] {
                     if let Some(value) = value {
                         input[field] = if value.is_empty() { serde_json::Value::Null } else { value.into() };
@@ -109,14 +105,6 @@ impl User {
                 let input = json!({ "user": name, "newPassword": super::secret()? });
                 server.execute(document, json!({ "input": input })).await?;
                 Ok(Outcome::done(json!({ "name": name }), format!("Set the password of {name}.")))
-            }
-            Self::SetDefaultEntity { user, entity } => {
-                let document = "mutation ($input: UserSetDefaultEntityInput!) {
-                    userSetDefaultEntity(input: $input) { user { name displayName email siteAdmin serviceAccount defaultEntity createdAt } }
-                }";
-                let data = server.execute(document, json!({ "input": { "user": user, "entity": entity } })).await?;
-                let row = fields(&data["userSetDefaultEntity"]["user"], COLUMNS);
-                Ok(Outcome::done(row, format!("The default entity of {user} is {entity}.")))
             }
         }
     }
