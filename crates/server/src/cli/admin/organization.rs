@@ -56,7 +56,7 @@ pub(super) enum Organization {
         /// Entity name or display name
         name: String,
         /// What people call it; the entity name stays
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", required_unless_present = "registry_creation")]
         display_name: Option<String>,
         /// Who creates its registries
         #[arg(long, value_enum)]

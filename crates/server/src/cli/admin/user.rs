@@ -42,7 +42,7 @@ pub(super) enum User {
         /// The user
         name: String,
         /// What people call the user; empty: the name
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", required_unless_present_any = ["email", "default_entity"])]
         display_name: Option<String>,
         /// Email address; empty: none
         #[arg(long)]
