@@ -8,9 +8,10 @@ use regalia_domain::names::{DisplayName, EntityName};
 use regalia_store::access::{self, Caller, EntityRow, Granted, ManageAccount};
 use regalia_store::accounts::{self, KeyRow, Opened, UserRow};
 use regalia_store::audit::{self, Event, Kind, Origin};
-use regalia_store::{Error as StoreError, Tx};
+use regalia_store::{Error as StoreError, Tx, registry_members};
 use serde_json::json;
 
+use crate::registry_members::keep_admins;
 use crate::{Error, Page, Request, Result, Service};
 
 /// Longest label of a key, in characters.
@@ -146,8 +147,9 @@ impl Service {
     /// Deletes an account with its keys and memberships. A site administrator can't delete his own, so one always stays.
     ///
     /// # Errors
-    /// `Forbidden` unless the caller is a site administrator, or it is a service account of a team that he manages;
-    /// `NotFound`; `Conflict` when the account owns projects or files, or is the caller's.
+    /// `Forbidden` unless the caller is a site administrator, or it is a service account of a team that he manages, and then for
+    /// a registry's last direct admin unless he administers its organization (rule 16); `NotFound`; `Conflict` when the account
+    /// owns projects or files, or is the caller's.
     pub async fn delete_user(&self, request: &Request, name: &EntityName) -> Result<UserRow> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
@@ -155,11 +157,20 @@ impl Service {
         if !entity.as_ref().is_ok_and(|entity| entity.manages) {
             access::site(caller).map_err(site_only("delete accounts"))?;
         }
-        let entity = entity?;
-        let account = entity.manage_account(caller)?;
+        let account = entity?.manage_account(caller)?;
         if account.target() == caller.user {
             return Err(Error::Conflict("You can't delete your own account. Have another site administrator do it.".into()));
         }
+        // Its registries before the account itself, in the order of whoever changes members.
+        registry_members::lock_of(&mut tx, &account).await?;
+        accounts::lock_deletions(&mut tx, &account).await?;
+        // Whoever held the locks until now may have taken the right away.
+        let entity = user_entity(&mut tx, caller, name.as_str()).await?;
+        if !entity.manages {
+            access::site(caller).map_err(site_only("delete accounts"))?;
+        }
+        let account = entity.manage_account(caller)?;
+        keep_admins(&mut tx, caller, account.target(), name.as_str(), None).await?;
         let user = row(&mut tx, account.target()).await?;
         accounts::delete(&mut tx, &account).await.map_err(occupied("user", name.as_str(), "projects or files"))?;
         let event = Event {
@@ -216,6 +227,10 @@ impl Service {
         check_key(label, expires_at, self.clock.now())?;
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
+        let held = account(&mut tx, caller, user.as_str()).await?;
+        accounts::hold(&mut tx, &held).await?;
+        accounts::hold_credential(&mut tx, caller).await.map_err(ended)?;
+        // Until now the account may have been retired, or the right to it taken away.
         let account = account(&mut tx, caller, user.as_str()).await?;
         let row = accounts::insert_key(&mut tx, &account, label, key.hash(), expires_at).await.map_err(|error| match error {
             StoreError::Exists => {
@@ -353,6 +368,14 @@ pub(crate) fn key_created(key: ApiKeyId, user: UserId, label: &str, imported: bo
 pub(crate) async fn account(tx: &mut Tx, caller: &Caller, name: &str) -> Result<Granted<ManageAccount>> {
     let entity = user_entity(tx, caller, name).await?;
     entity.manage_account(caller).map_err(site_only("change somebody else's account or keys"))
+}
+
+/// What the caller came with has ended while the request was under way.
+pub(crate) fn ended(error: StoreError) -> Error {
+    match error {
+        StoreError::NotFound => Error::Unauthenticated("What you came with, a key or a session, has just been ended.".into()),
+        other => other.into(),
+    }
 }
 
 pub(crate) async fn row(connection: &mut regalia_store::Connection, user: UserId) -> Result<UserRow> {

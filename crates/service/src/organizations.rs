@@ -150,14 +150,12 @@ impl Service {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (row, granted) = administered(&mut tx, caller, organization).await?;
-        // What was read before the lock may have been changed meanwhile.
-        let before = organizations::lock_registry_creation(&mut tx, &granted).await.map_err(missing(organization))?;
-        if before != setting.as_str() {
+        if row.registry_creation != setting.as_str() {
             organizations::set_registry_creation(&mut tx, &granted, setting).await?;
             let event = Event {
                 kind: Kind::OrganizationUpdated,
                 subject: subject(row.id),
-                before: Some(json!({ "registry_creation": before })),
+                before: Some(json!({ "registry_creation": row.registry_creation })),
                 after: Some(json!({ "registry_creation": setting.as_str() })),
             };
             audit::record(&mut tx, request.origin(), Some(row.id), &[event]).await?;
@@ -182,7 +180,7 @@ impl Service {
         let mut tx = self.begin().await?;
         let (row, granted) = administered(&mut tx, caller, organization).await?;
         let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
-        let present = organizations::lock_member(&mut tx, &granted, member).await.map_err(missing(organization))?;
+        let present = organizations::role(&mut tx, &granted, member).await?;
         // Whoever manages the team has the keys of its service accounts, and must not get more by them.
         if let Some(home) = service_accounts::home(&mut tx, member).await?
             && (home != Some(row.id) || role != OrganizationRole::Member)
@@ -218,7 +216,7 @@ impl Service {
         let mut tx = self.begin().await?;
         let (row, granted) = administered(&mut tx, caller, organization).await?;
         let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
-        let present = organizations::lock_member(&mut tx, &granted, member).await.map_err(missing(organization))?;
+        let present = organizations::role(&mut tx, &granted, member).await?;
         keep_an_admin(&mut tx, caller, &granted, &row, user, present.as_deref()).await?;
         organizations::remove_member(&mut tx, &granted, member)
             .await
@@ -238,19 +236,27 @@ impl Service {
     }
 }
 
-/// An organization by either of its names, with the right to manage it.
+/// An organization by either of its names, which nobody else changes until the commit, with the right to manage it.
 pub(crate) async fn administered(
     tx: &mut Tx,
     caller: &Caller,
     name: &str,
 ) -> Result<(OrganizationRow, Granted<AdministerOrganization>)> {
     let row = named(tx, caller, name).await?;
-    let entity = access::entity(tx, caller, &row.name).await.map_err(missing(name))?;
-    let granted = entity.administer_organization(caller).map_err(Error::named(
+    let granted = grant(tx, caller, name, &row.name).await?;
+    organizations::lock(tx, &granted).await.map_err(missing(name))?;
+    // Whoever held the lock until now may have taken the right away, and changed what was read.
+    let granted = grant(tx, caller, name, &row.name).await?;
+    Ok((by_id(tx, row.id).await?, granted))
+}
+
+/// The right to manage an organization that goes by `name` in the request.
+async fn grant(tx: &mut Tx, caller: &Caller, name: &str, entity: &str) -> Result<Granted<AdministerOrganization>> {
+    let row = access::entity(tx, caller, entity).await.map_err(missing(name))?;
+    row.administer_organization(caller).map_err(Error::named(
         missing_text(name),
-        format!("Only an admin of the organization {} or a site administrator may do this.", row.name),
-    ))?;
-    Ok((row, granted))
+        format!("Only an admin of the organization {entity} or a site administrator may do this."),
+    ))
 }
 
 pub(crate) async fn named(connection: &mut Connection, caller: &Caller, name: &str) -> Result<OrganizationRow> {
@@ -269,7 +275,7 @@ async fn by_id(tx: &mut Tx, id: OrganizationId) -> Result<OrganizationRow> {
     organizations::organizations(tx, &[id.0]).await?.pop().ok_or_else(|| StoreError::NotFound.into())
 }
 
-/// Rule 16, under the lock that [`organizations::lock_member`] took.
+/// Rule 16, under the lock of [`administered`].
 async fn keep_an_admin(
     tx: &mut Tx,
     caller: &Caller,

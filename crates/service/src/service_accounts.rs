@@ -6,10 +6,10 @@ use regalia_domain::ids::{OrganizationId, TeamId, UserId};
 use regalia_domain::keys::ApiKey;
 use regalia_domain::names::{DisplayName, EntityName, EntitySuffix, display_as_entity, fitted_entity_name};
 use regalia_domain::roles::{OrganizationRole, TeamRole};
-use regalia_store::access::{self, AdministerTeam, Granted};
+use regalia_store::access;
 use regalia_store::accounts::{self, KeyRow, UserRow};
 use regalia_store::audit::{self, Event, Kind};
-use regalia_store::{Error as StoreError, Tx, service_accounts};
+use regalia_store::{Error as StoreError, service_accounts};
 use serde_json::json;
 
 use crate::accounts::{check_key, key_created, row, subject, taken};
@@ -45,7 +45,6 @@ impl Service {
         check_key(key.label, key.expires_at, self.clock.now())?;
         let mut tx = self.begin().await?;
         let (team, granted) = managed(&mut tx, caller, team).await?;
-        teams_lock(&mut tx, &granted).await?;
         let id = service_accounts::create(&mut tx, &granted, name, display_name).await.map_err(taken(name.as_str()))?;
         let user = row(&mut tx, id).await?;
         let entity = access::entity(&mut tx, caller, name.as_str()).await?;
@@ -73,7 +72,6 @@ impl Service {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (team, granted) = managed(&mut tx, caller, team).await?;
-        teams_lock(&mut tx, &granted).await?;
         let mut candidates = self.names(description);
         let id = loop {
             let name = candidates.next().ok_or_else(|| Error::from(StoreError::Exists))?;
@@ -97,12 +95,6 @@ impl Service {
                 .take(NAMES),
         )
     }
-}
-
-/// Keeps the organization's members as they are until the commit, as whoever joins one does (rule 18).
-async fn teams_lock(tx: &mut Tx, team: &Granted<AdministerTeam>) -> Result<()> {
-    regalia_store::teams::lock_member(tx, team, team.actor()).await?;
-    Ok(())
 }
 
 fn created(user: &UserRow, team: TeamId, organization: OrganizationId) -> Vec<Event> {
