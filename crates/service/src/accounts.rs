@@ -12,6 +12,7 @@ use regalia_store::{Error as StoreError, Tx, registry_members};
 use serde_json::json;
 
 use crate::registry_members::keep_admins;
+use crate::removal::{by_force, unprotected};
 use crate::{Error, Page, Request, Result, Service};
 
 /// Longest label of a key, in characters.
@@ -144,14 +145,16 @@ impl Service {
         Ok(user)
     }
 
-    /// Deletes an account with its keys and memberships. A site administrator can't delete his own, so one always stays.
+    /// Deletes an account with its keys and memberships; by force, with all that it holds. A site administrator can't delete his own,
+    /// so one always stays.
     ///
     /// # Errors
     /// `Forbidden` unless the caller is a site administrator, or it is a service account of a team that he manages, and then for
     /// a registry's last direct admin unless he administers its organization (rule 16); `NotFound`; `Conflict` when the account
-    /// owns projects or files, or is the caller's.
-    pub async fn delete_user(&self, request: &Request, name: &EntityName) -> Result<UserRow> {
+    /// owns projects or files, with the list if a version is linked under a protected alias (rule 24), or is the caller's.
+    pub async fn delete_user(&self, request: &Request, name: &EntityName, force: bool) -> Result<UserRow> {
         let caller = request.caller()?;
+        let site = by_force(caller, force)?;
         let mut tx = self.begin().await?;
         let entity = user_entity(&mut tx, caller, name.as_str()).await;
         if !entity.as_ref().is_ok_and(|entity| entity.manages) {
@@ -172,6 +175,12 @@ impl Service {
         let account = entity.manage_account(caller)?;
         keep_admins(&mut tx, caller, account.target(), name.as_str(), None).await?;
         let user = row(&mut tx, account.target()).await?;
+        let removal = unprotected(&mut tx, caller, site.as_ref(), &format!("user \"{name}\""), user.id.0).await?;
+        if let Some(site) = &site {
+            removal.execute(&mut tx, request, site, None).await?;
+            regalia_store::commit(tx).await?;
+            return Ok(user);
+        }
         accounts::delete(&mut tx, &account).await.map_err(occupied("user", name.as_str(), "projects or files"))?;
         let event = Event {
             kind: Kind::UserDeleted,
@@ -335,7 +344,7 @@ pub(crate) fn taken(name: &str) -> impl FnOnce(StoreError) -> Error {
 pub(crate) fn occupied(kind: &str, name: &str, content: &str) -> impl FnOnce(StoreError) -> Error {
     move |error| match error {
         StoreError::Exists => Error::Conflict(format!(
-            "The {kind} \"{name}\" still owns {content}, so it can't be deleted. Deleting content comes with a later version of this server."
+            "The {kind} \"{name}\" still owns {content}, so it can't be deleted. A site administrator can delete it by `force`, with all that it holds."
         )),
         StoreError::NotFound | StoreError::AffectedRows { .. } => Error::NotFound(format!("The {kind} \"{name}\" is not found.")),
         other => other.into(),

@@ -16,6 +16,7 @@ pub mod profiles;
 pub mod projects;
 pub mod registries;
 pub mod registry_members;
+mod removal;
 pub mod runs;
 pub mod service_accounts;
 pub mod sessions;

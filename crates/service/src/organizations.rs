@@ -6,10 +6,11 @@ use regalia_domain::roles::{OrganizationRole, RegistryCreation};
 use regalia_store::access::{self, AdministerOrganization, Caller, Granted};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::organizations::{self, MemberRow, OrganizationRow};
-use regalia_store::{Connection, Error as StoreError, Tx, service_accounts};
+use regalia_store::{Connection, Error as StoreError, Tx, removal, service_accounts};
 use serde_json::json;
 
 use crate::accounts::{occupied, site_only, subject as user_subject, user_entity};
+use crate::removal::{by_force, unprotected};
 use crate::service_accounts::keys_revoked;
 use crate::{Error, Page, Request, Result, Service};
 
@@ -97,15 +98,28 @@ impl Service {
         Ok(row)
     }
 
-    /// Deletes an organization and its memberships.
+    /// Deletes an organization and its memberships; by force, with its teams, their service accounts, its registries and all that they
+    /// hold.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden` unless the caller is its admin or a site administrator; `Conflict` when it still owns
-    /// teams, registries or files.
-    pub async fn delete_organization(&self, request: &Request, name: &str) -> Result<OrganizationRow> {
+    /// `NotFound`; `Forbidden` unless the caller is its admin or a site administrator, and for force a site administrator;
+    /// `Conflict` when it still owns teams, registries or files, with the list if a version is linked under a protected alias
+    /// (rule 24).
+    pub async fn delete_organization(&self, request: &Request, name: &str, force: bool) -> Result<OrganizationRow> {
         let caller = request.caller()?;
+        let site = by_force(caller, force)?;
         let mut tx = self.begin().await?;
+        if let Some(site) = &site {
+            let row = named(&mut tx, caller, name).await?;
+            removal::lock_registries(&mut tx, site, row.id).await?;
+        }
         let (row, granted) = administered(&mut tx, caller, name).await?;
+        let removal = unprotected(&mut tx, caller, site.as_ref(), &format!("organization \"{}\"", row.name), row.id.0).await?;
+        if let Some(site) = &site {
+            removal.execute(&mut tx, request, site, Some(row.id)).await?;
+            regalia_store::commit(tx).await?;
+            return Ok(row);
+        }
         organizations::delete(&mut tx, &granted).await.map_err(occupied(
             "organization",
             &row.name,

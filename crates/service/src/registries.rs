@@ -115,7 +115,7 @@ impl Service {
         let (project, granted) = administered(&mut tx, caller, registry).await?;
         // Nobody links into it from here on.
         let (rules, granted) = locked(&mut tx, caller, &granted).await.map_err(lost(&project))?;
-        audit::collections_deleted(&mut tx, request.origin(), granted.organization(), registry).await?;
+        audit::collections_deleted(&mut tx, request.origin(), granted.organization(), &[registry.0]).await?;
         registries::delete(&mut tx, &granted).await?;
         let event =
             Event { kind: Kind::RegistryDeleted, subject: subject(registry), before: Some(described(&rules)), after: None };

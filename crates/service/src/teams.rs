@@ -7,12 +7,13 @@ use regalia_store::access::{self, AdministerTeam, Caller, Granted};
 use regalia_store::accounts::{self, UserRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::teams::{self, BelongingRow, MemberRow, TeamRow};
-use regalia_store::{Error as StoreError, Tx, service_accounts};
+use regalia_store::{Error as StoreError, Tx, removal, service_accounts};
 use serde_json::json;
 
 use crate::accounts::{occupied, subject as user_subject, taken, user_entity};
 use crate::organizations::administered;
 use crate::registry_members::keep_admins;
+use crate::removal::{by_force, unprotected};
 use crate::service_accounts::retired;
 use crate::{Error, Page, Request, Result, Service};
 
@@ -86,15 +87,26 @@ impl Service {
         Ok(team)
     }
 
-    /// Deletes a team and its memberships.
+    /// Deletes a team and its memberships; by force, with its service accounts and all that they and it hold.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden` unless the caller is an admin of the team, its organization or the site; `Conflict` when it
-    /// still owns projects.
-    pub async fn delete_team(&self, request: &Request, name: &EntityName) -> Result<TeamRow> {
+    /// `NotFound`; `Forbidden` unless the caller is an admin of the team, its organization or the site, and for force of the site;
+    /// `Conflict` when it still owns projects, with the list if a version is linked under a protected alias (rule 24).
+    pub async fn delete_team(&self, request: &Request, name: &EntityName, force: bool) -> Result<TeamRow> {
         let caller = request.caller()?;
+        let site = by_force(caller, force)?;
         let mut tx = self.begin().await?;
+        if let Some(site) = &site {
+            let team = teams::named(&mut tx, caller, name.as_str()).await.map_err(missing(name.as_str()))?;
+            removal::lock_registries(&mut tx, site, team.organization_id).await?;
+        }
         let (team, granted) = managed(&mut tx, caller, name).await?;
+        let removal = unprotected(&mut tx, caller, site.as_ref(), &format!("team \"{name}\""), team.id.0).await?;
+        if let Some(site) = &site {
+            removal.execute(&mut tx, request, site, granted.organization()).await?;
+            regalia_store::commit(tx).await?;
+            return Ok(team);
+        }
         teams::delete(&mut tx, &granted).await.map_err(occupied("team", name.as_str(), "projects or service accounts"))?;
         let event =
             Event { kind: Kind::TeamDeleted, subject: subject(team.id), before: Some(json!({ "name": team.name })), after: None };

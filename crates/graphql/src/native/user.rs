@@ -200,6 +200,9 @@ pub struct UserCreatePayload {
 pub struct UserDeleteInput {
     /// The user's name.
     name: String,
+    /// For site administrators: deletes also all that the user holds, for ever, and whatever is linked under protected aliases.
+    #[graphql(default)]
+    force: bool,
 }
 
 /// The account that was deleted.
@@ -321,14 +324,14 @@ impl UserMutation {
     }
 
     /// Deletes an account with its API keys and memberships. For site administrators; a service account also for admins of
-    /// its team. Refused while the user owns projects or files.
+    /// its team. Refused while the user owns projects or files, but by `force`.
     async fn user_delete(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The account to delete.")] input: UserDeleteInput,
     ) -> Result<UserDeletePayload> {
         let name = EntityName::parse(&input.name).parsed()?;
-        let row = ctx.service()?.delete_user(ctx.request()?, &name).await.fail()?;
+        let row = ctx.service()?.delete_user(ctx.request()?, &name, input.force).await.fail()?;
         ctx.forget()?;
         Ok(UserDeletePayload { name: row.name })
     }

@@ -18,6 +18,7 @@ mod people;
 mod races;
 mod refusals;
 mod registries;
+mod removal;
 mod rights;
 mod schema;
 mod sessions;

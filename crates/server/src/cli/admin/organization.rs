@@ -42,10 +42,13 @@ pub(super) enum Organization {
     },
     /// List all organizations
     List,
-    /// Delete an organization that owns nothing any more
+    /// Delete an organization; one that still owns something only with --force
     Delete {
         /// Entity name or display name
         name: String,
+        /// Delete also all that it holds, for ever, whatever is linked under protected aliases
+        #[arg(long)]
+        force: bool,
     },
     /// Add a user, or change a member's role
     AddMember {
@@ -87,9 +90,9 @@ impl Organization {
                 let rows = server.all(document, "/organizations", Map::new()).await?.unwrap_or_default();
                 Ok(listed(&rows, COLUMNS))
             }
-            Self::Delete { name } => {
+            Self::Delete { name, force } => {
                 let document = "mutation ($input: OrganizationDeleteInput!) { organizationDelete(input: $input) { entityName } }";
-                let data = server.execute(document, json!({ "input": { "organization": name } })).await?;
+                let data = server.execute(document, json!({ "input": { "organization": name, "force": force } })).await?;
                 let row = fields(&data["organizationDelete"], &[("entity_name", "/entityName")]);
                 Ok(Outcome::done(row, format!("Deleted the organization \"{name}\".")))
             }
