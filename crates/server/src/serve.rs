@@ -9,6 +9,7 @@ use axum::serve::ListenerExt as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use regalia_domain::keys::ApiKey;
 use regalia_service::blobs::Blobs;
+use regalia_service::passwords::Hasher;
 use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store};
 use regalia_service::{Clock, Random, Service, Settings};
@@ -150,6 +151,7 @@ pub async fn service(config: &Config, store: Store) -> Result<Service, Error> {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         signer: Signer::new(keys),
+        hasher: Hasher::default(),
         settings: Settings { public_url: config.public_url.clone(), largest_file: config.largest_file_bytes },
     })
 }

@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use regalia_domain::digest::Sha256;
 use regalia_domain::ids::{SessionId, UserId};
+use regalia_domain::names::name_key;
 
 use crate::access::Caller;
 use crate::{Connection, Error, Result, Tx};
@@ -102,7 +103,7 @@ pub async fn tries(connection: &mut Connection, account: Sha256, address: &str, 
     .await?)
 }
 
-/// Forgets one try, which was refused unseen: so that being refused doesn't prolong itself.
+/// Forgets one try that nobody looked at: so that being refused doesn't prolong itself.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -140,12 +141,24 @@ pub async fn clear_old(connection: &mut Connection, now: DateTime<Utc>, idle: Ti
     Ok(())
 }
 
-/// The account that a try is for: one that is there by its number, so that its name and its address count together; else
-/// what was typed.
-#[must_use]
-pub fn account_key(user: Option<UserId>, typed: &str) -> Sha256 {
-    match user {
-        Some(user) => Sha256::of(format!("user:{user}").as_bytes()),
-        None => Sha256::of(format!("typed:{}", regalia_domain::names::name_key(typed)).as_bytes()),
+/// What tries of passwords are counted for.
+#[derive(Debug, Clone, Copy)]
+pub enum Counted<'a> {
+    /// What was typed as a name or an address by whoever signs in, in any case, whether or not there is such an account: else the count
+    /// would tell.
+    Typed(&'a str),
+    /// An account, by somebody who has it already and proves himself once more. Nobody else's tries are counted with these.
+    Own(UserId),
+}
+
+impl Counted<'_> {
+    /// As the table keeps it.
+    #[must_use]
+    pub fn key(self) -> Sha256 {
+        let text = match self {
+            Self::Typed(typed) => format!("typed:{}", name_key(typed)),
+            Self::Own(user) => format!("own:{user}"),
+        };
+        Sha256::of(text.as_bytes())
     }
 }

@@ -9,6 +9,7 @@ use regalia_domain::roles::{OrganizationRole, TeamRole};
 use regalia_server::http::{self, App, Patience};
 use regalia_server::serve::SystemRandom;
 use regalia_service::blobs::Blobs;
+use regalia_service::passwords::Hasher;
 use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store, installation};
 use regalia_service::{Request, Service, Settings};
@@ -273,6 +274,7 @@ async fn service(store: Store, directory: &Path, clock: Arc<SetClock>) -> Arc<Se
         clock,
         random: Arc::new(SystemRandom),
         signer: Signer::new(keys),
+        hasher: Hasher::default(),
         settings: Settings { public_url: None, largest_file: 64 * 1024 * 1024 },
     })
 }

@@ -251,11 +251,10 @@ async fn wrong_passwords_are_limited() {
     }
     let browser = server.anonymous();
     let other = browser.at(&twin.url);
-    // At once and through both servers: never more than ten are looked at. The address counts as the account that it is of.
-    own(&server.admin().await, "userUpdate", json!({ "user": "alice", "email": "alice@example.com" })).await.expect_ok();
+    // At once and through both servers: never more than ten are looked at.
     let tries = (0..24).map(|number| {
         let client = if number % 2 == 0 { &browser } else { &other };
-        sign_in(client, if number % 3 == 0 { "alice@example.com" } else { "alice" }, "wrong horse battery")
+        sign_in(client, "alice", "wrong horse battery")
     });
     let statuses: Vec<u16> = futures_util::future::join_all(tries).await.iter().map(|reply| reply.status).collect();
     assert!(statuses.iter().filter(|status| **status == 401).count() <= 10, "{statuses:?}");
@@ -285,4 +284,87 @@ async fn wrong_passwords_are_limited() {
     assert_eq!(begun[0]["after"]["address"], "192.0.2.7");
     server.clock.advance(TimeDelta::minutes(16));
     assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 200);
+}
+
+/// What is counted is what was typed, in any case, whether or not there is such an account: so the count doesn't tell.
+#[tokio::test]
+async fn the_count_of_tries_tells_of_no_account() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    with_password(&server, &alice).await;
+    own(&server.admin().await, "userUpdate", json!({ "user": "alice", "email": "alice@example.com" })).await.expect_ok();
+    let browser = server.anonymous();
+    // Whether the second way to write it is refused after ten tries of the first.
+    for (first, second, together) in [
+        ("alice", "ALICE", true),
+        ("nobody", "NoBody", true),
+        ("alice", "alice@example.com", false),
+        ("nobody", "nobody@example.com", false),
+        ("ＡＬＩＣＥ", "alice", true),
+    ] {
+        server.sql("delete from sign_in_attempts").await;
+        for _ in 0..10 {
+            assert_eq!(sign_in(&browser, first, "wrong horse battery").await.status, 401, "{first}");
+        }
+        let expected = if together { 429 } else { 401 };
+        assert_eq!(sign_in(&browser, second, "wrong horse battery").await.status, expected, "{first} and {second}");
+    }
+}
+
+/// Whoever has one address of an IPv6 network has them all.
+#[tokio::test]
+async fn an_ipv6_network_is_one_address() {
+    let server = Server::start().await;
+    server.people().await;
+    let browser = server.anonymous();
+    let from = async |address: &str| {
+        let answer = browser.request("POST", "/session", |request| {
+            let request = request.header("origin", browser.url()).header("x-forwarded-for", address);
+            request.json(&json!({ "name": "alice", "password": PASSWORD }))
+        });
+        answer.await.status
+    };
+    for number in 1..=10 {
+        assert_eq!(from(&format!("2001:db8:1:2::{number}")).await, 401);
+    }
+    assert_eq!(from("2001:db8:1:2:ffff::1").await, 429);
+    assert_eq!(from("2001:db8:1:3::1").await, 401);
+}
+
+/// A stranger's tries keep nobody from changing his password, and what the server was too busy to look at is no try.
+#[tokio::test]
+async fn nobody_is_locked_out_by_others_or_by_a_busy_server() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    with_password(&server, &alice).await;
+    let twin = server.twin().await;
+    let browser = server.anonymous();
+    for place in 0..6 {
+        for _ in 0..10 {
+            browser
+                .request("POST", "/session", |request| {
+                    let request = request.header("origin", browser.url()).header("x-forwarded-for", format!("192.0.2.{place}"));
+                    request.json(&json!({ "name": "alice", "password": "wrong horse battery" }))
+                })
+                .await;
+        }
+    }
+    assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 429, "50 from everywhere");
+    let change = async |old: &str, new: &str| own(&alice, "userSetPassword", json!({ "oldPassword": old, "newPassword": new })).await;
+    for wrong in 0..9 {
+        assert_eq!(change("wrong horse battery", PASSWORD).await.code(), "FORBIDDEN", "{wrong}");
+    }
+    change(PASSWORD, "another horse battery").await.expect_ok();
+    assert_eq!(server.number("select count(*) from sign_in_attempts where address like '(%'").await, 0, "right: forgotten");
+    server.clock.advance(TimeDelta::minutes(16));
+
+    // This server computes no hash any more.
+    server.service.hasher.places.close();
+    for _ in 0..20 {
+        let busy = sign_in(&browser, "alice", "another horse battery").await;
+        assert!(busy.status == 429 && busy.text().contains("at the moment"), "{}", busy.text());
+        assert_eq!(change("another horse battery", PASSWORD).await.code(), "TOO_MANY");
+    }
+    assert_eq!(server.number("select count(*) from sign_in_attempts where at > now() + interval '15 minutes'").await, 0);
+    assert_eq!(sign_in(&browser.at(&twin.url), "alice", "another horse battery").await.status, 200);
 }
