@@ -1,7 +1,6 @@
 //! Service accounts: users without a password that a team has for its machines (rules 15 and 46). What must not live here:
 //! their keys, which are as anybody's (`accounts`), but for the first one.
 
-use chrono::{DateTime, Utc};
 use regalia_domain::ids::{OrganizationId, TeamId, UserId};
 use regalia_domain::keys::ApiKey;
 use regalia_domain::names::{DisplayName, EntityName, EntitySuffix, display_as_entity, fitted_entity_name};
@@ -12,47 +11,44 @@ use regalia_store::audit::{self, Event, Kind};
 use regalia_store::{Error as StoreError, service_accounts};
 use serde_json::json;
 
-use crate::accounts::{check_key, key_created, row, subject, taken};
+use crate::accounts::{NewKey, key_created, row, subject, taken};
 use crate::teams::{managed, member_set};
 use crate::{Error, Request, Result, Service, organizations};
 
 /// How many names are tried where the server chooses one.
 const NAMES: usize = 5;
 
-/// A new service account's key, to be made with it.
-pub struct FirstKey<'a> {
-    /// What it is called in lists.
-    pub label: &'a str,
-    /// From when on it opens nothing.
-    pub expires_at: Option<DateTime<Utc>>,
-}
-
 impl Service {
     /// Makes a service account of a team with its first key, which is never to be had again.
     ///
     /// # Errors
     /// `NotFound`; `Forbidden` unless the caller is an admin of the team, its organization or the site; `Conflict` when the
-    /// name is taken; `Invalid`.
+    /// name is taken; of the key as [`Service::create_key`].
     pub async fn create_service_account(
         &self,
         request: &Request,
         team: &EntityName,
         name: &EntityName,
         display_name: Option<&DisplayName>,
-        key: FirstKey<'_>,
+        key: NewKey<'_>,
     ) -> Result<(UserRow, KeyRow, ApiKey)> {
         let caller = request.caller()?;
-        check_key(key.label, key.expires_at, self.clock.now())?;
+        key.check(self.clock.now())?;
+        let proof = self.prove(caller, key.password).await?;
         let mut tx = self.begin().await?;
         let (team, granted) = managed(&mut tx, caller, team).await?;
         let id = service_accounts::create(&mut tx, &granted, name, display_name).await.map_err(taken(name.as_str()))?;
         let user = row(&mut tx, id).await?;
         let entity = access::entity(&mut tx, caller, name.as_str()).await?;
         let secret = ApiKey::from_random(self.random_bytes());
-        let kept =
-            accounts::insert_key(&mut tx, &entity.manage_account(caller)?, key.label, secret.hash(), key.expires_at).await?;
+        let expires_at = key.end(&mut tx, caller).await?;
+        let account = entity.manage_account(caller)?;
+        let kept = accounts::insert_key(&mut tx, &account, key.label, secret.hash(), expires_at).await?;
+        if let Some(proof) = proof {
+            proof.forget(&mut tx).await?;
+        }
         let mut events = created(&user, team.id, team.organization_id);
-        events.push(key_created(kept.id, id, key.label, false, key.expires_at));
+        events.push(key_created(kept.id, id, key.label, false, expires_at));
         audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
         regalia_store::commit(tx).await?;
         Ok((user, kept, secret))

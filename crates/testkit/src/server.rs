@@ -8,6 +8,7 @@ use regalia_domain::names::{DisplayName, EntityName};
 use regalia_domain::roles::{OrganizationRole, TeamRole};
 use regalia_server::http::{self, App, Patience};
 use regalia_server::serve::SystemRandom;
+use regalia_service::accounts::NewKey;
 use regalia_service::blobs::Blobs;
 use regalia_service::passwords::Hasher;
 use regalia_service::signing::Signer;
@@ -158,7 +159,7 @@ impl Server {
 
     /// A client with a new key of a user.
     pub async fn client(&self, user: &str) -> Client {
-        let (_, key) = self.service.create_key(&self.admin, &name(user), "test", None).await.expect("a key is made");
+        let (_, key) = self.service.create_key(&self.admin, &name(user), NewKey { label: "test", ..NewKey::default() }).await.expect("a key is made");
         gates::secret(key.reveal());
         Client::new(&self.url, Some(key.reveal()))
     }

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use regalia_testkit::{Client, Reply, Server, secret};
 use serde_json::{Value, json};
 
+use crate::documents::{GENERATE_API_KEY, native_mutation};
 use crate::native::own;
 
 const PASSWORD: &str = "correct horse battery";
@@ -367,4 +368,53 @@ async fn nobody_is_locked_out_by_others_or_by_a_busy_server() {
     }
     assert_eq!(server.number("select count(*) from sign_in_attempts where at > now() + interval '15 minutes'").await, 0);
     assert_eq!(sign_in(&browser.at(&twin.url), "alice", "another horse battery").await.status, 200);
+}
+
+/// An open browser isn't enough for a key, which would outlive it: whoever makes one from a session proves himself by the password.
+#[tokio::test]
+async fn a_session_makes_keys_with_the_password_only() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    with_password(&server, &alice).await;
+    let browser = server.anonymous();
+    let cookie = cookie(&sign_in(&browser, "alice", PASSWORD).await);
+    let mutation = async |field: &str, input: Value| {
+        let body = json!({ "query": native_mutation(field), "variables": { "input": input } });
+        json_of(&send(&browser, "POST", "/graphql", Some(browser.url()), &cookie, Some(body)).await)
+    };
+    let imported = "old-0123456789abcdef0123456789abcdef01234567";
+    let ways = [
+        ("apiKeyCreate", json!({ "name": "laptop" })),
+        ("apiKeyImport", json!({ "secret": imported })),
+        ("serviceAccountCreate", json!({ "team": "alpha", "name": "robot" })),
+    ];
+    let before = server.everything().await;
+    for (field, input) in &ways {
+        let refused = mutation(field, input.clone()).await;
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{field}");
+        assert!(refused["errors"][0]["message"].as_str().unwrap().contains("currentPassword"), "{field}");
+    }
+    let wire = json!({ "query": GENERATE_API_KEY, "variables": { "description": "laptop" } });
+    assert_eq!(send(&browser, "POST", "/graphql", Some(browser.url()), &cookie, Some(wire)).await.status, 403);
+    assert_eq!(server.everything().await, before, "and no try was counted");
+    for (field, input) in &ways {
+        let mut input = input.clone();
+        input["currentPassword"] = json!("wrong horse battery");
+        assert_eq!(mutation(field, input.clone()).await["errors"][0]["extensions"]["code"], "FORBIDDEN", "{field}");
+        input["currentPassword"] = json!(PASSWORD);
+        let made = mutation(field, input).await;
+        assert!(made["errors"].is_null(), "{field}: {made}");
+        let secret = made["data"][field]["secret"].as_str().unwrap_or(imported);
+        assert_eq!(browser.with_key(secret).graphql(VIEWER, json!({})).await.status, 200);
+    }
+    // Wrong ones are counted as when one signs in; who comes with a key isn't concerned.
+    let mut codes = Vec::new();
+    for _ in 0..11 {
+        let refused = mutation("apiKeyCreate", json!({ "currentPassword": "wrong horse battery" })).await;
+        codes.push(refused["errors"][0]["extensions"]["code"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(codes.iter().filter(|code| *code == "FORBIDDEN").count(), 10, "{codes:?}");
+    assert_eq!(codes[10], "TOO_MANY");
+    assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 200);
+    own(&alice, "apiKeyCreate", json!({ "currentPassword": "is not looked at" })).await.expect_ok();
 }
