@@ -10,12 +10,12 @@ use regalia_domain::passwords::Password;
 use regalia_store::access::Caller;
 use regalia_store::accounts::{self, SignIn, UserRow};
 use regalia_store::audit::{self, Event, Kind, Origin};
-use regalia_store::sessions::{self, Counted, Tries};
+use regalia_store::sessions::{self, Browser, Counted, SessionRow, Tries};
 use regalia_store::{Error as StoreError, Tx};
 use serde_json::json;
 
 use crate::accounts::{row, subject as user_subject};
-use crate::{Error, Request, Result, Service};
+use crate::{Error, Page, Request, Result, Service};
 
 /// A session ends when it isn't used for so long,
 const IDLE: TimeDelta = TimeDelta::hours(12);
@@ -51,7 +51,7 @@ impl Service {
     ///
     /// # Errors
     /// `Unauthenticated`; `TooMany` after too many tries that failed.
-    pub async fn sign_in(&self, request: &Request, login: &str, password: &str, address: &str) -> Result<SignedIn> {
+    pub async fn sign_in(&self, request: &Request, login: &str, password: &str, browser: Browser<'_>) -> Result<SignedIn> {
         let wrong = || Error::Unauthenticated("This name and password don't belong together.".into());
         let login = login.trim();
         if login.is_empty() || login.chars().count() > LOGIN_CHARS || login.chars().any(char::is_control) {
@@ -61,7 +61,7 @@ impl Service {
         let found = accounts::by_login(&mut connection, login).await?;
         // No connection is held while a hash is computed.
         drop(connection);
-        let tried = Tried { account: Counted::Typed(login).key(), from: network(address) };
+        let tried = Tried { account: Counted::Typed(login).key(), from: network(browser.address) };
         let hash = found.as_ref().and_then(|found| found.password_hash.as_deref());
         let right = self.is_right(&tried, Some(password), hash).await?;
         let Some((SignIn { caller, .. }, hash)) = found.as_ref().zip(hash).filter(|_| right) else { return Err(wrong()) };
@@ -72,7 +72,7 @@ impl Service {
         let mut tx = self.begin().await?;
         tried.forget(&mut tx).await?;
         let session =
-            sessions::begin(&mut tx, caller, hash, Sha256::of(token.as_bytes()), now, expires_at).await.map_err(|error| {
+            sessions::begin(&mut tx, caller, hash, Sha256::of(token.as_bytes()), (now, expires_at), browser).await.map_err(|error| {
                 match error {
                     StoreError::NotFound => wrong(),
                     other => other.into(),
@@ -82,7 +82,7 @@ impl Service {
             kind: Kind::SessionBegun,
             subject: subject(session),
             before: None,
-            after: Some(json!({ "user": user_subject(caller.user), "address": address })),
+            after: Some(json!({ "user": user_subject(caller.user), "address": browser.address })),
         };
         let origin = Origin { actor: Some(caller.user), request: request.id };
         audit::record(&mut tx, origin, None, &[event]).await?;
@@ -123,15 +123,51 @@ impl Service {
             StoreError::NotFound => Error::Unauthenticated("You aren't signed in any more.".into()),
             other => other.into(),
         })?;
-        let event = Event {
-            kind: Kind::SessionEnded,
-            subject: subject(session),
-            before: Some(json!({ "user": user_subject(caller.user) })),
-            after: None,
-        };
-        audit::record(&mut tx, request.origin(), None, &[event]).await?;
+        audit::record(&mut tx, request.origin(), None, &[ended(caller, session)]).await?;
         regalia_store::commit(tx).await?;
         Ok(())
+    }
+
+    /// One page, newest first, of the caller's sessions, if he is among these users; nobody gets others'.
+    ///
+    /// # Errors
+    /// `Invalid` when `after` isn't a number.
+    pub async fn own_sessions(&self, caller: &Caller, users: &[i64], page: &Page) -> Result<Vec<SessionRow>> {
+        let before = match page.after.as_str() {
+            "" => i64::MAX,
+            text => text.parse().map_err(|_| Error::Invalid("`after` is not a cursor of a list of sessions.".into()))?,
+        };
+        let mut connection = self.store.read().await?;
+        Ok(sessions::own(&mut connection, caller, users, (self.clock.now(), IDLE), before, page.first).await?)
+    }
+
+    /// Ends one of the caller's sessions at once on every server.
+    ///
+    /// # Errors
+    /// `NotFound`, also for the sessions of others.
+    pub async fn end_session(&self, request: &Request, session: SessionId) -> Result<()> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        sessions::end_own(&mut tx, caller, session)
+            .await
+            .map_err(Error::named("There is no session of this id, it has ended already, or it isn't yours.", ""))?;
+        audit::record(&mut tx, request.origin(), None, &[ended(caller, session)]).await?;
+        regalia_store::commit(tx).await?;
+        Ok(())
+    }
+
+    /// Ends all of the caller's sessions but the one that he came with, at once on every server. Returns which.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn end_other_sessions(&self, request: &Request) -> Result<Vec<SessionId>> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let others = sessions::end_others(&mut tx, caller).await?;
+        let events: Vec<Event> = others.iter().map(|session| ended(caller, *session)).collect();
+        audit::record(&mut tx, request.origin(), None, &events).await?;
+        regalia_store::commit(tx).await?;
+        Ok(others)
     }
 
     /// Clears sessions that are over, and tries that count no more.
@@ -201,6 +237,15 @@ fn network(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V6(address)) => format!("{}/64", Ipv6Addr::from(u128::from(address) >> 64 << 64)),
         _ => address.to_owned(),
+    }
+}
+
+fn ended(caller: &Caller, session: SessionId) -> Event {
+    Event {
+        kind: Kind::SessionEnded,
+        subject: subject(session),
+        before: Some(json!({ "user": user_subject(caller.user) })),
+        after: None,
     }
 }
 

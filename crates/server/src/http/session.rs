@@ -6,11 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Extension, State};
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use regalia_service::store::accounts::UserRow;
+use regalia_service::store::sessions::Browser;
 use regalia_service::{Error, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,6 +21,9 @@ use super::{App, answer, graphql};
 
 /// A name and a password need no more.
 const MOST_BYTES: usize = 16 * 1024;
+
+/// How much is kept of what a browser calls itself.
+const USER_AGENT_CHARS: usize = 512;
 
 /// How long who tried too often is told to wait, in seconds.
 const COME_BACK: HeaderValue = HeaderValue::from_static("900");
@@ -74,7 +78,10 @@ pub(super) async fn sign_in(
         let sentence = "The body is not of the form {\"name\": \"NAME OR ADDRESS\", \"password\": \"PASSWORD\"}.";
         return answer::refuse(StatusCode::BAD_REQUEST, "INVALID", sentence);
     };
-    match app.service.sign_in(&request, &name, &password, &address).await {
+    let user_agent: Option<String> =
+        headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(|text| text.chars().take(USER_AGENT_CHARS).collect());
+    let browser = Browser { address: &address, user_agent: user_agent.as_deref() };
+    match app.service.sign_in(&request, &name, &password, browser).await {
         Ok(signed_in) => {
             let seconds = (signed_in.expires_at - app.service.clock.now()).num_seconds();
             told(&signed_in.user, Some(signed_in.expires_at), cookie(&request.base_url, &signed_in.token, seconds))

@@ -25,7 +25,7 @@ const COMMON: [&str; 10] = ["Boolean", "DateTime", "Float", "ID", "Int", "Int64"
 const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 41] = [
+const INTS: [&str; 42] = [
     "Artifact.versionIndex",
     "ArtifactCollection.aliases(first:)",
     "ArtifactCollection.artifacts(first:)",
@@ -64,6 +64,7 @@ const INTS: [&str; 41] = [
     "Team.members(first:)",
     "UploadUrlPart.partNumber",
     "User.apiKeys(first:)",
+    "User.sessions(first:)",
     "User.teams(first:)",
     "Version.files(first:)",
     "VersionedArtifactConnection.totalCount",

@@ -2,6 +2,7 @@
 //! server. What must not live here: how a password is set (`people`).
 
 use chrono::TimeDelta;
+use regalia_domain::ids::encode_id;
 use regalia_testkit::{Client, Reply, Server, secret};
 use serde_json::{Value, json};
 
@@ -417,4 +418,85 @@ async fn a_session_makes_keys_with_the_password_only() {
     assert_eq!(codes[10], "TOO_MANY");
     assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 200);
     own(&alice, "apiKeyCreate", json!({ "currentPassword": "is not looked at" })).await.expect_ok();
+}
+
+/// One's own sessions are listed, and ended one by one or all at once, on every server at once; nobody gets at others'.
+#[tokio::test]
+async fn sessions_are_listed_and_ended() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let (admin, twin) = (server.admin().await, server.twin().await);
+    for client in [&alice, &bob] {
+        with_password(&server, client).await;
+    }
+    let browser = server.anonymous();
+    let begin = async |name: &str, agent: &str| {
+        let answer = browser.request("POST", "/session", |request| {
+            let request = request.header("origin", browser.url()).header("user-agent", agent).header("x-forwarded-for", "192.0.2.7");
+            request.json(&json!({ "name": name, "password": PASSWORD }))
+        });
+        cookie(&answer.await)
+    };
+    let long = "x".repeat(600);
+    let (first, second, third) = (begin("alice", "Firefox").await, begin("alice", "Chromium").await, begin("alice", &long).await);
+    let bobs = begin("bob", "Firefox").await;
+    const LIST: &str = "query($first: Int, $after: String) { viewer { sessions(first: $first, after: $after) { nodes { id createdAt \
+                        lastUsedAt expiresAt address userAgent current } pageInfo { endCursor hasNextPage } } } }";
+    let list = async |cookie: &str, variables: Value| {
+        let body = json!({ "query": LIST, "variables": variables });
+        let answer = send(&browser.at(&twin.url), "POST", "/graphql", Some(&twin.url), cookie, Some(body)).await;
+        json_of(&answer)["data"]["viewer"]["sessions"].clone()
+    };
+    let all = list(&second, json!({})).await["nodes"].clone();
+    let agents: Vec<&str> = all.as_array().unwrap().iter().map(|session| session["userAgent"].as_str().unwrap()).collect();
+    assert_eq!(agents, [&long[..512], "Chromium", "Firefox"], "newest first");
+    let current: Vec<bool> = all.as_array().unwrap().iter().map(|session| session["current"].as_bool().unwrap()).collect();
+    assert_eq!(current, [false, true, false]);
+    assert_eq!(all[0]["address"], "192.0.2.7");
+    for moment in ["createdAt", "lastUsedAt", "expiresAt"] {
+        assert!(all[0][moment].is_string(), "{moment}");
+    }
+    let page = list(&second, json!({ "first": 2 })).await;
+    assert_eq!(page["pageInfo"]["hasNextPage"], true);
+    let rest = list(&second, json!({ "first": 2, "after": page["pageInfo"]["endCursor"] })).await;
+    assert_eq!(rest["nodes"], json!([all[2]]));
+
+    // By a key they are one's own as well; others', also for a site administrator, are nobody's.
+    let query = "query($n: String!) { user(name: $n) { sessions { nodes { id current } } } }";
+    let of = async |client: &Client, name: &str| client.graphql(query, json!({ "n": name })).await.ok()["user"]["sessions"].clone();
+    assert_eq!(of(&alice, "alice").await["nodes"].as_array().unwrap().len(), 3);
+    assert!(of(&admin, "alice").await.is_null() && of(&alice, "bob").await.is_null());
+
+    let end = async |cookie: &str, input: Value| {
+        let body = json!({ "query": native_mutation("sessionEnd"), "variables": { "input": input } });
+        json_of(&send(&browser, "POST", "/graphql", Some(browser.url()), cookie, Some(body)).await)
+    };
+    let before = server.everything().await;
+    let (absent, hidden) = (end(&bobs, json!({ "id": encode_id("Session", 999) })).await, end(&bobs, json!({ "id": all[0]["id"] })).await);
+    assert_eq!(absent["errors"][0]["extensions"]["code"], "NOT_FOUND");
+    assert_eq!(absent["errors"][0]["message"], hidden["errors"][0]["message"], "others' are as those that never were");
+    for input in [json!({}), json!({ "id": all[0]["id"], "others": true }), json!({ "id": encode_id("User", 1) }), json!({ "id": "?" })] {
+        assert_eq!(end(&second, input.clone()).await["errors"][0]["extensions"]["code"], "INVALID", "{input}");
+    }
+    assert_eq!(server.everything().await, before);
+
+    let other = browser.at(&twin.url);
+    assert_eq!(end(&second, json!({ "id": all[0]["id"] })).await["data"]["sessionEnd"]["ids"], json!([all[0]["id"]]));
+    assert_eq!((viewer(&other, &third).await.status, viewer(&other, &first).await.status), (401, 200));
+    assert_eq!(end(&second, json!({ "id": all[0]["id"] })).await["errors"][0]["extensions"]["code"], "NOT_FOUND");
+    assert_eq!(end(&second, json!({ "others": true })).await["data"]["sessionEnd"]["ids"], json!([all[2]["id"]]));
+    assert_eq!((viewer(&other, &first).await.status, viewer(&other, &second).await.status), (401, 200));
+    assert_eq!(end(&second, json!({ "others": true })).await["data"]["sessionEnd"]["ids"], json!([]));
+    // One's own too; and with a key all.
+    end(&second, json!({ "id": all[1]["id"] })).await;
+    assert_eq!(viewer(&other, &second).await.status, 401);
+    own(&bob, "sessionEnd", json!({ "others": true })).await.expect_ok();
+    assert_eq!(viewer(&other, &bobs).await.status, 401);
+    assert_eq!(server.number("select count(*) from audit_events where kind = 'session.ended'").await, 4);
+    // What is over isn't listed.
+    let idle = begin("alice", "Firefox").await;
+    server.clock.advance(TimeDelta::hours(13));
+    let busy = begin("alice", "Firefox").await;
+    assert_eq!(list(&busy, json!({})).await["nodes"].as_array().unwrap().len(), 1);
+    assert_eq!(viewer(&other, &idle).await.status, 401);
 }
