@@ -184,7 +184,7 @@ async fn run_on(config: &Config, database: &Database, mut signals: Signals) -> R
     first_start(config, &service, &url, local(address)).await?;
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
-    let router = http::router(App::new(service, Patience::default()));
+    let router = http::router(App::new(service, Patience::default(), config.trusted_proxies.clone()));
     // Small answers must not wait for the client's acknowledgement. A failure is no reason to refuse the connection.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let router = router.into_make_service_with_connect_info::<SocketAddr>();

@@ -7,6 +7,7 @@ mod content;
 mod graphiql;
 mod graphql;
 mod health;
+mod proxies;
 mod run_stream;
 mod session;
 mod storage;
@@ -28,6 +29,8 @@ use regalia_service::{Request, Service};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
+
+pub use proxies::Proxies;
 
 /// Header that names a request, in and out.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -51,18 +54,19 @@ impl Default for Patience {
 #[derive(Clone)]
 pub struct App {
     patience: Patience,
+    proxies: Arc<Proxies>,
     service: Arc<Service>,
     schema: RegaliaSchema,
     shape: Arc<Shape>,
 }
 
 impl App {
-    /// The routes' state.
+    /// The routes' state. The proxies are believed when they say whom they serve.
     #[must_use]
-    pub fn new(service: Arc<Service>, patience: Patience) -> Self {
+    pub fn new(service: Arc<Service>, patience: Patience, proxies: Proxies) -> Self {
         let schema = regalia_graphql::schema(Some(Arc::clone(&service)));
         let shape = Arc::new(Shape::of(&schema.sdl()));
-        Self { patience, service, schema, shape }
+        Self { patience, proxies: Arc::new(proxies), service, schema, shape }
     }
 }
 
@@ -101,7 +105,7 @@ async fn request(State(app): State<App>, mut http: HttpRequest, next: Next) -> R
     let span = tracing::info_span!("request", id = %id);
     async move {
         let credentials = auth::credentials(http.headers(), &base_url);
-        let address = session::address(http.extensions(), http.headers());
+        let address = session::address(&app.proxies, http.extensions(), http.headers());
         http.extensions_mut().insert(credentials);
         http.extensions_mut().insert(address);
         http.extensions_mut().insert(Request { caller: None, id, base_url });

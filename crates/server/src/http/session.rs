@@ -1,7 +1,7 @@
 //! `/session`: signing in with a password, who is signed in, signing out. The session itself is a row in the database; the
 //! browser has its secret in a cookie that no script can read. What must not live here: what a session opens (`auth`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::Json;
 use axum::body::Body;
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::auth::{self, Credentials, cookie_name};
-use super::{App, answer, graphql};
+use super::{App, Proxies, answer, graphql};
 
 /// A name and a password need no more.
 const MOST_BYTES: usize = 16 * 1024;
@@ -32,15 +32,11 @@ const COME_BACK: HeaderValue = HeaderValue::from_static("900");
 #[derive(Clone)]
 pub(super) struct Address(String);
 
-/// The address of the client, by which tries of passwords are counted: that of the connection. A proxy on this machine is
-/// believed when it says whom it serves, and then only the last it names, which is what it saw itself.
-pub(super) fn address(extensions: &Extensions, headers: &HeaderMap) -> Address {
+/// The address of the client, by which tries of passwords are counted: that of the connection, or of whom a proxy serves that is
+/// believed.
+pub(super) fn address(proxies: &Proxies, extensions: &Extensions, headers: &HeaderMap) -> Address {
     let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>() else { return Address("unknown".into()) };
-    // Each proxy adds at the end, some a line of their own.
-    let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
-    let served: Option<IpAddr> = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
-    let peer = peer.ip().to_canonical();
-    Address(served.filter(|_| peer.is_loopback()).unwrap_or(peer).to_canonical().to_string())
+    Address(proxies.client(peer.ip(), headers).to_string())
 }
 
 #[derive(Deserialize)]
