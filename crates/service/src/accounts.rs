@@ -265,12 +265,13 @@ impl Service {
         let expires_at = new.end(&mut tx, caller).await?;
         // Until now the account may have been retired, or the right to it taken away.
         let account = account(&mut tx, caller, user.as_str()).await?;
-        let row = accounts::insert_key(&mut tx, &account, new.label, key.hash(), expires_at).await.map_err(|error| match error {
-            StoreError::Exists => {
-                Error::Conflict("This API key already exists here, or did until it was revoked. Use another one.".into())
-            }
-            other => other.into(),
-        })?;
+        let row =
+            accounts::insert_key(&mut tx, &account, new.label, key.hash(), expires_at).await.map_err(|error| match error {
+                StoreError::Exists => {
+                    Error::Conflict("This API key already exists here, or did until it was revoked. Use another one.".into())
+                }
+                other => other.into(),
+            })?;
         if let Some(proof) = proof {
             proof.forget(&mut tx).await?;
         }

@@ -131,7 +131,11 @@ impl Service {
 }
 
 /// The account of a name, with the right to set its password.
-async fn settable(connection: &mut Connection, caller: &Caller, user: &EntityName) -> Result<access::Granted<access::ManageAccount>> {
+async fn settable(
+    connection: &mut Connection,
+    caller: &Caller,
+    user: &EntityName,
+) -> Result<access::Granted<access::ManageAccount>> {
     let entity = user_entity(connection, caller, user.as_str()).await?;
     entity.manage_account(caller).map_err(site_only("set somebody else's password"))
 }

@@ -98,7 +98,8 @@ impl Service {
         };
         let granted = project.grant::<Administer>(caller).map_err(forbidden_project(&project))?;
         let (rules, granted) = locked(&mut tx, caller, &granted).await.map_err(lost(&project))?;
-        update(&mut tx, request, &granted, rules, &RegistryFields { name: Some(new.clone()), ..RegistryFields::default() }).await?;
+        update(&mut tx, request, &granted, rules, &RegistryFields { name: Some(new.clone()), ..RegistryFields::default() })
+            .await?;
         let project = access::project(&mut tx, caller, project.id).await?;
         regalia_store::commit(tx).await?;
         Ok(project)
@@ -177,7 +178,11 @@ pub(crate) async fn administered(tx: &mut Tx, caller: &Caller, registry: Project
 
 /// The registry's rules, which nobody else changes until the commit, with the right to: whoever held the lock until now may have
 /// taken it away.
-async fn locked(tx: &mut Tx, caller: &Caller, registry: &Granted<Administer>) -> Result<(Rules, Granted<Administer>), StoreError> {
+async fn locked(
+    tx: &mut Tx,
+    caller: &Caller,
+    registry: &Granted<Administer>,
+) -> Result<(Rules, Granted<Administer>), StoreError> {
     let rules = registries::lock(tx, registry).await?;
     let granted = access::project(tx, caller, registry.target()).await?.grant(caller)?;
     Ok((rules, granted))

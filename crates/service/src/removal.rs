@@ -164,7 +164,10 @@ mod tests {
             seen,
         };
         assert_eq!(listed(&[one(1, true)], 1), "registry1/Line:best");
-        assert_eq!(listed(&[one(1, true), one(2, true), one(3, false)], 3), "registry1/Line:best, registry2/Line:best and 1 more");
+        assert_eq!(
+            listed(&[one(1, true), one(2, true), one(3, false)], 3),
+            "registry1/Line:best, registry2/Line:best and 1 more"
+        );
         assert_eq!(listed(&[one(1, false)], 1), "1 in registries that you don't see");
         let many: Vec<_> = (0..50).map(|number| one(number, true)).collect();
         let text = listed(&many, 70);

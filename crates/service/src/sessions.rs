@@ -71,12 +71,11 @@ impl Service {
         let expires_at = now + LONGEST;
         let mut tx = self.begin().await?;
         tried.forget(&mut tx).await?;
-        let session =
-            sessions::begin(&mut tx, caller, hash, Sha256::of(token.as_bytes()), (now, expires_at), browser).await.map_err(|error| {
-                match error {
-                    StoreError::NotFound => wrong(),
-                    other => other.into(),
-                }
+        let session = sessions::begin(&mut tx, caller, hash, Sha256::of(token.as_bytes()), (now, expires_at), browser)
+            .await
+            .map_err(|error| match error {
+                StoreError::NotFound => wrong(),
+                other => other.into(),
             })?;
         let event = Event {
             kind: Kind::SessionBegun,
@@ -200,8 +199,7 @@ impl Service {
         let now = self.clock.now();
         let mut connection = self.store.read().await?;
         let attempt = sessions::note_try(&mut connection, tried.account, &tried.from, now).await?;
-        let Tries { pair, account, address } =
-            sessions::tries(&mut connection, tried.account, &tried.from, now - WINDOW).await?;
+        let Tries { pair, account, address } = sessions::tries(&mut connection, tried.account, &tried.from, now - WINDOW).await?;
         if pair > MOST_OF_PAIR || account > MOST_OF_ACCOUNT || address > MOST_OF_ADDRESS {
             sessions::forget_try(&mut connection, attempt).await?;
             return Err(Error::TooMany(format!(

@@ -529,10 +529,12 @@ pub async fn hold_credential(tx: &mut Tx, caller: &Caller) -> Result<Option<Date
             .fetch_optional(&mut **tx)
             .await?
         }
-        (None, Some(session)) => sqlx::query_scalar!("-- accounts::hold_session\nselect id from sessions where id = $1 for share", session.0)
-            .fetch_optional(&mut **tx)
-            .await?
-            .map(|_| None),
+        (None, Some(session)) => {
+            sqlx::query_scalar!("-- accounts::hold_session\nselect id from sessions where id = $1 for share", session.0)
+                .fetch_optional(&mut **tx)
+                .await?
+                .map(|_| None)
+        }
         (None, None) => None,
     };
     held.ok_or(Error::NotFound)

@@ -101,13 +101,10 @@ pub async fn own(
 /// # Errors
 /// `NotFound` when it has ended already, isn't his or never was.
 pub async fn end_own(tx: &mut Tx, caller: &Caller, session: SessionId) -> Result<()> {
-    let done = sqlx::query!(
-        "-- sessions::end_own\ndelete from sessions where id = $1 and user_id = $2",
-        session.0,
-        caller.user.0
-    )
-    .execute(&mut **tx)
-    .await?;
+    let done =
+        sqlx::query!("-- sessions::end_own\ndelete from sessions where id = $1 and user_id = $2", session.0, caller.user.0)
+            .execute(&mut **tx)
+            .await?;
     if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
 }
 

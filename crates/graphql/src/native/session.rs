@@ -90,7 +90,8 @@ impl SessionMutation {
             }
             (None, true) => service.end_other_sessions(request).await.fail()?,
             _ => {
-                let sentence = "Say which sessions to end: one by its `id`, or `others: true` for all but the one that you come with.";
+                let sentence =
+                    "Say which sessions to end: one by its `id`, or `others: true` for all but the one that you come with.";
                 return Err(Error::Invalid(sentence.into())).fail();
             }
         };

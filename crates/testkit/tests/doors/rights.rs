@@ -182,13 +182,10 @@ async fn rule_18_no_key_is_made_by_who_has_just_lost_the_right() {
     let lower = format!("delete from organization_members where user_id = {robots}");
     let home = "update users set service_team_id = null where service_account";
     let before = server.number("select count(*) from api_keys").await;
-    let answers = join(
-        server.sql(&format!("begin; {lock}; select pg_sleep({HELD}); {lower}; {home}; commit")),
-        async {
-            tokio::time::sleep(Duration::from_millis(400)).await;
-            join_all((0..TASKS).map(make(dave.clone(), "robot"))).await
-        },
-    )
+    let answers = join(server.sql(&format!("begin; {lock}; select pg_sleep({HELD}); {lower}; {home}; commit")), async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        join_all((0..TASKS).map(make(dave.clone(), "robot"))).await
+    })
     .await
     .1;
     assert!(answers.iter().all(|answer| answer.code() == "NOT_FOUND"), "{:?}", answers[0].errors);
@@ -196,7 +193,9 @@ async fn rule_18_no_key_is_made_by_who_has_just_lost_the_right() {
     // The key that asks is revoked.
     let lock = format!("select 1 from users where id = {alices} for update");
     let answers = join(
-        server.sql(&format!("begin; {lock}; select pg_sleep({HELD}); update api_keys set revoked_at = now() where user_id = {alices}; commit")),
+        server.sql(&format!(
+            "begin; {lock}; select pg_sleep({HELD}); update api_keys set revoked_at = now() where user_id = {alices}; commit"
+        )),
         async {
             tokio::time::sleep(Duration::from_millis(400)).await;
             join_all((0..TASKS).map(make(alice.clone(), "alice"))).await

@@ -258,6 +258,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
             vec![
                 declared::<native::user::UserMutation>(),
                 declared::<native::api_key::ApiKeyMutation>(),
+                declared::<native::session::SessionMutation>(),
                 declared::<native::service_account::ServiceAccountMutation>(),
                 declared::<native::organization::OrganizationMutation>(),
                 declared::<native::team::TeamMutation>(),

@@ -352,7 +352,8 @@ async fn nobody_is_locked_out_by_others_or_by_a_busy_server() {
         }
     }
     assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 429, "50 from everywhere");
-    let change = async |old: &str, new: &str| own(&alice, "userSetPassword", json!({ "oldPassword": old, "newPassword": new })).await;
+    let change =
+        async |old: &str, new: &str| own(&alice, "userSetPassword", json!({ "oldPassword": old, "newPassword": new })).await;
     for wrong in 0..9 {
         assert_eq!(change("wrong horse battery", PASSWORD).await.code(), "FORBIDDEN", "{wrong}");
     }
@@ -432,7 +433,8 @@ async fn sessions_are_listed_and_ended() {
     let browser = server.anonymous();
     let begin = async |name: &str, agent: &str| {
         let answer = browser.request("POST", "/session", |request| {
-            let request = request.header("origin", browser.url()).header("user-agent", agent).header("x-forwarded-for", "192.0.2.7");
+            let request =
+                request.header("origin", browser.url()).header("user-agent", agent).header("x-forwarded-for", "192.0.2.7");
             request.json(&json!({ "name": name, "password": PASSWORD }))
         });
         cookie(&answer.await)
@@ -463,7 +465,8 @@ async fn sessions_are_listed_and_ended() {
 
     // By a key they are one's own as well; others', also for a site administrator, are nobody's.
     let query = "query($n: String!) { user(name: $n) { sessions { nodes { id current } } } }";
-    let of = async |client: &Client, name: &str| client.graphql(query, json!({ "n": name })).await.ok()["user"]["sessions"].clone();
+    let of =
+        async |client: &Client, name: &str| client.graphql(query, json!({ "n": name })).await.ok()["user"]["sessions"].clone();
     assert_eq!(of(&alice, "alice").await["nodes"].as_array().unwrap().len(), 3);
     assert!(of(&admin, "alice").await.is_null() && of(&alice, "bob").await.is_null());
 
@@ -472,10 +475,13 @@ async fn sessions_are_listed_and_ended() {
         json_of(&send(&browser, "POST", "/graphql", Some(browser.url()), cookie, Some(body)).await)
     };
     let before = server.everything().await;
-    let (absent, hidden) = (end(&bobs, json!({ "id": encode_id("Session", 999) })).await, end(&bobs, json!({ "id": all[0]["id"] })).await);
+    let (absent, hidden) =
+        (end(&bobs, json!({ "id": encode_id("Session", 999) })).await, end(&bobs, json!({ "id": all[0]["id"] })).await);
     assert_eq!(absent["errors"][0]["extensions"]["code"], "NOT_FOUND");
     assert_eq!(absent["errors"][0]["message"], hidden["errors"][0]["message"], "others' are as those that never were");
-    for input in [json!({}), json!({ "id": all[0]["id"], "others": true }), json!({ "id": encode_id("User", 1) }), json!({ "id": "?" })] {
+    for input in
+        [json!({}), json!({ "id": all[0]["id"], "others": true }), json!({ "id": encode_id("User", 1) }), json!({ "id": "?" })]
+    {
         assert_eq!(end(&second, input.clone()).await["errors"][0]["extensions"]["code"], "INVALID", "{input}");
     }
     assert_eq!(server.everything().await, before);
