@@ -10,6 +10,7 @@ mod health;
 mod proxies;
 mod run_stream;
 mod session;
+mod signin;
 mod storage;
 
 use std::sync::Arc;
@@ -78,6 +79,8 @@ pub fn router(app: App) -> Router {
         .route("/ready", get(health::ready))
         .route("/graphql", post(graphql::graphql))
         .route("/session", get(session::show).post(session::sign_in).delete(session::sign_out))
+        .route("/signin", get(signin::page))
+        .route("/signin/{*asset}", get(signin::asset))
         .route("/graphiql", get(graphiql::page))
         .route("/graphiql/", get(graphiql::home))
         .route("/graphiql/{*asset}", get(graphiql::asset))
