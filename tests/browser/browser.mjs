@@ -1,5 +1,5 @@
-// What the tests in a browser share: a headless Chromium that reaches nothing but the server under test, what a person does in GraphiQL,
-// and the end. The server, its contents and the expected answer are the caller's, through the environment:
+// What the tests in a browser share: a headless Chromium that reaches nothing but the server under test, what a person does in
+// GraphiQL, and the end. The server, its contents and the expected answer are the caller's, through the environment:
 //
 //   REGALIA_URL         where the server is, for example http://127.0.0.1:8080
 //   REGALIA_QUERY       a GraphQL text

@@ -1,5 +1,5 @@
-// GraphiQL as a person sees it: the page without a key, with the key, its own example, the caller's query, the documentation, a wrong
-// key, and where the key is kept. Beside what browser.mjs reads from the environment:
+// GraphiQL as a person sees it: the page without a key, with the key, its own example, the caller's query, the documentation, a
+// wrong key, and where the key is kept. Beside what browser.mjs reads from the environment:
 //
 //   REGALIA_API_KEY     a valid key
 import { base, expected, notice, page, paste, query, resultPane, resultWith, run, screenshot, setting, shown, take, until } from './browser.mjs';

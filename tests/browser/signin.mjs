@@ -1,6 +1,6 @@
-// Signing in as a person does, by keyboard and by what a screen reader hears: a wrong password, the right one, GraphiQL by the session
-// alone, the list of sessions and their end, a new password, signing out, and what is refused after that. Beside what browser.mjs reads
-// from the environment:
+// Signing in as a person does, by keyboard and by what a screen reader hears: a wrong password, the right one, GraphiQL by the
+// session alone, the list of sessions and their end, a new password, signing out, and what is refused after that. Beside what
+// browser.mjs reads from the environment:
 //
 //   REGALIA_USER        who signs in
 //   REGALIA_PASSWORD    the password

@@ -1,6 +1,6 @@
-// The GraphiQL page: GraphiQL itself, and above it a bar that takes an API key, or says who is signed in. The key lives in sessionStorage
-// and in the Authorization header of requests to this server, and nowhere else: no cookie, no localStorage, no URL. Without a key the
-// session counts, whose cookie no script reads.
+// The GraphiQL page: GraphiQL itself, and above it a bar that takes an API key, or says who is signed in. The key lives in
+// sessionStorage and in the Authorization header of requests to this server, and nowhere else: no cookie, no localStorage, no
+// URL. Without a key the session counts, whose cookie no script reads.
 import 'monaco-graphql/esm/monaco-editor.js'; // first, for its styles: GraphiQL's have to come after them
 import '@graphiql/react/style.css';
 import '@graphiql/plugin-doc-explorer/style.css';

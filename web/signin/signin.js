@@ -1,5 +1,5 @@
-// The page to sign in on: the form, and for who is signed in his sessions and his password. The session is a cookie that no script reads;
-// nothing is kept here.
+// The page to sign in on: the form, and for who is signed in his sessions and his password. The session is a cookie that no
+// script reads; nothing is kept here.
 
 // Both follow from this script's own address, <prefix>/signin/signin.js.
 const endpoint = (name) => new URL(`../${name}`, import.meta.url);

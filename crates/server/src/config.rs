@@ -219,7 +219,8 @@ fn trusted_proxies(list: &[String]) -> Result<Proxies> {
     let texts: &[String] = if matches!(list, [word] if word == "none") { &[] } else { list };
     Proxies::parse(texts.iter().map(String::as_str)).map_err(|text| {
         ConfigError(format!(
-            "trusted_proxies can't be used: {text:?} is no IP address, such as 10.0.0.1, and no network, such as 10.0.0.0/8 or fd00::/8."
+            "trusted_proxies can't be used: {text:?} is no IP address, such as 10.0.0.1, and no network, such as 10.0.0.0/8 or \
+             fd00::/8."
         ))
     })
 }

@@ -45,8 +45,8 @@ impl NewKey<'_> {
         check_label(self.label)
     }
 
-    /// When the key ends, made by this caller, whose own key or session doesn't end before the commit: no key outlives the one that made
-    /// it, else an end would be none.
+    /// When the key ends, made by this caller, whose own key or session doesn't end before the commit: no key outlives the one
+    /// that made it, else an end would be none.
     pub(crate) async fn end(&self, tx: &mut Tx, caller: &Caller) -> Result<Option<DateTime<Utc>>> {
         let own = accounts::hold_credential(tx, caller).await.map_err(ended)?;
         match (self.expires_at, own) {
@@ -181,8 +181,8 @@ impl Service {
         Ok(user)
     }
 
-    /// Deletes an account with its keys and memberships; by force, with all that it holds. A site administrator can't delete his own,
-    /// so one always stays.
+    /// Deletes an account with its keys and memberships; by force, with all that it holds. A site administrator can't delete his
+    /// own, so one always stays.
     ///
     /// # Errors
     /// `Forbidden` unless the caller is a site administrator, or it is a service account of a team that he manages, and then for
@@ -281,8 +281,8 @@ impl Service {
         Ok(row)
     }
 
-    /// Has a caller who came with a session prove by his password that it is he who makes a key: the key outlives the session, and an
-    /// open browser must not be enough. Who came with a key has one already.
+    /// Has a caller who came with a session prove by his password that it is he who makes a key: the key outlives the session,
+    /// and an open browser must not be enough. Who came with a key has one already.
     ///
     /// # Errors
     /// `Forbidden` without it; `TooMany` after too many wrong ones.
@@ -399,7 +399,8 @@ pub(crate) fn taken(name: &str) -> impl FnOnce(StoreError) -> Error {
 pub(crate) fn occupied(kind: &str, name: &str, content: &str) -> impl FnOnce(StoreError) -> Error {
     move |error| match error {
         StoreError::Exists => Error::Conflict(format!(
-            "The {kind} \"{name}\" still owns {content}, so it can't be deleted. A site administrator can delete it by `force`, with all that it holds."
+            "The {kind} \"{name}\" still owns {content}, so it can't be deleted. A site administrator can delete it by `force`, with \
+             all that it holds."
         )),
         StoreError::NotFound | StoreError::AffectedRows { .. } => Error::NotFound(format!("The {kind} \"{name}\" is not found.")),
         other => other.into(),

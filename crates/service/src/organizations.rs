@@ -98,8 +98,8 @@ impl Service {
         Ok(row)
     }
 
-    /// Deletes an organization and its memberships; by force, with its teams, their service accounts, its registries and all that they
-    /// hold.
+    /// Deletes an organization and its memberships; by force, with its teams, their service accounts, its registries and all that
+    /// they hold.
     ///
     /// # Errors
     /// `NotFound`; `Forbidden` unless the caller is its admin or a site administrator, and for force a site administrator;

@@ -1,5 +1,5 @@
-//! Rule 24: a user, a team or an organization isn't deleted while a version of theirs is linked under a protected alias, and by force only
-//! by a site administrator, with all that they hold. What must not live here: who may delete what without force.
+//! Rule 24: a user, a team or an organization isn't deleted while a version of theirs is linked under a protected alias, and by
+//! force only by a site administrator, with all that they hold. What must not live here: who may delete what without force.
 
 use std::fmt::Write as _;
 
@@ -38,8 +38,8 @@ pub(crate) async fn unprotected(
     let (protected, count) = removal::protected(tx, caller, &ids, TOLD).await?;
     if site.is_none() && count > 0 {
         return Err(Error::Conflict(format!(
-            "The {what} can't be deleted, because versions are linked under protected aliases: {}. Have an admin of the registry remove \
-             these aliases or the links, or a site administrator delete it by `force`, with all that it holds.",
+            "The {what} can't be deleted, because versions are linked under protected aliases: {}. Have an admin of the registry \
+             remove these aliases or the links, or a site administrator delete it by `force`, with all that it holds.",
             listed(&protected, count)
         )));
     }
@@ -77,8 +77,8 @@ pub(crate) struct Removal {
 }
 
 impl Removal {
-    /// Deletes everything, and records it: an event for each collection, registry and account, and one that has the aliases. Under the
-    /// locks that the entity's own deletion takes, and for an organization's under [`removal::lock_registries`].
+    /// Deletes everything, and records it: an event for each collection, registry and account, and one that has the aliases.
+    /// Under the locks that the entity's own deletion takes, and for an organization's under [`removal::lock_registries`].
     ///
     /// # Errors
     /// `Conflict` when something came meanwhile.

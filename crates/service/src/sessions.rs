@@ -178,8 +178,8 @@ impl Service {
         Ok(sessions::clear_old(&mut connection, self.clock.now(), IDLE, WINDOW).await?)
     }
 
-    /// Whether a password is the one of the hash. So many are looked at and no more: the numbers are in the database, so any number of
-    /// servers count together. A try counts from before it is looked at; what the server was too busy for is none.
+    /// Whether a password is the one of the hash. So many are looked at and no more: the numbers are in the database, so any
+    /// number of servers count together. A try counts from before it is looked at; what the server was too busy for is none.
     ///
     /// # Errors
     /// `TooMany`.
@@ -218,8 +218,8 @@ pub(crate) struct Tried {
 }
 
 impl Tried {
-    /// A try of his own password by somebody who is known already, by a key or a session. Where it comes from means nothing: as many are
-    /// looked at as of who signs in from one place, and no stranger's are among them.
+    /// A try of his own password by somebody who is known already, by a key or a session. Where it comes from means nothing: as
+    /// many are looked at as of who signs in from one place, and no stranger's are among them.
     pub(crate) fn own(user: UserId) -> Self {
         Self { account: Counted::Own(user).key(), from: format!("(of {})", user_subject(user)) }
     }

@@ -1,5 +1,5 @@
-//! What goes with a user, a team or an organization that is deleted (rule 24): what stands in the way of it, and the end of all that
-//! it holds where that is forced. What must not live here: the deletion of somebody who holds nothing (`accounts`, `teams`,
+//! What goes with a user, a team or an organization that is deleted (rule 24): what stands in the way of it, and the end of all
+//! that it holds where that is forced. What must not live here: the deletion of somebody who holds nothing (`accounts`, `teams`,
 //! `organizations`), and stored bytes, which outlive their rows.
 
 use regalia_domain::alias::LATEST;
@@ -53,8 +53,8 @@ pub struct Protected {
     pub seen: bool,
 }
 
-/// The protected aliases under which versions of these entities are linked, or any in registries of theirs: the first so many, those that
-/// the caller sees before the others, and how many there are.
+/// The protected aliases under which versions of these entities are linked, or any in registries of theirs: the first so many,
+/// those that the caller sees before the others, and how many there are.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -160,8 +160,8 @@ pub async fn delete_content(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i6
     Ok(())
 }
 
-/// Gives `latest` to the newest link of each of an organization's registry collections that lost its holder (rule 29). Returns which
-/// version got it, in which collection.
+/// Gives `latest` to the newest link of each of an organization's registry collections that lost its holder (rule 29). Returns
+/// which version got it, in which collection.
 ///
 /// # Errors
 /// Of PostgreSQL alone.

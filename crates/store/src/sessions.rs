@@ -231,8 +231,8 @@ pub async fn clear_old(connection: &mut Connection, now: DateTime<Utc>, idle: Ti
 /// What tries of passwords are counted for.
 #[derive(Debug, Clone, Copy)]
 pub enum Counted<'a> {
-    /// What was typed as a name or an address by whoever signs in, in any case, whether or not there is such an account: else the count
-    /// would tell.
+    /// What was typed as a name or an address by whoever signs in, in any case, whether or not there is such an account: else the
+    /// count would tell.
     Typed(&'a str),
     /// An account, by somebody who has it already and proves himself once more. Nobody else's tries are counted with these.
     Own(UserId),

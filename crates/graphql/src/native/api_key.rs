@@ -75,8 +75,8 @@ pub struct ApiKeyCreateInput {
     /// What the key is called in lists, at most 128 characters.
     #[graphql(default)]
     name: String,
-    /// From when on the key opens nothing. If this isn't given, it doesn't expire, or together with the API key that you come with: no
-    /// key outlives the one that made it.
+    /// From when on the key opens nothing. If this isn't given, it doesn't expire, or together with the API key that you come with:
+    /// no key outlives the one that made it.
     expires_at: Option<DateTime<Utc>>,
     /// Your own password. Needed if you are signed in with a browser; who comes with an API key needs none.
     current_password: Option<String>,
@@ -99,8 +99,8 @@ pub struct ApiKeyImportInput {
     /// What the key is called in lists, at most 128 characters.
     #[graphql(default)]
     name: String,
-    /// From when on the key opens nothing. If this isn't given, it doesn't expire, or together with the API key that you come with: no
-    /// key outlives the one that made it.
+    /// From when on the key opens nothing. If this isn't given, it doesn't expire, or together with the API key that you come with:
+    /// no key outlives the one that made it.
     expires_at: Option<DateTime<Utc>>,
     /// Your own password. Needed if you are signed in with a browser; who comes with an API key needs none.
     current_password: Option<String>,

@@ -166,7 +166,8 @@ pub struct OrganizationCreatePayload {
 pub struct OrganizationDeleteInput {
     /// Entity name or unambiguous display name.
     organization: String,
-    /// For site administrators: deletes also all that the organization holds, for ever, and whatever is linked under protected aliases.
+    /// For site administrators: deletes also all that the organization holds, for ever, and whatever is linked under protected
+    /// aliases.
     #[graphql(default)]
     force: bool,
 }

@@ -23,8 +23,8 @@ pub struct ServiceAccountCreateInput {
     /// What its first API key is called in lists, at most 128 characters.
     #[graphql(default)]
     key_name: String,
-    /// From when on that key opens nothing. If this isn't given, it doesn't expire, or together with the API key that you come with: no
-    /// key outlives the one that made it.
+    /// From when on that key opens nothing. If this isn't given, it doesn't expire, or together with the API key that you come with:
+    /// no key outlives the one that made it.
     key_expires_at: Option<DateTime<Utc>>,
     /// Your own password. Needed if you are signed in with a browser; who comes with an API key needs none.
     current_password: Option<String>,

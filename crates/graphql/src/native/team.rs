@@ -197,8 +197,8 @@ impl TeamMutation {
         Ok(TeamCreatePayload { team: Team(row) })
     }
 
-    /// Deletes a team. For admins of it, of its organization and of the site. Refused while it owns projects or has service accounts,
-    /// but by `force`.
+    /// Deletes a team. For admins of it, of its organization and of the site. Refused while it owns projects or has service
+    /// accounts, but by `force`.
     async fn team_delete(
         &self,
         ctx: &Context<'_>,

@@ -23,7 +23,8 @@ use crate::shared::{Organization, User};
 /// A list of people's things, page by page.
 pub(crate) type Paged<T> = Connection<OpaqueCursor<String>, T, EmptyFields, EmptyFields>;
 
-/// How many keys, sessions and teams of a user are listed when a client doesn't say. The SDK never does, and takes what it gets for all.
+/// How many keys, sessions and teams of a user are listed when a client doesn't say. The SDK never does, and takes what it gets
+/// for all.
 const MANY: i32 = 50;
 
 /// The same of users.

@@ -34,8 +34,8 @@ impl Proxies {
         })
     }
 
-    /// The client behind whoever is connected. Each proxy adds at the end of `X-Forwarded-For` whom it saw itself, some on a line of their
-    /// own; so the list is read from its end, and only as long as the one who wrote is believed.
+    /// The client behind whoever is connected. Each proxy adds at the end of `X-Forwarded-For` whom it saw itself, some on a line
+    /// of their own; so the list is read from its end, and only as long as the one who wrote is believed.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();

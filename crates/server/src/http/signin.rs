@@ -1,5 +1,5 @@
-//! The page to sign in on, in the binary: it works on a network with no way out, and in a build without Node. What must not live here:
-//! signing in itself (`session`).
+//! The page to sign in on, in the binary: it works on a network with no way out, and in a build without Node. What must not live
+//! here: signing in itself (`session`).
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;

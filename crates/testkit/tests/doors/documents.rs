@@ -268,7 +268,8 @@ const EVERYTHING: &str = r#"
 query Everything(
   $organization: String!, $registry: String!, $collection: String!, $alias: String!, $user: String!, $team: String!, $version: ID!
 ) {
-  viewer { ...Person apiKeys(first: 10) { edges { cursor node { ...Key } } nodes { id } pageInfo { ...Page } } sessions(first: 10) { edges { cursor node { id } } nodes { ...Browser } pageInfo { ...Page } } }
+  viewer { ...Person apiKeys(first: 10) { edges { cursor node { ...Key } } nodes { id } pageInfo { ...Page } }
+    sessions(first: 10) { edges { cursor node { id } } nodes { ...Browser } pageInfo { ...Page } } }
   user(name: $user) {
     ...Person
     organizations { ...Place }

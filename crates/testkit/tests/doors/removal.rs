@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::native::own;
 use crate::races::rounds;
 
-/// A registry `reviewed` with the protected alias `production`, where `Line` has a version of the team `beta` as v0, and one of `alpha`
-/// with that alias as v1. Returns that one.
+/// A registry `reviewed` with the protected alias `production`, where `Line` has a version of the team `beta` as v0, and one of
+/// `alpha` with that alias as v1. Returns that one.
 async fn reviewed(server: &Server, alice: &Client) -> String {
     server.team("acme", "beta", "alice").await;
     let id = alice.make_registry("acme", "reviewed", "RESTRICTED").await;

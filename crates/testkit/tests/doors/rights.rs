@@ -1,5 +1,5 @@
-//! Rights that go while somebody waits for a lock, and what is lost together with an account (rules 10, 16, 17, 18 and 32): what was
-//! decided before the wait is decided again after it. What must not live here: races of writers of one thing (`races`).
+//! Rights that go while somebody waits for a lock, and what is lost together with an account (rules 10, 16, 17, 18 and 32): what
+//! was decided before the wait is decided again after it. What must not live here: races of writers of one thing (`races`).
 
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,8 @@ async fn number_of(server: &Server, name: &str) -> i64 {
     server.number(&format!("select id from entities where name = '{name}'")).await
 }
 
-/// Sends 64 operations while a lock is held under which something is changed then, and asserts that they waited for it and that not one
-/// of them did anything.
+/// Sends 64 operations while a lock is held under which something is changed then, and asserts that they waited for it and that
+/// not one of them did anything.
 async fn refused_after_waiting<'a>(
     server: &Server,
     lock: &str,
