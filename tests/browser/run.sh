@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# GraphiQL in a headless browser against a real server with a published version. The picture goes to target/graphiql.png.
+# GraphiQL, and the page to sign in on, in a headless browser against a real server with a published version. The pictures go to
+# target/graphiql.png and target/signin.png.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 regalia=${REGALIA_BIN:-target/debug/regalia}
@@ -19,6 +20,8 @@ export REGALIA_URL REGALIA_API_KEY
 "$regalia" admin user create alice >/dev/null
 "$regalia" admin org create acme --admin alice >/dev/null
 "$regalia" admin team create alpha --org acme --admin alice >/dev/null
+export REGALIA_USER=alice REGALIA_PASSWORD='correct horse battery'
+printf '%s\n' "$REGALIA_PASSWORD" | "$regalia" admin user set-password alice >/dev/null
 REGALIA_API_KEY=$("$regalia" admin key create --user alice)
 python=target/sdk/0.31.0/bin/python
 mkdir "$dir/home"
@@ -37,6 +40,6 @@ PYTHON
 export REGALIA_QUERY='{ registry(organization: "acme", name: "model") { name visibility collections { nodes { name typeName links { nodes { index aliases version { size source } } } } } } }'
 export REGALIA_EXPECT='["\"model\"", "\"Example ML Task\"", "\"staging\"", "\"latest\"", "\"alpha/demo/artifact-name:v0\""]'
 mkdir -p target
-export REGALIA_SCREENSHOT=$PWD/target/graphiql.png
-node tests/browser/graphiql.mjs
-echo "1 passed"
+REGALIA_SCREENSHOT=$PWD/target/graphiql.png node tests/browser/graphiql.mjs
+REGALIA_SCREENSHOT=$PWD/target/signin.png node tests/browser/signin.mjs
+echo "2 passed"

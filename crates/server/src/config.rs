@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Command, FromArgMatches as _, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::http::Proxies;
+
 /// Begins the name of each environment variable.
 const PREFIX: &str = "REGALIA_";
 
@@ -62,6 +64,9 @@ pub struct Settings {
     /// Most bytes of one uploaded file
     #[arg(long, value_name = "BYTES")]
     pub largest_file_bytes: Option<u64>,
+    /// Proxies that are believed when they say whom they serve: addresses and networks such as 10.0.0.0/8, or none
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
+    pub trusted_proxies: Option<Vec<String>>,
     /// How log lines are written
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -80,6 +85,7 @@ impl Settings {
             database_connections: self.database_connections.or(other.database_connections),
             postgres_bin_dir: self.postgres_bin_dir.or(other.postgres_bin_dir),
             largest_file_bytes: self.largest_file_bytes.or(other.largest_file_bytes),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),
         }
@@ -136,6 +142,8 @@ pub struct Config {
     pub postgres_bin_dir: Option<PathBuf>,
     /// Most bytes of one uploaded file.
     pub largest_file_bytes: u64,
+    /// Who is believed when he says whom he serves.
+    pub trusted_proxies: Proxies,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Level, or levels by module.
@@ -152,6 +160,7 @@ impl fmt::Debug for Config {
             .field("database_connections", &self.database_connections)
             .field("postgres_bin_dir", &self.postgres_bin_dir)
             .field("largest_file_bytes", &self.largest_file_bytes)
+            .field("trusted_proxies", &self.trusted_proxies)
             .field("log_format", &self.log_format)
             .field("log_level", &self.log_level)
             .finish()
@@ -198,10 +207,22 @@ impl Config {
             database_connections,
             postgres_bin_dir: settings.postgres_bin_dir,
             largest_file_bytes: settings.largest_file_bytes.unwrap_or(Self::LARGEST_FILE_BYTES),
+            trusted_proxies: settings.trusted_proxies.map_or_else(|| Ok(Proxies::default()), |list| trusted_proxies(&list))?,
             log_format: settings.log_format.unwrap_or_else(default_format),
             log_level: settings.log_level.map_or_else(|| Ok(Self::LOG_LEVEL.to_owned()), log_level)?,
         })
     }
+}
+
+/// Addresses and networks; the one word `none`, or an empty list in the file, is nobody.
+fn trusted_proxies(list: &[String]) -> Result<Proxies> {
+    let texts: &[String] = if matches!(list, [word] if word == "none") { &[] } else { list };
+    Proxies::parse(texts.iter().map(String::as_str)).map_err(|text| {
+        ConfigError(format!(
+            "trusted_proxies can't be used: {text:?} is no IP address, such as 10.0.0.1, and no network, such as 10.0.0.0/8 or \
+             fd00::/8."
+        ))
+    })
 }
 
 /// A level, or levels by module. The logger takes a misspelt level for a module, and then says nothing at all.
@@ -420,6 +441,31 @@ mod tests {
     }
 
     #[test]
+    fn trusted_proxies_from_every_place() {
+        let scratch = Scratch::new("proxies");
+        let believed = |file: Option<&str>, environment: &[(&str, &str)], arguments: &[&str]| {
+            let file = file.map(|text| scratch.file(text));
+            resolve(file.as_deref(), environment, flags(arguments)).map(|config| config.trusted_proxies)
+        };
+        let own = Proxies::parse(["127.0.0.0/8", "::1"]).unwrap();
+        assert_eq!(believed(None, &[], &[]).unwrap(), own, "this machine");
+        let two = Proxies::parse(["10.0.0.0/8", "fd00::1"]).unwrap();
+        assert_eq!(believed(Some("trusted_proxies = ['10.0.0.0/8', 'fd00::1']"), &[], &[]).unwrap(), two);
+        let environment = [("REGALIA_TRUSTED_PROXIES", "10.0.0.0/8, fd00::1")];
+        assert_eq!(believed(Some("trusted_proxies = ['10.9.9.9']"), &environment, &[]).unwrap(), two);
+        assert_eq!(believed(None, &environment, &["--trusted-proxies", "10.0.0.0/8,fd00::1"]).unwrap(), two);
+        let nobody = Proxies::parse([]).unwrap();
+        assert_eq!(believed(Some("trusted_proxies = []"), &[], &[]).unwrap(), nobody);
+        assert_eq!(believed(None, &environment, &["--trusted-proxies", "none"]).unwrap(), nobody);
+        for bad in ["10.0.0.0/33", "proxy.example.com", "10.0.0.1,,", "none,10.0.0.1"] {
+            let error = believed(None, &[("REGALIA_TRUSTED_PROXIES", bad)], &[]).unwrap_err().to_string();
+            assert!(error.contains("trusted_proxies") && error.contains("10.0.0.0/8"), "{error}");
+        }
+        let error = believed(Some("trusted_proxies = ['10.0.0.0/33']"), &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("\"10.0.0.0/33\""), "{error}");
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let config = resolve(None, &[("DATABASE_URL", "postgres://u:hunter2@h/d")], Settings::default()).unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));
@@ -473,6 +519,7 @@ mod tests {
                     "listen" => defaults.listen.to_string(),
                     "database_connections" => defaults.database_connections.to_string(),
                     "largest_file_bytes" => defaults.largest_file_bytes.to_string(),
+                    "trusted_proxies" => "127.0.0.0/8,::1".to_owned(),
                     "log_level" => defaults.log_level.clone(),
                     "data_dir" | "log_format" => "see below".to_owned(),
                     _ => "none".to_owned(),

@@ -9,6 +9,7 @@ use axum::serve::ListenerExt as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use regalia_domain::keys::ApiKey;
 use regalia_service::blobs::Blobs;
+use regalia_service::passwords::Hasher;
 use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store};
 use regalia_service::{Clock, Random, Service, Settings};
@@ -150,6 +151,7 @@ pub async fn service(config: &Config, store: Store) -> Result<Service, Error> {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         signer: Signer::new(keys),
+        hasher: Hasher::default(),
         settings: Settings { public_url: config.public_url.clone(), largest_file: config.largest_file_bytes },
     })
 }
@@ -182,7 +184,7 @@ async fn run_on(config: &Config, database: &Database, mut signals: Signals) -> R
     first_start(config, &service, &url, local(address)).await?;
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
-    let router = http::router(App::new(service, Patience::default()));
+    let router = http::router(App::new(service, Patience::default(), config.trusted_proxies.clone()));
     // Small answers must not wait for the client's acknowledgement. A failure is no reason to refuse the connection.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let router = router.into_make_service_with_connect_info::<SocketAddr>();

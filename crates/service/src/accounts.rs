@@ -8,9 +8,12 @@ use regalia_domain::names::{DisplayName, EntityName};
 use regalia_store::access::{self, Caller, EntityRow, Granted, ManageAccount};
 use regalia_store::accounts::{self, KeyRow, Opened, UserRow};
 use regalia_store::audit::{self, Event, Kind, Origin};
-use regalia_store::{Error as StoreError, Tx};
+use regalia_store::{Connection, Error as StoreError, Tx, registry_members};
 use serde_json::json;
 
+use crate::registry_members::keep_admins;
+use crate::removal::{by_force, unprotected};
+use crate::sessions::Tried;
 use crate::{Error, Page, Request, Result, Service};
 
 /// Longest label of a key, in characters.
@@ -21,6 +24,41 @@ const DISPLAY_CHARS: usize = 128;
 
 /// Longest address, in characters: what mail allows.
 const EMAIL_CHARS: usize = 254;
+
+/// What a key is made with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NewKey<'a> {
+    /// What it is called in lists.
+    pub label: &'a str,
+    /// From when on it opens nothing; none: as soon as the key that the caller came with, if that one has an end.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The caller's own password, which he needs who came with a session.
+    pub password: Option<&'a str>,
+}
+
+impl NewKey<'_> {
+    /// Refuses a label that can't be, and an end that is past.
+    pub(crate) fn check(&self, now: DateTime<Utc>) -> Result<()> {
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return Err(Error::Invalid("A key can't expire in the past. Give a later time, or none.".into()));
+        }
+        check_label(self.label)
+    }
+
+    /// When the key ends, made by this caller, whose own key or session doesn't end before the commit: no key outlives the one
+    /// that made it, else an end would be none.
+    pub(crate) async fn end(&self, tx: &mut Tx, caller: &Caller) -> Result<Option<DateTime<Utc>>> {
+        let own = accounts::hold_credential(tx, caller).await.map_err(ended)?;
+        match (self.expires_at, own) {
+            (Some(asked), Some(own)) if asked > own => Err(Error::Invalid(format!(
+                "The API key that you came with expires at {}, and no key outlives the one that made it. Give an earlier end, or come with \
+                 another key.",
+                own.format("%Y-%m-%d %H:%M UTC")
+            ))),
+            (asked, own) => Ok(asked.or(own)),
+        }
+    }
+}
 
 impl Service {
     /// Whom a key stands for.
@@ -143,24 +181,42 @@ impl Service {
         Ok(user)
     }
 
-    /// Deletes an account with its keys and memberships. A site administrator can't delete his own, so one always stays.
+    /// Deletes an account with its keys and memberships; by force, with all that it holds. A site administrator can't delete his
+    /// own, so one always stays.
     ///
     /// # Errors
-    /// `Forbidden` unless the caller is a site administrator, or it is a service account of a team that he manages;
-    /// `NotFound`; `Conflict` when the account owns projects or files, or is the caller's.
-    pub async fn delete_user(&self, request: &Request, name: &EntityName) -> Result<UserRow> {
+    /// `Forbidden` unless the caller is a site administrator, or it is a service account of a team that he manages, and then for
+    /// a registry's last direct admin unless he administers its organization (rule 16); `NotFound`; `Conflict` when the account
+    /// owns projects or files, with the list if a version is linked under a protected alias (rule 24), or is the caller's.
+    pub async fn delete_user(&self, request: &Request, name: &EntityName, force: bool) -> Result<UserRow> {
         let caller = request.caller()?;
+        let site = by_force(caller, force)?;
         let mut tx = self.begin().await?;
         let entity = user_entity(&mut tx, caller, name.as_str()).await;
         if !entity.as_ref().is_ok_and(|entity| entity.manages) {
             access::site(caller).map_err(site_only("delete accounts"))?;
         }
-        let entity = entity?;
-        let account = entity.manage_account(caller)?;
+        let account = entity?.manage_account(caller)?;
         if account.target() == caller.user {
             return Err(Error::Conflict("You can't delete your own account. Have another site administrator do it.".into()));
         }
+        // Its registries before the account itself, in the order of whoever changes members.
+        registry_members::lock_of(&mut tx, &account).await?;
+        accounts::lock_deletions(&mut tx, &account).await?;
+        // Whoever held the locks until now may have taken the right away.
+        let entity = user_entity(&mut tx, caller, name.as_str()).await?;
+        if !entity.manages {
+            access::site(caller).map_err(site_only("delete accounts"))?;
+        }
+        let account = entity.manage_account(caller)?;
+        keep_admins(&mut tx, caller, account.target(), name.as_str(), None).await?;
         let user = row(&mut tx, account.target()).await?;
+        let removal = unprotected(&mut tx, caller, site.as_ref(), &format!("user \"{name}\""), user.id.0).await?;
+        if let Some(site) = &site {
+            removal.execute(&mut tx, request, site, None).await?;
+            regalia_store::commit(tx).await?;
+            return Ok(user);
+        }
         accounts::delete(&mut tx, &account).await.map_err(occupied("user", name.as_str(), "projects or files"))?;
         let event = Event {
             kind: Kind::UserDeleted,
@@ -176,16 +232,11 @@ impl Service {
     /// Makes an API key for an account. The key itself is never to be had again.
     ///
     /// # Errors
-    /// `NotFound` for the user; `Forbidden` for somebody else's account; `Invalid` for the label, and for an end that is past.
-    pub async fn create_key(
-        &self,
-        request: &Request,
-        user: &EntityName,
-        label: &str,
-        expires_at: Option<DateTime<Utc>>,
-    ) -> Result<(KeyRow, ApiKey)> {
+    /// `NotFound` for the user; `Forbidden` for somebody else's account, and for a caller with a session without his password;
+    /// `Invalid` for the label, and for an end that is past or later than that of the key that the caller came with.
+    pub async fn create_key(&self, request: &Request, user: &EntityName, new: NewKey<'_>) -> Result<(KeyRow, ApiKey)> {
         let key = ApiKey::from_random(self.random_bytes());
-        let row = self.keep_key(request, user, label, expires_at, &key, false).await?;
+        let row = self.keep_key(request, user, new, &key, false).await?;
         Ok((row, key))
     }
 
@@ -193,40 +244,68 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::create_key`]; `Conflict` when the key is known, be it revoked.
-    pub async fn import_key(
-        &self,
-        request: &Request,
-        user: &EntityName,
-        label: &str,
-        expires_at: Option<DateTime<Utc>>,
-        key: &ApiKey,
-    ) -> Result<KeyRow> {
-        self.keep_key(request, user, label, expires_at, key, true).await
+    pub async fn import_key(&self, request: &Request, user: &EntityName, new: NewKey<'_>, key: &ApiKey) -> Result<KeyRow> {
+        self.keep_key(request, user, new, key, true).await
     }
 
     async fn keep_key(
         &self,
         request: &Request,
         user: &EntityName,
-        label: &str,
-        expires_at: Option<DateTime<Utc>>,
+        new: NewKey<'_>,
         key: &ApiKey,
         imported: bool,
     ) -> Result<KeyRow> {
-        check_key(label, expires_at, self.clock.now())?;
+        new.check(self.clock.now())?;
         let caller = request.caller()?;
+        let proof = self.prove(caller, new.password).await?;
         let mut tx = self.begin().await?;
+        let held = account(&mut tx, caller, user.as_str()).await?;
+        accounts::hold(&mut tx, &held).await?;
+        let expires_at = new.end(&mut tx, caller).await?;
+        // Until now the account may have been retired, or the right to it taken away.
         let account = account(&mut tx, caller, user.as_str()).await?;
-        let row = accounts::insert_key(&mut tx, &account, label, key.hash(), expires_at).await.map_err(|error| match error {
-            StoreError::Exists => {
-                Error::Conflict("This API key already exists here, or did until it was revoked. Use another one.".into())
-            }
-            other => other.into(),
-        })?;
-        let event = key_created(row.id, account.target(), label, imported, expires_at);
+        let row =
+            accounts::insert_key(&mut tx, &account, new.label, key.hash(), expires_at).await.map_err(|error| match error {
+                StoreError::Exists => {
+                    Error::Conflict("This API key already exists here, or did until it was revoked. Use another one.".into())
+                }
+                other => other.into(),
+            })?;
+        if let Some(proof) = proof {
+            proof.forget(&mut tx).await?;
+        }
+        let event = key_created(row.id, account.target(), new.label, imported, expires_at);
         audit::record(&mut tx, request.origin(), None, &[event]).await?;
         regalia_store::commit(tx).await?;
         Ok(row)
+    }
+
+    /// Has a caller who came with a session prove by his password that it is he who makes a key: the key outlives the session,
+    /// and an open browser must not be enough. Who came with a key has one already.
+    ///
+    /// # Errors
+    /// `Forbidden` without it; `TooMany` after too many wrong ones.
+    pub(crate) async fn prove(&self, caller: &Caller, password: Option<&str>) -> Result<Option<Tried>> {
+        if caller.session.is_none() {
+            return Ok(None);
+        }
+        let Some(password) = password else {
+            return Err(Error::Forbidden(
+                "Who is signed in with a browser makes an API key only with the password. Send it as `currentPassword`.".into(),
+            ));
+        };
+        let mut connection = self.store.read().await?;
+        let own = account(&mut connection, caller, &caller.name).await?;
+        let hash = accounts::password_hash(&mut connection, &own).await?;
+        // No connection is held while a hash is computed.
+        drop(connection);
+        let tried = Tried::own(caller.user);
+        if self.is_right(&tried, Some(password), hash.as_deref()).await? {
+            Ok(Some(tried))
+        } else {
+            Err(Error::Forbidden("The current password is wrong.".into()))
+        }
     }
 
     /// One page, by number, of each user's keys; nobody but a site administrator gets others' keys than his own.
@@ -296,7 +375,7 @@ impl Service {
 }
 
 /// A user that the caller sees, by name.
-pub(crate) async fn user_entity(connection: &mut regalia_store::Connection, caller: &Caller, name: &str) -> Result<EntityRow> {
+pub(crate) async fn user_entity(connection: &mut Connection, caller: &Caller, name: &str) -> Result<EntityRow> {
     let absent =
         || Error::NotFound(format!("The user \"{name}\" is not found: there is none of this name, or you may not see it."));
     match access::entity(connection, caller, name).await {
@@ -320,7 +399,8 @@ pub(crate) fn taken(name: &str) -> impl FnOnce(StoreError) -> Error {
 pub(crate) fn occupied(kind: &str, name: &str, content: &str) -> impl FnOnce(StoreError) -> Error {
     move |error| match error {
         StoreError::Exists => Error::Conflict(format!(
-            "The {kind} \"{name}\" still owns {content}, so it can't be deleted. Deleting content comes with a later version of this server."
+            "The {kind} \"{name}\" still owns {content}, so it can't be deleted. A site administrator can delete it by `force`, with \
+             all that it holds."
         )),
         StoreError::NotFound | StoreError::AffectedRows { .. } => Error::NotFound(format!("The {kind} \"{name}\" is not found.")),
         other => other.into(),
@@ -350,12 +430,20 @@ pub(crate) fn key_created(key: ApiKeyId, user: UserId, label: &str, imported: bo
     }
 }
 
-pub(crate) async fn account(tx: &mut Tx, caller: &Caller, name: &str) -> Result<Granted<ManageAccount>> {
-    let entity = user_entity(tx, caller, name).await?;
+pub(crate) async fn account(connection: &mut Connection, caller: &Caller, name: &str) -> Result<Granted<ManageAccount>> {
+    let entity = user_entity(connection, caller, name).await?;
     entity.manage_account(caller).map_err(site_only("change somebody else's account or keys"))
 }
 
-pub(crate) async fn row(connection: &mut regalia_store::Connection, user: UserId) -> Result<UserRow> {
+/// What the caller came with has ended while the request was under way.
+pub(crate) fn ended(error: StoreError) -> Error {
+    match error {
+        StoreError::NotFound => Error::Unauthenticated("What you came with, a key or a session, has just been ended.".into()),
+        other => other.into(),
+    }
+}
+
+pub(crate) async fn row(connection: &mut Connection, user: UserId) -> Result<UserRow> {
     accounts::users(connection, &[user.0]).await?.pop().ok_or_else(|| StoreError::NotFound.into())
 }
 
@@ -370,14 +458,6 @@ pub(crate) async fn keep_apart(tx: &mut Tx, email: &str, user: Option<UserId>) -
         }
         _ => Ok(()),
     }
-}
-
-/// What a key is made with: its label, and an end that is still to come.
-pub(crate) fn check_key(label: &str, expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<()> {
-    if expires_at.is_some_and(|at| at <= now) {
-        return Err(Error::Invalid("A key can't expire in the past. Give a later time, or none.".into()));
-    }
-    check_label(label)
 }
 
 fn check_label(label: &str) -> Result<()> {

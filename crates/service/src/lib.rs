@@ -11,11 +11,12 @@ pub mod files;
 pub mod links;
 pub mod lists;
 pub mod organizations;
-mod passwords;
+pub mod passwords;
 pub mod profiles;
 pub mod projects;
 pub mod registries;
 pub mod registry_members;
+mod removal;
 pub mod runs;
 pub mod service_accounts;
 pub mod sessions;
@@ -71,6 +72,8 @@ pub struct Service {
     pub random: Arc<dyn Random>,
     /// What signs URLs.
     pub signer: signing::Signer,
+    /// What computes passwords' hashes.
+    pub hasher: passwords::Hasher,
     /// What the installation set.
     pub settings: Settings,
 }

@@ -70,6 +70,8 @@ impl Service {
                 create_collection(&mut tx, request, &granted, ProjectKind::Registry, link.collection.as_str(), &type_name).await?
             }
         };
+        // The collection's lock has the right to write here read again; that to the source may have gone as well meanwhile.
+        let version = source(&mut tx, caller, version.id).await?;
         same_type(&collection, &link.collection, &type_name)?;
         let membership = self.place(&mut tx, request, &registry, &collection, &version, names).await?;
         regalia_store::commit(tx).await?;

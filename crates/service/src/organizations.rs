@@ -6,10 +6,11 @@ use regalia_domain::roles::{OrganizationRole, RegistryCreation};
 use regalia_store::access::{self, AdministerOrganization, Caller, Granted};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::organizations::{self, MemberRow, OrganizationRow, Settings};
-use regalia_store::{Connection, Error as StoreError, Tx, service_accounts};
+use regalia_store::{Connection, Error as StoreError, Tx, removal, service_accounts};
 use serde_json::{Map, Value, json};
 
 use crate::accounts::{occupied, site_only, subject as user_subject, user_entity};
+use crate::removal::{by_force, unprotected};
 use crate::service_accounts::keys_revoked;
 use crate::{Error, Page, Request, Result, Service};
 
@@ -97,15 +98,28 @@ impl Service {
         Ok(row)
     }
 
-    /// Deletes an organization and its memberships.
+    /// Deletes an organization and its memberships; by force, with its teams, their service accounts, its registries and all that
+    /// they hold.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden` unless the caller is its admin or a site administrator; `Conflict` when it still owns
-    /// teams, registries or files.
-    pub async fn delete_organization(&self, request: &Request, name: &str) -> Result<OrganizationRow> {
+    /// `NotFound`; `Forbidden` unless the caller is its admin or a site administrator, and for force a site administrator;
+    /// `Conflict` when it still owns teams, registries or files, with the list if a version is linked under a protected alias
+    /// (rule 24).
+    pub async fn delete_organization(&self, request: &Request, name: &str, force: bool) -> Result<OrganizationRow> {
         let caller = request.caller()?;
+        let site = by_force(caller, force)?;
         let mut tx = self.begin().await?;
+        if let Some(site) = &site {
+            let row = named(&mut tx, caller, name).await?;
+            removal::lock_registries(&mut tx, site, row.id).await?;
+        }
         let (row, granted) = administered(&mut tx, caller, name).await?;
+        let removal = unprotected(&mut tx, caller, site.as_ref(), &format!("organization \"{}\"", row.name), row.id.0).await?;
+        if let Some(site) = &site {
+            removal.execute(&mut tx, request, site, Some(row.id)).await?;
+            regalia_store::commit(tx).await?;
+            return Ok(row);
+        }
         organizations::delete(&mut tx, &granted).await.map_err(occupied(
             "organization",
             &row.name,
@@ -151,8 +165,8 @@ impl Service {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (row, granted) = administered(&mut tx, caller, organization).await?;
-        // What was read before the lock may have been changed meanwhile.
-        let before = organizations::lock_settings(&mut tx, &granted).await.map_err(missing(organization))?;
+        let before =
+            Settings { display_name: row.display_name.clone(), registry_creation: row.registry_creation.clone() };
         let after = Settings {
             display_name: display_name.map_or(&*before.display_name, DisplayName::as_str).to_owned(),
             registry_creation: registry_creation.map_or(before.registry_creation.clone(), |setting| setting.as_str().to_owned()),
@@ -198,7 +212,7 @@ impl Service {
         let mut tx = self.begin().await?;
         let (row, granted) = administered(&mut tx, caller, organization).await?;
         let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
-        let present = organizations::lock_member(&mut tx, &granted, member).await.map_err(missing(organization))?;
+        let present = organizations::role(&mut tx, &granted, member).await?;
         // Whoever manages the team has the keys of its service accounts, and must not get more by them.
         if let Some(home) = service_accounts::home(&mut tx, member).await?
             && (home != Some(row.id) || role != OrganizationRole::Member)
@@ -234,7 +248,7 @@ impl Service {
         let mut tx = self.begin().await?;
         let (row, granted) = administered(&mut tx, caller, organization).await?;
         let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
-        let present = organizations::lock_member(&mut tx, &granted, member).await.map_err(missing(organization))?;
+        let present = organizations::role(&mut tx, &granted, member).await?;
         keep_an_admin(&mut tx, caller, &granted, &row, user, present.as_deref()).await?;
         organizations::remove_member(&mut tx, &granted, member)
             .await
@@ -254,19 +268,27 @@ impl Service {
     }
 }
 
-/// An organization by either of its names, with the right to manage it.
+/// An organization by either of its names, which nobody else changes until the commit, with the right to manage it.
 pub(crate) async fn administered(
     tx: &mut Tx,
     caller: &Caller,
     name: &str,
 ) -> Result<(OrganizationRow, Granted<AdministerOrganization>)> {
     let row = named(tx, caller, name).await?;
-    let entity = access::entity(tx, caller, &row.name).await.map_err(missing(name))?;
-    let granted = entity.administer_organization(caller).map_err(Error::named(
+    let granted = grant(tx, caller, name, &row.name).await?;
+    organizations::lock(tx, &granted).await.map_err(missing(name))?;
+    // Whoever held the lock until now may have taken the right away, and changed what was read.
+    let granted = grant(tx, caller, name, &row.name).await?;
+    Ok((by_id(tx, row.id).await?, granted))
+}
+
+/// The right to manage an organization that goes by `name` in the request.
+async fn grant(tx: &mut Tx, caller: &Caller, name: &str, entity: &str) -> Result<Granted<AdministerOrganization>> {
+    let row = access::entity(tx, caller, entity).await.map_err(missing(name))?;
+    row.administer_organization(caller).map_err(Error::named(
         missing_text(name),
-        format!("Only an admin of the organization {} or a site administrator may do this.", row.name),
-    ))?;
-    Ok((row, granted))
+        format!("Only an admin of the organization {entity} or a site administrator may do this."),
+    ))
 }
 
 pub(crate) async fn named(connection: &mut Connection, caller: &Caller, name: &str) -> Result<OrganizationRow> {
@@ -285,7 +307,7 @@ async fn by_id(tx: &mut Tx, id: OrganizationId) -> Result<OrganizationRow> {
     organizations::organizations(tx, &[id.0]).await?.pop().ok_or_else(|| StoreError::NotFound.into())
 }
 
-/// Rule 16, under the lock that [`organizations::lock_member`] took.
+/// Rule 16, under the lock of [`administered`].
 async fn keep_an_admin(
     tx: &mut Tx,
     caller: &Caller,

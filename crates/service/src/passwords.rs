@@ -1,12 +1,13 @@
 //! Hashing passwords and comparing them with their hashes: argon2id, its parameters, and how many at once. What must not live
 //! here: whose a password is, and the form of one (the domain has it).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use regalia_domain::passwords::Password;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Error, Result};
 
@@ -16,22 +17,25 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// How many are computed at once in this process: each takes its memory and a core.
-static PLACES: Semaphore = Semaphore::const_new(2);
-
 /// How long a request waits for a place.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The salt of the hash that is computed where there is none to compare with.
 const NO_SALT: [u8; 16] = [0; 16];
 
-async fn place() -> Result<SemaphorePermit<'static>> {
-    match tokio::time::timeout(PATIENCE, PLACES.acquire()).await {
-        Ok(Ok(place)) => Ok(place),
-        // It is never closed; who waits too long is told to come back.
-        Ok(Err(_)) | Err(_) => {
-            Err(Error::TooMany("Too many passwords are being checked at the moment. Try again in a minute.".into()))
-        }
+/// How many are computed at once: each takes its memory and a core.
+const PLACES: usize = 2;
+
+/// Computes hashes, so many at once.
+#[derive(Debug, Clone)]
+pub struct Hasher {
+    /// Free places. Whoever takes them all, or closes them, keeps every password from being looked at.
+    pub places: Arc<Semaphore>,
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(PLACES)) }
     }
 }
 
@@ -45,45 +49,57 @@ fn failed(error: impl std::fmt::Display) -> Error {
     Error::Internal(error.to_string().into())
 }
 
-/// Waits for a place, then works where it holds up no other request.
-async fn compute<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let place = place().await?;
-    // The place goes with the work: a client that gives up waiting doesn't free it before its end.
-    let worked = tokio::task::spawn_blocking(move || {
-        let _place = place;
-        work()
-    });
-    worked.await.map_err(failed)?
-}
-
-/// The hash to keep, in PHC form.
-///
-/// # Errors
-/// `TooMany` when the server is busy with others for too long.
-pub(crate) async fn hash(password: &Password, salt: [u8; 16]) -> Result<String> {
-    let password = password.clone();
-    compute(move || {
-        let hash = argon2()?.hash_password_with_salt(password.reveal().as_bytes(), &salt).map_err(failed)?;
-        Ok(hash.to_string())
-    })
-    .await
-}
-
-/// Whether the password is the one of the hash. Without a hash it isn't, after the same work: the time doesn't tell whether
-/// there is one.
-///
-/// # Errors
-/// As [`hash`].
-pub(crate) async fn matches(password: &Password, hash: Option<&str>) -> Result<bool> {
-    let (password, hash) = (password.clone(), hash.map(str::to_owned));
-    compute(move || match hash {
-        Some(hash) => Ok(argon2()?.verify_password(password.reveal().as_bytes(), hash.as_str()).is_ok()),
-        None => {
-            argon2()?.hash_password_with_salt(password.reveal().as_bytes(), &NO_SALT).map_err(failed)?;
-            Ok(false)
+impl Hasher {
+    async fn place(&self) -> Result<OwnedSemaphorePermit> {
+        match tokio::time::timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            // Who waits too long is told to come back.
+            Ok(Err(_)) | Err(_) => {
+                Err(Error::TooMany("Too many passwords are being checked at the moment. Try again in a minute.".into()))
+            }
         }
-    })
-    .await
+    }
+
+    /// Waits for a place, then works where it holds up no other request.
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let place = self.place().await?;
+        // The place goes with the work: a client that gives up waiting doesn't free it before its end.
+        let worked = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work()
+        });
+        worked.await.map_err(failed)?
+    }
+
+    /// The hash to keep, in PHC form.
+    ///
+    /// # Errors
+    /// `TooMany` when the server is busy with others for too long.
+    pub(crate) async fn hash(&self, password: &Password, salt: [u8; 16]) -> Result<String> {
+        let password = password.clone();
+        self.compute(move || {
+            let hash = argon2()?.hash_password_with_salt(password.reveal().as_bytes(), &salt).map_err(failed)?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Whether the password is the one of the hash. Without a hash it isn't, after the same work: the time doesn't tell whether
+    /// there is one.
+    ///
+    /// # Errors
+    /// As [`Hasher::hash`].
+    pub(crate) async fn matches(&self, password: &Password, hash: Option<&str>) -> Result<bool> {
+        let (password, hash) = (password.clone(), hash.map(str::to_owned));
+        self.compute(move || match hash {
+            Some(hash) => Ok(argon2()?.verify_password(password.reveal().as_bytes(), hash.as_str()).is_ok()),
+            None => {
+                argon2()?.hash_password_with_salt(password.reveal().as_bytes(), &NO_SALT).map_err(failed)?;
+                Ok(false)
+            }
+        })
+        .await
+    }
 }
 
 #[cfg(test)]
@@ -92,12 +108,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_is_of_one_password_and_says_how_it_was_made() {
+        let hasher = Hasher::default();
         let right = Password::parse("correct horse battery").unwrap();
-        let kept = hash(&right, [7; 16]).await.unwrap();
+        let kept = hasher.hash(&right, [7; 16]).await.unwrap();
         assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
-        assert!(matches(&right, Some(&kept)).await.unwrap());
-        assert!(!matches(&Password::parse("correct horse batterx").unwrap(), Some(&kept)).await.unwrap());
-        assert!(!matches(&right, None).await.unwrap());
-        assert_ne!(hash(&right, [8; 16]).await.unwrap(), kept);
+        assert!(hasher.matches(&right, Some(&kept)).await.unwrap());
+        assert!(!hasher.matches(&Password::parse("correct horse batterx").unwrap(), Some(&kept)).await.unwrap());
+        assert!(!hasher.matches(&right, None).await.unwrap());
+        assert_ne!(hasher.hash(&right, [8; 16]).await.unwrap(), kept);
     }
 }

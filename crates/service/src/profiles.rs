@@ -1,24 +1,17 @@
 //! What a person changes of an account: display name, address, default entity, password. What must not live here: how
 //! accounts come and go, and what they are signed in with.
 
-use regalia_domain::ids::UserId;
 use regalia_domain::names::{DisplayName, EntityName};
 use regalia_domain::passwords::Password;
 use regalia_store::access::{self, Caller};
 use regalia_store::accounts::{self, UserRow};
 use regalia_store::audit::{self, Event, Kind};
-use regalia_store::sessions;
-use regalia_store::{Error as StoreError, Tx};
+use regalia_store::{Connection, Error as StoreError, Tx};
 use serde_json::{Map, Value, json};
 
-use crate::accounts::{account, check_email, keep_apart, row, site_only, subject};
-use crate::{Error, Request, Result, Service, passwords};
-
-/// The address under which tries of the old password are counted where somebody changes his own: the account's own, so that
-/// nobody's tries are another's.
-fn change(user: UserId) -> String {
-    format!("(change of the password of {})", subject(user))
-}
+use crate::accounts::{account, check_email, keep_apart, row, site_only, subject, user_entity};
+use crate::sessions::Tried;
+use crate::{Error, Request, Result, Service};
 
 /// What to change of an account; `None` is no change, `Some(None)` takes it away.
 #[derive(Debug, Default)]
@@ -85,38 +78,36 @@ impl Service {
     pub async fn set_password(&self, request: &Request, user: &EntityName, old: Option<&str>, new: &Password) -> Result<UserRow> {
         let caller = request.caller()?;
         let mut connection = self.store.read().await?;
-        let entity = crate::accounts::user_entity(&mut connection, caller, user.as_str()).await?;
-        let account = entity.manage_account(caller).map_err(site_only("set somebody else's password"))?;
+        let account = settable(&mut connection, caller, user).await?;
         let target = row(&mut connection, account.target()).await?;
         if target.service_account {
             return Err(Error::Invalid(format!("{user} is a service account, which has no password. Make an API key for it.")));
         }
         let hash = accounts::password_hash(&mut connection, &account).await?;
-        // Others' by a reset. His own only with a key: an open browser must not be enough to take an account over.
-        let reset = caller.site_admin && (caller.user != target.id || caller.session.is_none());
-        if hash.is_some() && !reset {
-            self.try_password(&mut connection, sessions::account_key(Some(target.id), ""), &change(target.id)).await?;
-        }
         // No connection is held while hashes are computed.
         drop(connection);
-        if let (Some(hash), false) = (&hash, reset) {
-            let right = match old.map(Password::parse) {
-                Some(Ok(old)) => passwords::matches(&old, Some(hash)).await?,
-                Some(Err(_)) | None => false,
-            };
-            if !right {
-                return Err(Error::Forbidden("The old password is missing or wrong.".into()));
-            }
-            self.password_was_right(target.id, &change(target.id)).await?;
+        // Others' by a reset. His own only with a key: an open browser must not be enough to take an account over.
+        let reset = caller.site_admin && (caller.user != target.id || caller.session.is_none());
+        let tried = (hash.is_some() && !reset).then(|| Tried::own(target.id));
+        if let Some(tried) = &tried
+            && !self.is_right(tried, old, hash.as_deref()).await?
+        {
+            return Err(Error::Forbidden("The old password is missing or wrong.".into()));
         }
-        let next = passwords::hash(new, self.random_bytes()).await?;
+        let next = self.hasher.hash(new, self.random_bytes()).await?;
         let mut tx = self.begin().await?;
+        // The right that is spent is one of this transaction: that from before may have been taken away.
+        let account = settable(&mut tx, caller, user).await?;
         let ended = accounts::set_password(&mut tx, &account, hash.as_deref(), &next, self.clock.now(), caller.session)
             .await
             .map_err(|error| match error {
                 StoreError::NotFound => Error::Conflict("The password has just been changed by another request.".into()),
                 other => other.into(),
             })?;
+        accounts::hold_credential(&mut tx, caller).await.map_err(crate::accounts::ended)?;
+        if let Some(tried) = tried {
+            tried.forget(&mut tx).await?;
+        }
         let event = Event {
             kind: Kind::PasswordSet,
             subject: subject(target.id),
@@ -128,6 +119,16 @@ impl Service {
         regalia_store::commit(tx).await?;
         Ok(user)
     }
+}
+
+/// The account of a name, with the right to set its password.
+async fn settable(
+    connection: &mut Connection,
+    caller: &Caller,
+    user: &EntityName,
+) -> Result<access::Granted<access::ManageAccount>> {
+    let entity = user_entity(connection, caller, user.as_str()).await?;
+    entity.manage_account(caller).map_err(site_only("set somebody else's password"))
 }
 
 async fn set_email(

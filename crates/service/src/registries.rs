@@ -7,7 +7,8 @@ use regalia_domain::roles::Visibility;
 use regalia_domain::types::{self, AllowedTypes, TypesChange};
 use regalia_store::access::{self, Administer, Caller, CreateRegistry, EntityRow, Granted, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
-use regalia_store::{Connection, Tx, registries};
+use regalia_store::registries::{self, Rules};
+use regalia_store::{Connection, Error as StoreError, Tx};
 use serde_json::json;
 
 use crate::projects::{forbidden_project, subject};
@@ -71,8 +72,9 @@ impl Service {
     pub async fn update_registry(&self, request: &Request, registry: ProjectId, fields: &RegistryFields) -> Result<ProjectRow> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
-        let (_, granted) = administered(&mut tx, caller, registry).await?;
-        update(&mut tx, request, &granted, fields).await?;
+        let (project, granted) = administered(&mut tx, caller, registry).await?;
+        let (rules, granted) = locked(&mut tx, caller, &granted).await.map_err(lost(&project))?;
+        update(&mut tx, request, &granted, rules, fields).await?;
         let project = access::project(&mut tx, caller, registry).await?;
         regalia_store::commit(tx).await?;
         Ok(project)
@@ -95,7 +97,9 @@ impl Service {
             return Err(missing(regalia_store::Error::NotFound));
         };
         let granted = project.grant::<Administer>(caller).map_err(forbidden_project(&project))?;
-        update(&mut tx, request, &granted, &RegistryFields { name: Some(new.clone()), ..RegistryFields::default() }).await?;
+        let (rules, granted) = locked(&mut tx, caller, &granted).await.map_err(lost(&project))?;
+        update(&mut tx, request, &granted, rules, &RegistryFields { name: Some(new.clone()), ..RegistryFields::default() })
+            .await?;
         let project = access::project(&mut tx, caller, project.id).await?;
         regalia_store::commit(tx).await?;
         Ok(project)
@@ -111,8 +115,8 @@ impl Service {
         let mut tx = self.begin().await?;
         let (project, granted) = administered(&mut tx, caller, registry).await?;
         // Nobody links into it from here on.
-        let rules = registries::lock(&mut tx, &granted).await.map_err(missing)?;
-        audit::collections_deleted(&mut tx, request.origin(), granted.organization(), registry).await?;
+        let (rules, granted) = locked(&mut tx, caller, &granted).await.map_err(lost(&project))?;
+        audit::collections_deleted(&mut tx, request.origin(), granted.organization(), &[registry.0]).await?;
         registries::delete(&mut tx, &granted).await?;
         let event =
             Event { kind: Kind::RegistryDeleted, subject: subject(registry), before: Some(described(&rules)), after: None };
@@ -150,7 +154,11 @@ impl Service {
             project
         } else {
             let granted = project.grant::<Administer>(caller).map_err(|_| taken(name))?;
-            update(&mut tx, request, &granted, fields).await?;
+            let (rules, granted) = locked(&mut tx, caller, &granted).await.map_err(|error| match error {
+                StoreError::NotFound | StoreError::Forbidden => taken(name),
+                other => other.into(),
+            })?;
+            update(&mut tx, request, &granted, rules, fields).await?;
             access::project(&mut tx, caller, project.id).await?
         };
         regalia_store::commit(tx).await?;
@@ -166,6 +174,27 @@ pub(crate) async fn administered(tx: &mut Tx, caller: &Caller, registry: Project
     }
     let granted = project.grant::<Administer>(caller).map_err(forbidden_project(&project))?;
     Ok((project, granted))
+}
+
+/// The registry's rules, which nobody else changes until the commit, with the right to: whoever held the lock until now may have
+/// taken it away.
+async fn locked(
+    tx: &mut Tx,
+    caller: &Caller,
+    registry: &Granted<Administer>,
+) -> Result<(Rules, Granted<Administer>), StoreError> {
+    let rules = registries::lock(tx, registry).await?;
+    let granted = access::project(tx, caller, registry.target()).await?.grant(caller)?;
+    Ok((rules, granted))
+}
+
+/// A registry, or the right to change it, that has gone meanwhile.
+fn lost(project: &ProjectRow) -> impl FnOnce(StoreError) -> Error + use<> {
+    let forbidden = forbidden_project(project);
+    move |error| match error {
+        StoreError::NotFound => missing(error),
+        other => forbidden(other),
+    }
 }
 
 async fn find(tx: &mut Tx, caller: &Caller, organization: &str, name: &RegistryName) -> Result<Option<ProjectRow>> {
@@ -275,8 +304,14 @@ async fn create(
     Ok(id)
 }
 
-async fn update(tx: &mut Tx, request: &Request, registry: &Granted<Administer>, fields: &RegistryFields) -> Result<()> {
-    let rules = registries::lock(tx, registry).await.map_err(missing)?;
+/// Changes a registry under the lock of [`locked`].
+async fn update(
+    tx: &mut Tx,
+    request: &Request,
+    registry: &Granted<Administer>,
+    rules: Rules,
+    fields: &RegistryFields,
+) -> Result<()> {
     let current = allowed(&rules)?;
     let in_use = parse_types(&rules.in_use)?;
     at_most("artifact types", fields.types.as_ref().map_or(0, Vec::len), 1000)?;
@@ -290,7 +325,7 @@ async fn update(tx: &mut Tx, request: &Request, registry: &Granted<Administer>, 
             "A restricted registry can't be opened to its organization again. Create a new registry with organization visibility.".into(),
         ));
     }
-    let after = registries::Rules {
+    let after = Rules {
         name: fields.name.as_ref().map_or(&*rules.name, RegistryName::as_str).to_owned(),
         description: fields.description.clone().or_else(|| rules.description.clone()),
         visibility: Some(next_visibility.as_str().to_owned()),
@@ -325,7 +360,7 @@ async fn update(tx: &mut Tx, request: &Request, registry: &Granted<Administer>, 
 }
 
 /// A registry's own fields, as events tell of them.
-fn described(rules: &registries::Rules) -> serde_json::Value {
+fn described(rules: &Rules) -> serde_json::Value {
     json!({
         "name": rules.name, "description": rules.description, "visibility": rules.visibility, "types": rules.listed,
         "allow_all_types": rules.allow_all_types, "protected_aliases": rules.protected.names(),
@@ -333,7 +368,7 @@ fn described(rules: &registries::Rules) -> serde_json::Value {
 }
 
 /// The stored rules as the domain's.
-pub(crate) fn allowed(rules: &registries::Rules) -> Result<AllowedTypes> {
+pub(crate) fn allowed(rules: &Rules) -> Result<AllowedTypes> {
     Ok(AllowedTypes { allow_all: rules.allow_all_types, saved: parse_types(&rules.listed)? })
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use regalia_domain::ids::{ProjectId, TeamId, UserId};
+use regalia_domain::ids::{OrganizationId, ProjectId, TeamId, UserId};
 use regalia_domain::roles::{RegistryRole, Right, RoleSource, may_lose_admins};
 use regalia_store::access::{self, Administer, Caller, Granted, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
@@ -277,6 +277,29 @@ async fn keep_an_admin(tx: &mut Tx, registry: &Granted<Administer>, project: &Pr
         names.join(", "),
         project.entity_name
     )))
+}
+
+/// Rule 16 for who loses memberships together with something else, by somebody who needn't administer the registries: the account,
+/// or its team. Under a lock that keeps the members of these registries as they are.
+pub(crate) async fn keep_admins(
+    tx: &mut Tx,
+    caller: &Caller,
+    user: UserId,
+    name: &str,
+    organization: Option<OrganizationId>,
+) -> Result<()> {
+    if caller.site_admin {
+        return Ok(());
+    }
+    let Some(orphan) = registry_members::orphan(tx, caller, user, organization).await? else { return Ok(()) };
+    Err(Error::Forbidden(match orphan.name {
+        Some(registry) => format!(
+            "{name} is the last direct admin of the registry \"{registry}\" of {0}. Make somebody else an admin of it first, or ask an \
+             admin of the organization {0}.",
+            orphan.organization
+        ),
+        None => format!("{name} is the last direct admin of a registry that you don't see. Ask a site administrator."),
+    }))
 }
 
 fn is_direct_admin(candidate: &Candidate) -> bool {

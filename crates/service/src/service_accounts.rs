@@ -1,59 +1,54 @@
 //! Service accounts: users without a password that a team has for its machines (rules 15 and 46). What must not live here:
 //! their keys, which are as anybody's (`accounts`), but for the first one.
 
-use chrono::{DateTime, Utc};
 use regalia_domain::ids::{OrganizationId, TeamId, UserId};
 use regalia_domain::keys::ApiKey;
 use regalia_domain::names::{DisplayName, EntityName, EntitySuffix, display_as_entity, fitted_entity_name};
 use regalia_domain::roles::{OrganizationRole, TeamRole};
-use regalia_store::access::{self, AdministerTeam, Granted};
+use regalia_store::access;
 use regalia_store::accounts::{self, KeyRow, UserRow};
 use regalia_store::audit::{self, Event, Kind};
-use regalia_store::{Error as StoreError, Tx, service_accounts};
+use regalia_store::{Error as StoreError, service_accounts};
 use serde_json::json;
 
-use crate::accounts::{check_key, key_created, row, subject, taken};
+use crate::accounts::{NewKey, key_created, row, subject, taken};
 use crate::teams::{managed, member_set};
 use crate::{Error, Request, Result, Service, organizations};
 
 /// How many names are tried where the server chooses one.
 const NAMES: usize = 5;
 
-/// A new service account's key, to be made with it.
-pub struct FirstKey<'a> {
-    /// What it is called in lists.
-    pub label: &'a str,
-    /// From when on it opens nothing.
-    pub expires_at: Option<DateTime<Utc>>,
-}
-
 impl Service {
     /// Makes a service account of a team with its first key, which is never to be had again.
     ///
     /// # Errors
     /// `NotFound`; `Forbidden` unless the caller is an admin of the team, its organization or the site; `Conflict` when the
-    /// name is taken; `Invalid`.
+    /// name is taken; of the key as [`Service::create_key`].
     pub async fn create_service_account(
         &self,
         request: &Request,
         team: &EntityName,
         name: &EntityName,
         display_name: Option<&DisplayName>,
-        key: FirstKey<'_>,
+        key: NewKey<'_>,
     ) -> Result<(UserRow, KeyRow, ApiKey)> {
         let caller = request.caller()?;
-        check_key(key.label, key.expires_at, self.clock.now())?;
+        key.check(self.clock.now())?;
+        let proof = self.prove(caller, key.password).await?;
         let mut tx = self.begin().await?;
         let (team, granted) = managed(&mut tx, caller, team).await?;
-        teams_lock(&mut tx, &granted).await?;
         let id = service_accounts::create(&mut tx, &granted, name, display_name).await.map_err(taken(name.as_str()))?;
         let user = row(&mut tx, id).await?;
         let entity = access::entity(&mut tx, caller, name.as_str()).await?;
         let secret = ApiKey::from_random(self.random_bytes());
-        let kept =
-            accounts::insert_key(&mut tx, &entity.manage_account(caller)?, key.label, secret.hash(), key.expires_at).await?;
+        let expires_at = key.end(&mut tx, caller).await?;
+        let account = entity.manage_account(caller)?;
+        let kept = accounts::insert_key(&mut tx, &account, key.label, secret.hash(), expires_at).await?;
+        if let Some(proof) = proof {
+            proof.forget(&mut tx).await?;
+        }
         let mut events = created(&user, team.id, team.organization_id);
-        events.push(key_created(kept.id, id, key.label, false, key.expires_at));
+        events.push(key_created(kept.id, id, key.label, false, expires_at));
         audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
         regalia_store::commit(tx).await?;
         Ok((user, kept, secret))
@@ -73,7 +68,6 @@ impl Service {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (team, granted) = managed(&mut tx, caller, team).await?;
-        teams_lock(&mut tx, &granted).await?;
         let mut candidates = self.names(description);
         let id = loop {
             let name = candidates.next().ok_or_else(|| Error::from(StoreError::Exists))?;
@@ -97,12 +91,6 @@ impl Service {
                 .take(NAMES),
         )
     }
-}
-
-/// Keeps the organization's members as they are until the commit, as whoever joins one does (rule 18).
-async fn teams_lock(tx: &mut Tx, team: &Granted<AdministerTeam>) -> Result<()> {
-    regalia_store::teams::lock_member(tx, team, team.actor()).await?;
-    Ok(())
 }
 
 fn created(user: &UserRow, team: TeamId, organization: OrganizationId) -> Vec<Event> {

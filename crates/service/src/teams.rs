@@ -7,11 +7,13 @@ use regalia_store::access::{self, AdministerTeam, Caller, Granted};
 use regalia_store::accounts::{self, UserRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::teams::{self, BelongingRow, MemberRow, TeamRow};
-use regalia_store::{Error as StoreError, Tx, service_accounts};
+use regalia_store::{Error as StoreError, Tx, removal, service_accounts};
 use serde_json::json;
 
 use crate::accounts::{occupied, subject as user_subject, taken, user_entity};
 use crate::organizations::administered;
+use crate::registry_members::keep_admins;
+use crate::removal::{by_force, unprotected};
 use crate::service_accounts::retired;
 use crate::{Error, Page, Request, Result, Service};
 
@@ -85,15 +87,26 @@ impl Service {
         Ok(team)
     }
 
-    /// Deletes a team and its memberships.
+    /// Deletes a team and its memberships; by force, with its service accounts and all that they and it hold.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden` unless the caller is an admin of the team, its organization or the site; `Conflict` when it
-    /// still owns projects.
-    pub async fn delete_team(&self, request: &Request, name: &EntityName) -> Result<TeamRow> {
+    /// `NotFound`; `Forbidden` unless the caller is an admin of the team, its organization or the site, and for force of the site;
+    /// `Conflict` when it still owns projects, with the list if a version is linked under a protected alias (rule 24).
+    pub async fn delete_team(&self, request: &Request, name: &EntityName, force: bool) -> Result<TeamRow> {
         let caller = request.caller()?;
+        let site = by_force(caller, force)?;
         let mut tx = self.begin().await?;
+        if let Some(site) = &site {
+            let team = teams::named(&mut tx, caller, name.as_str()).await.map_err(missing(name.as_str()))?;
+            removal::lock_registries(&mut tx, site, team.organization_id).await?;
+        }
         let (team, granted) = managed(&mut tx, caller, name).await?;
+        let removal = unprotected(&mut tx, caller, site.as_ref(), &format!("team \"{name}\""), team.id.0).await?;
+        if let Some(site) = &site {
+            removal.execute(&mut tx, request, site, granted.organization()).await?;
+            regalia_store::commit(tx).await?;
+            return Ok(team);
+        }
         teams::delete(&mut tx, &granted).await.map_err(occupied("team", name.as_str(), "projects or service accounts"))?;
         let event =
             Event { kind: Kind::TeamDeleted, subject: subject(team.id), before: Some(json!({ "name": team.name })), after: None };
@@ -128,7 +141,7 @@ impl Service {
         let mut tx = self.begin().await?;
         let (row, granted) = managed(&mut tx, caller, team).await?;
         let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
-        let present = teams::lock_member(&mut tx, &granted, member).await.map_err(missing(team.as_str()))?;
+        let present = teams::role(&mut tx, &granted, member).await?;
         if present.as_deref() != Some(role.as_str()) {
             teams::set_member(&mut tx, &granted, member, role).await.map_err(outsider(user))?;
             let event = member_set(row.id, member, present.as_deref(), role);
@@ -148,7 +161,7 @@ impl Service {
         let (row, granted) = managed(&mut tx, caller, team).await?;
         let user = colleague(&mut tx, caller, who).await?;
         let name = EntityName::parse(&user.name)?;
-        if teams::lock_member(&mut tx, &granted, user.id).await.map_err(missing(team.as_str()))?.is_some() {
+        if teams::role(&mut tx, &granted, user.id).await?.is_some() {
             return Err(Error::Conflict(format!("{name} is in the team {team} already.")));
         }
         teams::set_member(&mut tx, &granted, user.id, role).await.map_err(outsider(&name))?;
@@ -193,13 +206,17 @@ impl Service {
     /// everything, its keys too: there is nothing left for it to do.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden` as in [`Service::set_team_member`].
+    /// `NotFound`; `Forbidden` as in [`Service::set_team_member`], and for a service account that is a registry's last direct
+    /// admin by anybody but an admin of the organization or the site (rule 16).
     pub async fn remove_team_member(&self, request: &Request, team: &EntityName, user: &EntityName) -> Result<TeamRow> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (row, granted) = managed(&mut tx, caller, team).await?;
         let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
-        let present = teams::lock_member(&mut tx, &granted, member).await.map_err(missing(team.as_str()))?;
+        let present = teams::role(&mut tx, &granted, member).await?;
+        if service_accounts::is_of(&mut tx, &granted, member).await? {
+            keep_admins(&mut tx, caller, member, user.as_str(), Some(row.organization_id)).await?;
+        }
         teams::remove_member(&mut tx, &granted, member)
             .await
             .map_err(Error::named(format!("A member named \"{user}\" is not found in the team {team}."), ""))?;
@@ -232,15 +249,21 @@ async fn colleague(tx: &mut Tx, caller: &Caller, who: &str) -> Result<UserRow> {
     accounts::users_seen(tx, caller, &[id.0]).await?.pop().ok_or_else(absent)
 }
 
-/// A team with the right to manage it.
+/// A team whose members, and those of its organization, nobody else changes until the commit, with the right to manage it.
 pub(crate) async fn managed(tx: &mut Tx, caller: &Caller, name: &EntityName) -> Result<(TeamRow, Granted<AdministerTeam>)> {
     let row = teams::named(tx, caller, name.as_str()).await.map_err(missing(name.as_str()))?;
-    let entity = access::entity(tx, caller, &row.name).await.map_err(missing(name.as_str()))?;
-    let granted = entity.administer_team(caller).map_err(Error::named(
+    let granted = grant(tx, caller, name).await?;
+    teams::lock(tx, &granted).await.map_err(missing(name.as_str()))?;
+    // Whoever held the lock until now may have taken the right away.
+    Ok((row, grant(tx, caller, name).await?))
+}
+
+async fn grant(tx: &mut Tx, caller: &Caller, name: &EntityName) -> Result<Granted<AdministerTeam>> {
+    let entity = access::entity(tx, caller, name.as_str()).await.map_err(missing(name.as_str()))?;
+    entity.administer_team(caller).map_err(Error::named(
         missing_text(name.as_str()),
         format!("Only an admin of the team {name}, of its organization or of the site may do this."),
-    ))?;
-    Ok((row, granted))
+    ))
 }
 
 fn missing_text(name: &str) -> String {

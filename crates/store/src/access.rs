@@ -23,6 +23,8 @@ pub struct Caller {
     pub site_admin: bool,
     /// The session that he came with; none for a key.
     pub session: Option<SessionId>,
+    /// The key that he came with; none for a session and for a signature.
+    pub key: Option<ApiKeyId>,
 }
 
 /// What can be permitted, and on what.

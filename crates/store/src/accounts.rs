@@ -49,7 +49,13 @@ pub async fn authenticate(connection: &mut Connection, key: Sha256, now: DateTim
             .execute(connection)
             .await?;
     }
-    Ok(Opened::By(Caller { user: UserId(row.user_id), name: row.name, site_admin: row.site_admin, session: None }))
+    Ok(Opened::By(Caller {
+        user: UserId(row.user_id),
+        name: row.name,
+        site_admin: row.site_admin,
+        session: None,
+        key: Some(ApiKeyId(row.id)),
+    }))
 }
 
 /// Whose a session is, that is neither over nor unused for longer than `idle`; none for any other.
@@ -81,7 +87,7 @@ pub async fn of_session(
             .await?;
     }
     let session = Some(SessionId(row.id));
-    Ok(Some(Caller { user: UserId(row.user_id), name: row.name, site_admin: row.site_admin, session }))
+    Ok(Some(Caller { user: UserId(row.user_id), name: row.name, site_admin: row.site_admin, session, key: None }))
 }
 
 /// An account that somebody wants to sign in to.
@@ -111,7 +117,7 @@ pub async fn by_login(connection: &mut Connection, login: &str) -> Result<Option
     .fetch_optional(connection)
     .await?;
     Ok(row.map(|row| SignIn {
-        caller: Caller { user: UserId(row.id), name: row.name, site_admin: row.site_admin, session: None },
+        caller: Caller { user: UserId(row.id), name: row.name, site_admin: row.site_admin, session: None, key: None },
         password_hash: row.password_hash,
     }))
 }
@@ -127,7 +133,7 @@ pub async fn actor(connection: &mut Connection, user: UserId) -> Result<Option<C
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| Caller { user, name: row.name, site_admin: row.site_admin, session: None }))
+    Ok(row.map(|row| Caller { user, name: row.name, site_admin: row.site_admin, session: None, key: None }))
 }
 
 /// A user.
@@ -325,16 +331,21 @@ pub async fn create_first(tx: &mut Tx, name: &EntityName, key_name: &str, key: S
     Ok(Some((user, key.id)))
 }
 
-/// Deletes a user, his memberships and keys. One deletion at a time, and none by somebody who was deleted meanwhile: so two
-/// site administrators can't delete each other.
+/// Lets one deletion through at a time, and none by somebody who was deleted meanwhile: so two site administrators can't delete
+/// each other. What the caller may do was read before and may have changed meanwhile: read it again.
 ///
 /// # Errors
-/// `Exists` when he still has projects; `Forbidden` when the actor is gone.
+/// `Forbidden` when the actor is gone.
+pub async fn lock_deletions(tx: &mut Tx, account: &Granted<ManageAccount>) -> Result<()> {
+    sqlx::query!("-- accounts::lock_deletions\nlock table users in share row exclusive mode").execute(&mut **tx).await?;
+    if actor(tx, account.actor()).await?.is_none() { Err(Error::Forbidden) } else { Ok(()) }
+}
+
+/// Deletes a user, his memberships and keys, under [`lock_deletions`].
+///
+/// # Errors
+/// `Exists` when he still has projects.
 pub async fn delete(tx: &mut Tx, account: &Granted<ManageAccount>) -> Result<()> {
-    sqlx::query!("-- accounts::delete_lock\nlock table users in share row exclusive mode").execute(&mut **tx).await?;
-    if actor(tx, account.actor()).await?.is_none() {
-        return Err(Error::Forbidden);
-    }
     entities::delete(tx, account.target().0).await
 }
 
@@ -487,6 +498,46 @@ pub async fn keys(connection: &mut Connection, caller: &Caller, users: &[i64], a
     )
     .fetch_all(connection)
     .await?)
+}
+
+/// Keeps an account from being deleted, and a service account from being retired, until the commit: its keys are revoked then, and
+/// one that is made meanwhile would stay. What the caller may do was read before and may have changed meanwhile: read it again.
+///
+/// # Errors
+/// `NotFound` when the account is gone.
+pub async fn hold(tx: &mut Tx, account: &Granted<ManageAccount>) -> Result<()> {
+    sqlx::query_scalar!("-- accounts::hold\nselect id from users where id = $1 for share", account.target().0)
+        .fetch_optional(&mut **tx)
+        .await?
+        .map(drop)
+        .ok_or(Error::NotFound)
+}
+
+/// Keeps what the caller came with, his key or his session, from being ended until the commit. When it expires, if it is a key that
+/// does.
+///
+/// # Errors
+/// `NotFound` when it has ended meanwhile.
+pub async fn hold_credential(tx: &mut Tx, caller: &Caller) -> Result<Option<DateTime<Utc>>> {
+    let held = match (caller.key, caller.session) {
+        (Some(key), _) => {
+            sqlx::query_scalar!(
+                r#"-- accounts::hold_key
+                select expires_at as "at?" from api_keys where id = $1 and revoked_at is null for share"#,
+                key.0
+            )
+            .fetch_optional(&mut **tx)
+            .await?
+        }
+        (None, Some(session)) => {
+            sqlx::query_scalar!("-- accounts::hold_session\nselect id from sessions where id = $1 for share", session.0)
+                .fetch_optional(&mut **tx)
+                .await?
+                .map(|_| None)
+        }
+        (None, None) => None,
+    };
+    held.ok_or(Error::NotFound)
 }
 
 /// Keeps a key's hash.

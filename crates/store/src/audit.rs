@@ -1,7 +1,7 @@
 //! Audit events: the closed list, and the insert that each write's transaction ends with. What must not live here:
 //! reading them (a later door) and anything that could fail a write for the sake of its event.
 
-use regalia_domain::ids::{OrganizationId, ProjectId, UserId};
+use regalia_domain::ids::{OrganizationId, UserId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -132,7 +132,7 @@ pub async fn record(tx: &mut Tx, origin: Origin, organization: Option<Organizati
     Ok(())
 }
 
-/// Writes an event for each collection of a registry that is about to be deleted: what was linked there, and under which
+/// Writes an event for each collection of registries and projects that are about to be deleted: what was there, and under which
 /// aliases. Whoever deletes the rows afterwards leaves no other trace of them (rule 10).
 ///
 /// # Errors
@@ -141,7 +141,7 @@ pub async fn collections_deleted(
     tx: &mut Tx,
     origin: Origin,
     organization: Option<OrganizationId>,
-    registry: ProjectId,
+    projects: &[i64],
 ) -> Result<()> {
     sqlx::query!(
         "-- audit::collections_deleted
@@ -152,12 +152,12 @@ pub async fn collections_deleted(
                 from memberships m where m.collection_id = c.id),
             'aliases', (select coalesce(jsonb_object_agg(a.alias, a.version_id), '{}')
                 from aliases a where a.collection_id = c.id and upper_inf(a.valid)))
-        from collections c join artifact_types t on t.id = c.type_id where c.project_id = $5 order by c.id",
+        from collections c join artifact_types t on t.id = c.type_id where c.project_id = any($5) order by c.id",
         organization.map(|id| id.0),
         origin.actor.map(|id| id.0),
         origin.request,
         Kind::CollectionDeleted.as_str(),
-        registry.0
+        projects
     )
     .execute(&mut **tx)
     .await?;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use regalia_domain::alias::ProtectedAliases;
 use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId};
-use regalia_domain::roles::RegistryRole;
+use regalia_domain::roles::{RegistryRole, Right};
 
 use crate::access::{Caller, Contribute, Granted, ProjectKind};
 use crate::{Connection, Error, Result, Tx};
@@ -121,33 +121,52 @@ impl Locked {
 /// Locks a collection by name; none when there is none.
 ///
 /// # Errors
-/// Of PostgreSQL alone.
+/// `NotFound` and `Forbidden` when the right was taken away while this waited for the lock.
 pub async fn lock(tx: &mut Tx, project: &Granted<Contribute>, name: &str) -> Result<Option<Locked>> {
     let row = sqlx::query!(
         r#"-- collections::lock
-        select c.id, c.kind, t.name as type_name, p.protected_aliases,
-            case when p.protected_aliases = '{}' then 0 else access_level(p.id, $3) end as "level!: i16"
-        from collections c join artifact_types t on t.id = c.type_id join projects p on p.id = c.project_id
+        select c.id, c.kind, t.name as type_name from collections c join artifact_types t on t.id = c.type_id
         where c.project_id = $1 and c.name = $2 for update of c"#,
         project.target().0,
-        name,
-        project.actor().0
+        name
     )
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(row.map(|row| Locked {
-        id: CollectionId(row.id),
-        kind: row.kind,
-        type_name: row.type_name,
-        role: RegistryRole::of_level(row.level),
-        protected: ProtectedAliases::stored(row.protected_aliases),
-    }))
+    match row {
+        Some(row) => Ok(Some(locked(tx, project, row.id, row.kind, row.type_name).await?)),
+        None => Ok(None),
+    }
+}
+
+/// A collection that has just been locked or made, with what whoever waited for it may do by now: the right that he came with may
+/// have been taken away meanwhile.
+async fn locked(tx: &mut Tx, project: &Granted<Contribute>, id: i64, kind: String, type_name: String) -> Result<Locked> {
+    let now = sqlx::query!(
+        r#"-- collections::locked
+        select protected_aliases, access_level(id, $2) as "level!" from projects where id = $1"#,
+        project.target().0,
+        project.actor().0
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .filter(|now| now.level >= Right::See.level())
+    .ok_or(Error::NotFound)?;
+    if now.level < Right::Contribute.level() {
+        return Err(Error::Forbidden);
+    }
+    Ok(Locked {
+        id: CollectionId(id),
+        kind,
+        type_name,
+        role: RegistryRole::of_level(now.level),
+        protected: ProtectedAliases::stored(now.protected_aliases),
+    })
 }
 
 /// Makes a collection; none when one of that name is there already. The new row is locked by being new.
 ///
 /// # Errors
-/// Of PostgreSQL alone.
+/// As [`lock`].
 pub async fn create(
     tx: &mut Tx,
     project: &Granted<Contribute>,
@@ -160,13 +179,10 @@ pub async fn create(
         ProjectKind::Project => "source",
         ProjectKind::Registry => "registry",
     };
-    let row = sqlx::query!(
-        r#"-- collections::create
+    let id = sqlx::query_scalar!(
+        "-- collections::create
         insert into collections (project_id, kind, name, type_id, created_by) values ($1, $2, $3, $4, $5)
-        on conflict do nothing
-        returning id, (select p.protected_aliases from projects p where p.id = project_id) as "protected!",
-            (select case when p.protected_aliases = '{}' then 0 else access_level(p.id, $5) end
-             from projects p where p.id = project_id) as "level!: i16""#,
+        on conflict do nothing returning id",
         project.target().0,
         kind,
         name,
@@ -175,13 +191,10 @@ pub async fn create(
     )
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(row.map(|row| Locked {
-        id: CollectionId(row.id),
-        kind: kind.to_owned(),
-        type_name: type_name.to_owned(),
-        role: RegistryRole::of_level(row.level),
-        protected: ProtectedAliases::stored(row.protected),
-    }))
+    match id {
+        Some(id) => Ok(Some(locked(tx, project, id, kind.to_owned(), type_name.to_owned()).await?)),
+        None => Ok(None),
+    }
 }
 
 /// Takes the next index of a collection: dense, because the lock orders the takers, and never given again.

@@ -20,6 +20,7 @@ pub mod organizations;
 pub mod projects;
 pub mod registries;
 pub mod registry_members;
+pub mod removal;
 pub mod runs;
 pub mod service_accounts;
 pub mod sessions;

@@ -149,22 +149,6 @@ pub struct Settings {
     pub registry_creation: String,
 }
 
-/// The organization's settings, which nobody else changes until the commit.
-///
-/// # Errors
-/// `NotFound` when the organization has just been deleted.
-pub async fn lock_settings(tx: &mut Tx, organization: &Granted<AdministerOrganization>) -> Result<Settings> {
-    sqlx::query_as!(
-        Settings,
-        "-- organizations::lock_settings
-        select display_name, registry_creation from organizations where id = $1 for no key update",
-        organization.target().0
-    )
-    .fetch_optional(&mut **tx)
-    .await?
-    .ok_or(Error::NotFound)
-}
-
 /// Changes the organization's settings. Its entity name stays (rule 19).
 ///
 /// # Errors
@@ -252,15 +236,13 @@ pub async fn members(
         .collect())
 }
 
-/// Locks the organization's list of members, so that "the last admin" stays true until the commit (rule 16).
-/// Returns the member's present role.
+/// The member's present role; none for who is no member.
 ///
 /// # Errors
-/// `NotFound` when the organization has just been deleted.
-pub async fn lock_member(tx: &mut Tx, organization: &Granted<AdministerOrganization>, user: UserId) -> Result<Option<String>> {
-    lock(tx, organization).await?;
+/// Of PostgreSQL alone.
+pub async fn role(tx: &mut Tx, organization: &Granted<AdministerOrganization>, user: UserId) -> Result<Option<String>> {
     Ok(sqlx::query_scalar!(
-        "-- organizations::lock_member\nselect role from organization_members where organization_id = $1 and user_id = $2",
+        "-- organizations::role\nselect role from organization_members where organization_id = $1 and user_id = $2",
         organization.target().0,
         user.0
     )
@@ -268,8 +250,13 @@ pub async fn lock_member(tx: &mut Tx, organization: &Granted<AdministerOrganizat
     .await?)
 }
 
-/// Keeps everybody else from changing the organization's members and those of its teams until the commit.
-pub(crate) async fn lock(tx: &mut Tx, organization: &Granted<AdministerOrganization>) -> Result<()> {
+/// Keeps everybody else from changing the organization, its members, those of its teams and those of its registries until the
+/// commit, so that "the last admin" stays true (rule 16). What the caller may do was read before and may have changed meanwhile:
+/// read it again.
+///
+/// # Errors
+/// `NotFound` when the organization has just been deleted.
+pub async fn lock(tx: &mut Tx, organization: &Granted<AdministerOrganization>) -> Result<()> {
     sqlx::query_scalar!(
         "-- organizations::lock\nselect id from organizations where id = $1 for no key update",
         organization.target().0

@@ -3,10 +3,10 @@
 //! function `role_sources`).
 
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::{ProjectId, TeamId, UserId};
+use regalia_domain::ids::{OrganizationId, ProjectId, TeamId, UserId};
 use regalia_domain::roles::RegistryRole;
 
-use crate::access::{Administer, Caller, Granted};
+use crate::access::{Administer, Caller, Granted, ManageAccount};
 use crate::{Connection, Error, Result, Tx};
 
 /// A user's direct membership.
@@ -221,6 +221,61 @@ pub async fn admins(tx: &mut Tx, registry: &Granted<Administer>) -> Result<Vec<i
     )
     .fetch_all(&mut **tx)
     .await?)
+}
+
+/// A registry that would have no direct admin any more.
+#[derive(Debug, Clone)]
+pub struct Orphan {
+    /// Its name; none when the caller doesn't see it.
+    pub name: Option<String>,
+    /// The entity name of its organization.
+    pub organization: String,
+}
+
+/// Keeps the members of all registries of which an account is a direct admin as they are until the commit. Taken before the account
+/// itself, as whoever changes members does.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn lock_of(tx: &mut Tx, account: &Granted<ManageAccount>) -> Result<()> {
+    sqlx::query!(
+        "-- registry_members::lock_of
+        select o.id from organizations o
+        where o.id in (
+            select p.entity_id from registry_user_members m join projects p on p.id = m.registry_id
+            where m.user_id = $1 and m.role = 'admin')
+        order by o.id for no key update",
+        account.target().0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A registry of which the user is the last direct admin and whose organization the caller doesn't administer (rule 16): of one
+/// organization, or of any. Those that the caller sees go first.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn orphan(tx: &mut Tx, caller: &Caller, user: UserId, organization: Option<OrganizationId>) -> Result<Option<Orphan>> {
+    let row = sqlx::query!(
+        r#"-- registry_members::orphan
+        select p.name, e.name as organization, access_level(p.id, $2) >= 1 as "seen!"
+        from registry_user_members m join projects p on p.id = m.registry_id join entities e on e.id = p.entity_id
+        where m.user_id = $1 and m.role = 'admin' and ($3::bigint is null or p.entity_id = $3)
+            and not exists (
+                select 1 from registry_user_members other
+                where other.registry_id = m.registry_id and other.role = 'admin' and other.user_id <> $1)
+            and not exists (
+                select 1 from organization_members a where a.organization_id = p.entity_id and a.user_id = $2 and a.role = 'admin')
+        order by 3 desc, p.name, p.id limit 1"#,
+        user.0,
+        caller.user.0,
+        organization.map(|organization| organization.0)
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| Orphan { name: row.seen.then_some(row.name), organization: row.organization }))
 }
 
 /// Whether somebody is an admin of the registry's organization.

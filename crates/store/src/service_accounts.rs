@@ -62,6 +62,21 @@ pub async fn home(tx: &mut Tx, user: UserId) -> Result<Option<Option<Organizatio
     Ok(home.map(|organization| organization.map(OrganizationId)))
 }
 
+/// Whether a user is a service account of this team.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn is_of(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"-- service_accounts::is_of
+        select exists (select 1 from users where id = $2 and service_team_id = $1) as "is!""#,
+        team.target().0,
+        user.0
+    )
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
 /// Ends what is left of a service account that was removed from the team that it is of: its keys, its place in the
 /// organization and in the organization's teams and registries (rule 18), its belonging to the team. Returns the numbers of the keys; none when it is no service account of this team.
 ///

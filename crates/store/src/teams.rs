@@ -6,7 +6,7 @@ use regalia_domain::names::EntityName;
 use regalia_domain::roles::TeamRole;
 
 use crate::access::{AdministerOrganization, AdministerTeam, Caller, Granted};
-use crate::{Connection, Error, Result, Tx, entities, organizations};
+use crate::{Connection, Error, Result, Tx, entities};
 
 /// A team.
 #[derive(Debug, Clone)]
@@ -314,11 +314,12 @@ pub async fn default_organization(connection: &mut Connection, caller: &Caller) 
 }
 
 /// Keeps the members of the team's organization as they are until the commit, so that nobody joins the team while he is
-/// being removed from the organization (rule 18). Returns the user's present role in the team.
+/// being removed from the organization (rule 18). What the caller may do was read before and may have changed meanwhile: read it
+/// again.
 ///
 /// # Errors
 /// `NotFound` when the team has just been deleted.
-pub async fn lock_member(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId) -> Result<Option<String>> {
+pub async fn lock(tx: &mut Tx, team: &Granted<AdministerTeam>) -> Result<()> {
     sqlx::query_scalar!(
         "-- teams::lock
         select o.id from organizations o join teams t on t.organization_id = o.id where t.id = $1 for no key update of o",
@@ -326,9 +327,17 @@ pub async fn lock_member(tx: &mut Tx, team: &Granted<AdministerTeam>, user: User
     )
     .fetch_optional(&mut **tx)
     .await?
-    .ok_or(Error::NotFound)?;
+    .map(drop)
+    .ok_or(Error::NotFound)
+}
+
+/// The user's present role in the team; none for who is no member.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn role(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId) -> Result<Option<String>> {
     Ok(sqlx::query_scalar!(
-        "-- teams::lock_member\nselect role from team_members where team_id = $1 and user_id = $2",
+        "-- teams::role\nselect role from team_members where team_id = $1 and user_id = $2",
         team.target().0,
         user.0
     )
@@ -366,7 +375,6 @@ pub async fn add_first_admin(
     team: TeamId,
     user: UserId,
 ) -> Result<()> {
-    organizations::lock(tx, organization).await?;
     let done = sqlx::query!(
         "-- teams::add_first_admin
         insert into team_members (team_id, user_id, role)

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use regalia_domain::names::{DisplayName, EntityName};
 use regalia_domain::roles::{OrganizationRole, TeamRole};
-use regalia_server::http::{self, App, Patience};
+use regalia_server::http::{self, App, Patience, Proxies};
 use regalia_server::serve::SystemRandom;
+use regalia_service::accounts::NewKey;
 use regalia_service::blobs::Blobs;
+use regalia_service::passwords::Hasher;
 use regalia_service::profiles::Profile;
 use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store, installation};
@@ -158,7 +160,11 @@ impl Server {
 
     /// A client with a new key of a user.
     pub async fn client(&self, user: &str) -> Client {
-        let (_, key) = self.service.create_key(&self.admin, &name(user), "test", None).await.expect("a key is made");
+        let (_, key) = self
+            .service
+            .create_key(&self.admin, &name(user), NewKey { label: "test", ..NewKey::default() })
+            .await
+            .expect("a key is made");
         gates::secret(key.reveal());
         Client::new(&self.url, Some(key.reveal()))
     }
@@ -275,6 +281,7 @@ async fn service(store: Store, directory: &Path, clock: Arc<SetClock>) -> Arc<Se
         clock,
         random: Arc::new(SystemRandom),
         signer: Signer::new(keys),
+        hasher: Hasher::default(),
         settings: Settings { public_url: None, largest_file: 64 * 1024 * 1024 },
     })
 }
@@ -282,7 +289,7 @@ async fn service(store: Store, directory: &Path, clock: Arc<SetClock>) -> Arc<Se
 async fn serve(service: Arc<Service>, patience: Patience) -> (String, Running) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
-    let router = http::router(App::new(service, patience));
+    let router = http::router(App::new(service, patience, Proxies::default()));
     (url, Running(tokio::spawn(axum_serve(listener, router))))
 }
 

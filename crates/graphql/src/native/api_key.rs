@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::ApiKeyId;
 use regalia_domain::keys;
+use regalia_service::accounts::NewKey;
 use regalia_service::store::accounts::KeyRow;
 
 use super::user::who;
@@ -74,8 +75,11 @@ pub struct ApiKeyCreateInput {
     /// What the key is called in lists, at most 128 characters.
     #[graphql(default)]
     name: String,
-    /// From when on the key opens nothing; it doesn't expire if this isn't given.
+    /// From when on the key opens nothing. If this isn't given, it doesn't expire, or together with the API key that you come with:
+    /// no key outlives the one that made it.
     expires_at: Option<DateTime<Utc>>,
+    /// Your own password. Needed if you are signed in with a browser; who comes with an API key needs none.
+    current_password: Option<String>,
 }
 
 /// The API key that was made.
@@ -95,8 +99,11 @@ pub struct ApiKeyImportInput {
     /// What the key is called in lists, at most 128 characters.
     #[graphql(default)]
     name: String,
-    /// From when on the key opens nothing; it doesn't expire if this isn't given.
+    /// From when on the key opens nothing. If this isn't given, it doesn't expire, or together with the API key that you come with:
+    /// no key outlives the one that made it.
     expires_at: Option<DateTime<Utc>>,
+    /// Your own password. Needed if you are signed in with a browser; who comes with an API key needs none.
+    current_password: Option<String>,
     /// The key: 40 letters, digits or underscores, optionally after a prefix and a `-`.
     secret: String,
 }
@@ -136,7 +143,8 @@ impl ApiKeyMutation {
         #[graphql(desc = "The new key.")] input: ApiKeyCreateInput,
     ) -> Result<ApiKeyCreatePayload> {
         let user = who(ctx, input.user.as_deref())?;
-        let (row, key) = ctx.service()?.create_key(ctx.request()?, &user, &input.name, input.expires_at).await.fail()?;
+        let new = NewKey { label: &input.name, expires_at: input.expires_at, password: input.current_password.as_deref() };
+        let (row, key) = ctx.service()?.create_key(ctx.request()?, &user, new).await.fail()?;
         ctx.forget()?;
         Ok(ApiKeyCreatePayload { api_key: row.into(), secret: key.reveal().to_owned() })
     }
@@ -150,7 +158,8 @@ impl ApiKeyMutation {
     ) -> Result<ApiKeyImportPayload> {
         let user = who(ctx, input.user.as_deref())?;
         let key = keys::ApiKey::parse(&input.secret).parsed()?;
-        let row = ctx.service()?.import_key(ctx.request()?, &user, &input.name, input.expires_at, &key).await.fail()?;
+        let new = NewKey { label: &input.name, expires_at: input.expires_at, password: input.current_password.as_deref() };
+        let row = ctx.service()?.import_key(ctx.request()?, &user, new, &key).await.fail()?;
         ctx.forget()?;
         Ok(ApiKeyImportPayload { api_key: row.into() })
     }

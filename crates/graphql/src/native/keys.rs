@@ -6,6 +6,7 @@ use regalia_domain::ids::{OrganizationId, UserId};
 use regalia_service::Result;
 use regalia_service::store::accounts::{KeyRow, UserRow};
 use regalia_service::store::organizations::{MemberRow as OrganizationMemberRow, OrganizationRow};
+use regalia_service::store::sessions::SessionRow;
 use regalia_service::store::teams::{MemberRow as TeamMemberRow, TeamRow};
 
 use crate::loaders::{Key, Source, grouped, paged, pages};
@@ -15,6 +16,8 @@ pages! {
     UserTeams;
     /// A page of a user's API keys.
     UserKeys;
+    /// A page of one's own sessions.
+    UserSessions;
     /// A page of an organization's members.
     OrganizationMembers;
     /// A page of an organization's teams.
@@ -73,6 +76,19 @@ impl Key for UserKeys {
         let caller = &source.caller;
         paged(keys, |users, page| async move {
             let rows = source.service.keys(caller, &users, &page).await?;
+            Ok(rows.into_iter().map(|row| (row.user_id.0, row)).collect())
+        })
+        .await
+    }
+}
+
+impl Key for UserSessions {
+    type Value = Vec<SessionRow>;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let caller = &source.caller;
+        paged(keys, |users, page| async move {
+            let rows = source.service.own_sessions(caller, &users, &page).await?;
             Ok(rows.into_iter().map(|row| (row.user_id.0, row)).collect())
         })
         .await

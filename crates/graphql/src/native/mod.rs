@@ -9,6 +9,7 @@ pub mod organization;
 pub mod registry;
 pub mod registry_member;
 pub mod service_account;
+pub mod session;
 pub mod team;
 pub mod user;
 pub mod version;
@@ -30,6 +31,7 @@ pub struct NativeQuery(
 pub struct NativeMutation(
     user::UserMutation,
     api_key::ApiKeyMutation,
+    session::SessionMutation,
     service_account::ServiceAccountMutation,
     organization::OrganizationMutation,
     team::TeamMutation,

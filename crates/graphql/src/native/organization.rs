@@ -166,6 +166,10 @@ pub struct OrganizationCreatePayload {
 pub struct OrganizationDeleteInput {
     /// Entity name or unambiguous display name.
     organization: String,
+    /// For site administrators: deletes also all that the organization holds, for ever, and whatever is linked under protected
+    /// aliases.
+    #[graphql(default)]
+    force: bool,
 }
 
 /// The organization that was deleted.
@@ -261,13 +265,14 @@ impl OrganizationMutation {
         Ok(OrganizationUpdatePayload { organization: row.into() })
     }
 
-    /// Deletes an organization. For its admins and site administrators. Refused while it owns teams, registries or files.
+    /// Deletes an organization. For its admins and site administrators. Refused while it owns teams, registries or files, but by
+    /// `force`.
     async fn organization_delete(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization to delete.")] input: OrganizationDeleteInput,
     ) -> Result<OrganizationDeletePayload> {
-        let row = ctx.service()?.delete_organization(ctx.request()?, &input.organization).await.fail()?;
+        let row = ctx.service()?.delete_organization(ctx.request()?, &input.organization, input.force).await.fail()?;
         ctx.forget()?;
         Ok(OrganizationDeletePayload { entity_name: row.name })
     }

@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::names::{DisplayName, EntityName};
-use regalia_service::service_accounts::FirstKey;
+use regalia_service::accounts::NewKey;
 
 use super::api_key::ApiKey;
 use crate::context::Reach as _;
@@ -23,8 +23,11 @@ pub struct ServiceAccountCreateInput {
     /// What its first API key is called in lists, at most 128 characters.
     #[graphql(default)]
     key_name: String,
-    /// From when on that key opens nothing; it doesn't expire if this isn't given.
+    /// From when on that key opens nothing. If this isn't given, it doesn't expire, or together with the API key that you come with:
+    /// no key outlives the one that made it.
     key_expires_at: Option<DateTime<Utc>>,
+    /// Your own password. Needed if you are signed in with a browser; who comes with an API key needs none.
+    current_password: Option<String>,
 }
 
 /// The service account that was made.
@@ -54,7 +57,8 @@ impl ServiceAccountMutation {
         let team = EntityName::parse(&input.team).parsed()?;
         let name = EntityName::parse(&input.name).parsed()?;
         let display_name = input.display_name.as_deref().map(DisplayName::parse).transpose().parsed()?;
-        let key = FirstKey { label: &input.key_name, expires_at: input.key_expires_at };
+        let password = input.current_password.as_deref();
+        let key = NewKey { label: &input.key_name, expires_at: input.key_expires_at, password };
         let (user, row, secret) =
             ctx.service()?.create_service_account(ctx.request()?, &team, &name, display_name.as_ref(), key).await.fail()?;
         ctx.forget()?;

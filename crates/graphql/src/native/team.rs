@@ -131,6 +131,9 @@ pub struct TeamCreatePayload {
 pub struct TeamDeleteInput {
     /// The team's name.
     team: String,
+    /// For site administrators: deletes also all that the team holds, for ever, and whatever is linked under protected aliases.
+    #[graphql(default)]
+    force: bool,
 }
 
 /// The team that was deleted.
@@ -194,14 +197,15 @@ impl TeamMutation {
         Ok(TeamCreatePayload { team: Team(row) })
     }
 
-    /// Deletes a team. For admins of it, of its organization and of the site. Refused while it owns projects.
+    /// Deletes a team. For admins of it, of its organization and of the site. Refused while it owns projects or has service
+    /// accounts, but by `force`.
     async fn team_delete(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The team to delete.")] input: TeamDeleteInput,
     ) -> Result<TeamDeletePayload> {
         let team = EntityName::parse(&input.team).parsed()?;
-        let row = ctx.service()?.delete_team(ctx.request()?, &team).await.fail()?;
+        let row = ctx.service()?.delete_team(ctx.request()?, &team, input.force).await.fail()?;
         ctx.forget()?;
         Ok(TeamDeletePayload { name: row.name })
     }

@@ -11,7 +11,8 @@ use regalia_service::profiles::Profile;
 use regalia_service::store::accounts::UserRow;
 
 use super::api_key::ApiKey;
-use super::keys::{UserKeys, UserOrganizations, UserTeams};
+use super::keys::{UserKeys, UserOrganizations, UserSessions, UserTeams};
+use super::session::Session;
 use super::team::Team;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
@@ -22,7 +23,8 @@ use crate::shared::{Organization, User};
 /// A list of people's things, page by page.
 pub(crate) type Paged<T> = Connection<OpaqueCursor<String>, T, EmptyFields, EmptyFields>;
 
-/// How many keys and teams of a user are listed when a client doesn't say. The SDK never does, and takes what it gets for all.
+/// How many keys, sessions and teams of a user are listed when a client doesn't say. The SDK never does, and takes what it gets
+/// for all.
 const MANY: i32 = 50;
 
 /// The same of users.
@@ -122,6 +124,21 @@ impl NativeUser {
         let rows = ctx.page(UserKeys::new(self.0.id.0, &probe(&page))).await?;
         Ok(Some(connection(&page, rows, |row| row.id.to_string(), ApiKey::from)))
     }
+
+    /// The browsers that are signed in as this user, newest first. Null unless this is you.
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many sessions, at most 1000.", default_with = "Some(MANY)")] first: Option<i32>,
+        #[graphql(desc = "Sessions after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Option<Paged<Session>>> {
+        if ctx.caller()?.user != self.0.id {
+            return Ok(None);
+        }
+        let page = page(first, after.as_deref())?;
+        let rows = ctx.page(UserSessions::new(self.0.id.0, &probe(&page))).await?;
+        Ok(Some(connection(&page, rows, |row| row.id.to_string(), Session)))
+    }
 }
 
 /// Loads a user whom a row names.
@@ -200,6 +217,9 @@ pub struct UserCreatePayload {
 pub struct UserDeleteInput {
     /// The user's name.
     name: String,
+    /// For site administrators: deletes also all that the user holds, for ever, and whatever is linked under protected aliases.
+    #[graphql(default)]
+    force: bool,
 }
 
 /// The account that was deleted.
@@ -305,14 +325,14 @@ impl UserMutation {
     }
 
     /// Deletes an account with its API keys and memberships. For site administrators; a service account also for admins of
-    /// its team. Refused while the user owns projects or files.
+    /// its team. Refused while the user owns projects or files, but by `force`.
     async fn user_delete(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The account to delete.")] input: UserDeleteInput,
     ) -> Result<UserDeletePayload> {
         let name = EntityName::parse(&input.name).parsed()?;
-        let row = ctx.service()?.delete_user(ctx.request()?, &name).await.fail()?;
+        let row = ctx.service()?.delete_user(ctx.request()?, &name, input.force).await.fail()?;
         ctx.forget()?;
         Ok(UserDeletePayload { name: row.name })
     }

@@ -3,6 +3,7 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use regalia_domain::ids::ApiKeyId;
 use regalia_domain::names::EntityName;
+use regalia_service::accounts::NewKey;
 use regalia_service::profiles::Profile;
 
 use crate::context::Reach as _;
@@ -101,7 +102,7 @@ impl UserMutation {
         Ok(UpdateUserPayload { user: row.into() })
     }
 
-    /// W&B protocol: makes a key of the caller and shows it, this once.
+    /// W&B protocol: makes a key of the caller and shows it, this once. It expires with the key that the caller came with.
     async fn generate_api_key(
         &self,
         context: &Context<'_>,
@@ -109,7 +110,8 @@ impl UserMutation {
     ) -> async_graphql::Result<GenerateApiKeyPayload> {
         let user = EntityName::parse(&context.caller()?.name).parsed()?;
         let label = input.description.unwrap_or_default();
-        let (row, key) = context.service()?.create_key(context.request()?, &user, &label, None).await.fail()?;
+        let new = NewKey { label: &label, ..NewKey::default() };
+        let (row, key) = context.service()?.create_key(context.request()?, &user, new).await.fail()?;
         context.forget()?;
         Ok(GenerateApiKeyPayload { api_key: ApiKey::shown(row, key) })
     }

@@ -14,7 +14,7 @@ use super::answer;
 #[folder = "../../web/dist/graphiql"]
 struct Assets;
 
-/// GraphiQL styles its editor inline; everything else is ours and from here.
+/// For all pages. GraphiQL styles its editor inline; everything else is ours and from here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; \
     img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -23,7 +23,7 @@ pub(super) async fn home() -> Redirect {
 }
 
 pub(super) async fn page(headers: HeaderMap) -> Response {
-    serve("index.html", &headers).unwrap_or_else(|| {
+    serve::<Assets>("index.html", &headers).unwrap_or_else(|| {
         answer::refuse(
             StatusCode::NOT_FOUND,
             "NOT_FOUND",
@@ -34,11 +34,13 @@ pub(super) async fn page(headers: HeaderMap) -> Response {
 
 pub(super) async fn asset(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
     let Ok(Path(path)) = path else { return answer::unreadable_path() };
-    serve(&path, &headers).unwrap_or_else(|| answer::refuse(StatusCode::NOT_FOUND, "NOT_FOUND", "GraphiQL has no such file."))
+    serve::<Assets>(&path, &headers)
+        .unwrap_or_else(|| answer::refuse(StatusCode::NOT_FOUND, "NOT_FOUND", "GraphiQL has no such file."))
 }
 
-fn serve(path: &str, headers: &HeaderMap) -> Option<Response> {
-    let file = Assets::get(path)?;
+/// A file that is in the binary, if there is one of this name.
+pub(super) fn serve<A: RustEmbed>(path: &str, headers: &HeaderMap) -> Option<Response> {
+    let file = A::get(path)?;
     let etag = format!("\"{}\"", hex::encode(file.metadata.sha256_hash()));
     let common = [(ETAG, etag.clone()), (CACHE_CONTROL, "no-cache".to_owned())];
     if headers.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes()) {

@@ -7,8 +7,10 @@ mod content;
 mod graphiql;
 mod graphql;
 mod health;
+mod proxies;
 mod run_stream;
 mod session;
+mod signin;
 mod storage;
 
 use std::sync::Arc;
@@ -28,6 +30,8 @@ use regalia_service::{Request, Service};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
+
+pub use proxies::Proxies;
 
 /// Header that names a request, in and out.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -51,18 +55,19 @@ impl Default for Patience {
 #[derive(Clone)]
 pub struct App {
     patience: Patience,
+    proxies: Arc<Proxies>,
     service: Arc<Service>,
     schema: RegaliaSchema,
     shape: Arc<Shape>,
 }
 
 impl App {
-    /// The routes' state.
+    /// The routes' state. The proxies are believed when they say whom they serve.
     #[must_use]
-    pub fn new(service: Arc<Service>, patience: Patience) -> Self {
+    pub fn new(service: Arc<Service>, patience: Patience, proxies: Proxies) -> Self {
         let schema = regalia_graphql::schema(Some(Arc::clone(&service)));
         let shape = Arc::new(Shape::of(&schema.sdl()));
-        Self { patience, service, schema, shape }
+        Self { patience, proxies: Arc::new(proxies), service, schema, shape }
     }
 }
 
@@ -74,6 +79,8 @@ pub fn router(app: App) -> Router {
         .route("/ready", get(health::ready))
         .route("/graphql", post(graphql::graphql))
         .route("/session", get(session::show).post(session::sign_in).delete(session::sign_out))
+        .route("/signin", get(signin::page))
+        .route("/signin/{*asset}", get(signin::asset))
         .route("/graphiql", get(graphiql::page))
         .route("/graphiql/", get(graphiql::home))
         .route("/graphiql/{*asset}", get(graphiql::asset))
@@ -101,7 +108,7 @@ async fn request(State(app): State<App>, mut http: HttpRequest, next: Next) -> R
     let span = tracing::info_span!("request", id = %id);
     async move {
         let credentials = auth::credentials(http.headers(), &base_url);
-        let address = session::address(http.extensions(), http.headers());
+        let address = session::address(&app.proxies, http.extensions(), http.headers());
         http.extensions_mut().insert(credentials);
         http.extensions_mut().insert(address);
         http.extensions_mut().insert(Request { caller: None, id, base_url });

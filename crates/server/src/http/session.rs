@@ -1,25 +1,29 @@
 //! `/session`: signing in with a password, who is signed in, signing out. The session itself is a row in the database; the
 //! browser has its secret in a cookie that no script can read. What must not live here: what a session opens (`auth`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Extension, State};
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use regalia_service::store::accounts::UserRow;
+use regalia_service::store::sessions::Browser;
 use regalia_service::{Error, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::auth::{self, Credentials, cookie_name};
-use super::{App, answer, graphql};
+use super::{App, Proxies, answer, graphql};
 
 /// A name and a password need no more.
 const MOST_BYTES: usize = 16 * 1024;
+
+/// How much is kept of what a browser calls itself.
+const USER_AGENT_CHARS: usize = 512;
 
 /// How long who tried too often is told to wait, in seconds.
 const COME_BACK: HeaderValue = HeaderValue::from_static("900");
@@ -28,15 +32,11 @@ const COME_BACK: HeaderValue = HeaderValue::from_static("900");
 #[derive(Clone)]
 pub(super) struct Address(String);
 
-/// The address of the client, by which tries of passwords are counted: that of the connection. A proxy on this machine is
-/// believed when it says whom it serves, and then only the last it names, which is what it saw itself.
-pub(super) fn address(extensions: &Extensions, headers: &HeaderMap) -> Address {
+/// The address of the client, by which tries of passwords are counted: that of the connection, or of whom a proxy serves that is
+/// believed.
+pub(super) fn address(proxies: &Proxies, extensions: &Extensions, headers: &HeaderMap) -> Address {
     let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>() else { return Address("unknown".into()) };
-    // Each proxy adds at the end, some a line of their own.
-    let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
-    let served: Option<IpAddr> = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
-    let peer = peer.ip().to_canonical();
-    Address(served.filter(|_| peer.is_loopback()).unwrap_or(peer).to_canonical().to_string())
+    Address(proxies.client(peer.ip(), headers).to_string())
 }
 
 #[derive(Deserialize)]
@@ -74,7 +74,10 @@ pub(super) async fn sign_in(
         let sentence = "The body is not of the form {\"name\": \"NAME OR ADDRESS\", \"password\": \"PASSWORD\"}.";
         return answer::refuse(StatusCode::BAD_REQUEST, "INVALID", sentence);
     };
-    match app.service.sign_in(&request, &name, &password, &address).await {
+    let user_agent: Option<String> =
+        headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(|text| text.chars().take(USER_AGENT_CHARS).collect());
+    let browser = Browser { address: &address, user_agent: user_agent.as_deref() };
+    match app.service.sign_in(&request, &name, &password, browser).await {
         Ok(signed_in) => {
             let seconds = (signed_in.expires_at - app.service.clock.now()).num_seconds();
             told(&signed_in.user, Some(signed_in.expires_at), cookie(&request.base_url, &signed_in.token, seconds))

@@ -788,6 +788,9 @@ async fn the_invisible_is_as_the_absent() {
     let run = json!({ "entityName": "alpha", "modelName": "demo", "name": "run1" });
     alice.graphql(RUN, json!({ "input": run })).await.expect_ok();
     let alices_key = server.number(&format!("select min(id) from api_keys where user_id = {}", entity("alice"))).await;
+    let begin = "insert into sessions (user_id, hash, started_at, last_used_at, expires_at)";
+    server.sql(&format!("{begin} values ({}, sha256('s'), now(), now(), now() + interval '1 day')", entity("alice"))).await;
+    let alices_session = server.number("select id from sessions").await;
     let closed_id = server.number(&format!("select {}", registry("closed"))).await;
     let project_id =
         server.number(&format!("select id from projects where kind = 'project' and entity_id = {}", entity("alpha"))).await;
@@ -880,6 +883,9 @@ async fn the_invisible_is_as_the_absent() {
         let revoke = "mutation($id: ID!) { apiKeyRevoke(input: { id: $id }) { id } }";
         let input = |number: i64| json!({ "id": encode_id("ApiKey", number) });
         differences.look(client, &format!("apiKeyRevoke for {own}"), revoke, input(alices_key), input(ABSENT)).await;
+        let end = "mutation($id: ID!) { sessionEnd(input: { id: $id }) { ids } }";
+        let input = |number: i64| json!({ "id": encode_id("Session", number) });
+        differences.look(client, &format!("sessionEnd for {own}"), end, input(alices_session), input(ABSENT)).await;
         let collection = "query($id: ID!) { artifactCollection(id: $id) { id name aliases { edges { node { alias } } } } }";
         let hidden = server.number("select id from collections where name = 'net' order by id limit 1").await;
         let input = |number: i64| json!({ "id": encode_id("ArtifactCollection", number) });

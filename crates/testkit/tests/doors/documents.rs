@@ -268,7 +268,8 @@ const EVERYTHING: &str = r#"
 query Everything(
   $organization: String!, $registry: String!, $collection: String!, $alias: String!, $user: String!, $team: String!, $version: ID!
 ) {
-  viewer { ...Person apiKeys(first: 10) { edges { cursor node { ...Key } } nodes { id } pageInfo { ...Page } } }
+  viewer { ...Person apiKeys(first: 10) { edges { cursor node { ...Key } } nodes { id } pageInfo { ...Page } }
+    sessions(first: 10) { edges { cursor node { id } } nodes { ...Browser } pageInfo { ...Page } } }
   user(name: $user) {
     ...Person
     organizations { ...Place }
@@ -307,6 +308,7 @@ query Everything(
 fragment Page on PageInfo { startCursor endCursor hasNextPage hasPreviousPage }
 fragment Person on User { id name displayName email siteAdmin serviceAccount hasPassword defaultEntity createdAt }
 fragment Key on ApiKey { id name description createdAt lastUsedAt expiresAt }
+fragment Browser on Session { id createdAt lastUsedAt expiresAt address userAgent current }
 fragment Place on Organization { id name entityName registryCreation createdAt }
 fragment Group on Team {
   id name createdAt organization { name }
@@ -322,7 +324,7 @@ fragment Content on Version {
 "#;
 
 /// A mutation of our own: its field, the part of the payload to select.
-pub const NATIVE_MUTATIONS: [(&str, &str); 26] = [
+pub const NATIVE_MUTATIONS: [(&str, &str); 27] = [
     ("userCreate", "user { name }"),
     ("userDelete", "name"),
     ("userUpdate", "user { name displayName email defaultEntity }"),
@@ -331,6 +333,7 @@ pub const NATIVE_MUTATIONS: [(&str, &str); 26] = [
     ("apiKeyCreate", "apiKey { id name description createdAt lastUsedAt expiresAt } secret"),
     ("apiKeyImport", "apiKey { id }"),
     ("apiKeyRevoke", "id"),
+    ("sessionEnd", "ids"),
     ("organizationCreate", "organization { name entityName }"),
     ("organizationUpdate", "organization { entityName registryCreation }"),
     ("organizationDelete", "entityName"),
@@ -596,6 +599,7 @@ impl World {
             ("apiKeyImport", alice, json!({ "secret": "old-0123456789abcdef0123456789abcdef01234567" })),
             // The first start's key: nobody here uses it.
             ("apiKeyRevoke", admin, json!({ "id": key })),
+            ("sessionEnd", alice, json!({ "others": true })),
             ("organizationCreate", admin, json!({ "displayName": "Dave & Co", "admin": "dave" })),
             ("organizationUpdate", alice, json!({ "organization": "acme", "registryCreation": "ADMINS" })),
             ("organizationMemberSet", alice, json!({ "organization": "acme", "user": "bob", "role": "ADMIN" })),

@@ -18,6 +18,8 @@ mod people;
 mod races;
 mod refusals;
 mod registries;
+mod removal;
+mod rights;
 mod schema;
 mod sessions;
 mod statements;

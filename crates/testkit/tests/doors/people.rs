@@ -306,6 +306,25 @@ async fn a_key_expires() {
     server.clock.advance(TimeDelta::minutes(2));
     assert!(opens(&short).await);
     assert!(server.number(used).await > first);
+    // No key outlives the one that made it, whatever makes it and for whomever.
+    let end = "select count(*) from api_keys k where expires_at = (select expires_at from api_keys where name = 'short')";
+    assert_eq!(server.number(end).await, 1);
+    let later = (Utc::now() + TimeDelta::hours(2)).to_rfc3339();
+    let refused = own(&short, "apiKeyCreate", json!({ "expiresAt": later })).await;
+    assert!(refused.code() == "INVALID" && refused.message().contains("no key outlives"), "{}", refused.message());
+    for (field, input) in [
+        ("apiKeyImport", json!({ "expiresAt": later, "secret": "old-0123456789abcdef0123456789abcdef01234567" })),
+        ("serviceAccountCreate", json!({ "team": "alpha", "name": "robot", "keyExpiresAt": later })),
+    ] {
+        assert_eq!(code(&own(&short, field, input).await), "INVALID", "{field}");
+    }
+    own(&short, "apiKeyCreate", json!({ "name": "same" })).await.expect_ok();
+    own(&short, "serviceAccountCreate", json!({ "team": "alpha", "name": "robot" })).await.expect_ok();
+    short.graphql(GENERATE_API_KEY, json!({ "description": "wire" })).await.expect_ok();
+    assert_eq!(server.number(end).await, 4);
+    let sooner = (Utc::now() + TimeDelta::minutes(30)).to_rfc3339();
+    own(&short, "apiKeyCreate", json!({ "expiresAt": sooner })).await.expect_ok();
+    assert_eq!(server.number(end).await, 4);
     server.clock.advance(TimeDelta::hours(1));
     let refused = short.graphql("{ viewer { name } }", json!({})).await;
     assert_eq!(refused.status, 401);

@@ -25,7 +25,7 @@ const COMMON: [&str; 10] = ["Boolean", "DateTime", "Float", "ID", "Int", "Int64"
 const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 41] = [
+const INTS: [&str; 42] = [
     "Artifact.versionIndex",
     "ArtifactCollection.aliases(first:)",
     "ArtifactCollection.artifacts(first:)",
@@ -64,6 +64,7 @@ const INTS: [&str; 41] = [
     "Team.members(first:)",
     "UploadUrlPart.partNumber",
     "User.apiKeys(first:)",
+    "User.sessions(first:)",
     "User.teams(first:)",
     "Version.files(first:)",
     "VersionedArtifactConnection.totalCount",
@@ -257,6 +258,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
             vec![
                 declared::<native::user::UserMutation>(),
                 declared::<native::api_key::ApiKeyMutation>(),
+                declared::<native::session::SessionMutation>(),
                 declared::<native::service_account::ServiceAccountMutation>(),
                 declared::<native::organization::OrganizationMutation>(),
                 declared::<native::team::TeamMutation>(),

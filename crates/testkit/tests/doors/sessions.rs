@@ -2,9 +2,11 @@
 //! server. What must not live here: how a password is set (`people`).
 
 use chrono::TimeDelta;
+use regalia_domain::ids::encode_id;
 use regalia_testkit::{Client, Reply, Server, secret};
 use serde_json::{Value, json};
 
+use crate::documents::{GENERATE_API_KEY, native_mutation};
 use crate::native::own;
 
 const PASSWORD: &str = "correct horse battery";
@@ -251,11 +253,10 @@ async fn wrong_passwords_are_limited() {
     }
     let browser = server.anonymous();
     let other = browser.at(&twin.url);
-    // At once and through both servers: never more than ten are looked at. The address counts as the account that it is of.
-    own(&server.admin().await, "userUpdate", json!({ "user": "alice", "email": "alice@example.com" })).await.expect_ok();
+    // At once and through both servers: never more than ten are looked at.
     let tries = (0..24).map(|number| {
         let client = if number % 2 == 0 { &browser } else { &other };
-        sign_in(client, if number % 3 == 0 { "alice@example.com" } else { "alice" }, "wrong horse battery")
+        sign_in(client, "alice", "wrong horse battery")
     });
     let statuses: Vec<u16> = futures_util::future::join_all(tries).await.iter().map(|reply| reply.status).collect();
     assert!(statuses.iter().filter(|status| **status == 401).count() <= 10, "{statuses:?}");
@@ -285,4 +286,223 @@ async fn wrong_passwords_are_limited() {
     assert_eq!(begun[0]["after"]["address"], "192.0.2.7");
     server.clock.advance(TimeDelta::minutes(16));
     assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 200);
+}
+
+/// What is counted is what was typed, in any case, whether or not there is such an account: so the count doesn't tell.
+#[tokio::test]
+async fn the_count_of_tries_tells_of_no_account() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    with_password(&server, &alice).await;
+    own(&server.admin().await, "userUpdate", json!({ "user": "alice", "email": "alice@example.com" })).await.expect_ok();
+    let browser = server.anonymous();
+    // Whether the second way to write it is refused after ten tries of the first.
+    for (first, second, together) in [
+        ("alice", "ALICE", true),
+        ("nobody", "NoBody", true),
+        ("alice", "alice@example.com", false),
+        ("nobody", "nobody@example.com", false),
+        ("ＡＬＩＣＥ", "alice", true),
+    ] {
+        server.sql("delete from sign_in_attempts").await;
+        for _ in 0..10 {
+            assert_eq!(sign_in(&browser, first, "wrong horse battery").await.status, 401, "{first}");
+        }
+        let expected = if together { 429 } else { 401 };
+        assert_eq!(sign_in(&browser, second, "wrong horse battery").await.status, expected, "{first} and {second}");
+    }
+}
+
+/// Whoever has one address of an IPv6 network has them all.
+#[tokio::test]
+async fn an_ipv6_network_is_one_address() {
+    let server = Server::start().await;
+    server.people().await;
+    let browser = server.anonymous();
+    let from = async |address: &str| {
+        let answer = browser.request("POST", "/session", |request| {
+            let request = request.header("origin", browser.url()).header("x-forwarded-for", address);
+            request.json(&json!({ "name": "alice", "password": PASSWORD }))
+        });
+        answer.await.status
+    };
+    for number in 1..=10 {
+        assert_eq!(from(&format!("2001:db8:1:2::{number}")).await, 401);
+    }
+    assert_eq!(from("2001:db8:1:2:ffff::1").await, 429);
+    assert_eq!(from("2001:db8:1:3::1").await, 401);
+}
+
+/// A stranger's tries keep nobody from changing his password, and what the server was too busy to look at is no try.
+#[tokio::test]
+async fn nobody_is_locked_out_by_others_or_by_a_busy_server() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    with_password(&server, &alice).await;
+    let twin = server.twin().await;
+    let browser = server.anonymous();
+    for place in 0..6 {
+        for _ in 0..10 {
+            browser
+                .request("POST", "/session", |request| {
+                    let request = request.header("origin", browser.url()).header("x-forwarded-for", format!("192.0.2.{place}"));
+                    request.json(&json!({ "name": "alice", "password": "wrong horse battery" }))
+                })
+                .await;
+        }
+    }
+    assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 429, "50 from everywhere");
+    let change =
+        async |old: &str, new: &str| own(&alice, "userSetPassword", json!({ "oldPassword": old, "newPassword": new })).await;
+    for wrong in 0..9 {
+        assert_eq!(change("wrong horse battery", PASSWORD).await.code(), "FORBIDDEN", "{wrong}");
+    }
+    change(PASSWORD, "another horse battery").await.expect_ok();
+    assert_eq!(server.number("select count(*) from sign_in_attempts where address like '(%'").await, 0, "right: forgotten");
+    server.clock.advance(TimeDelta::minutes(16));
+
+    // This server computes no hash any more.
+    server.service.hasher.places.close();
+    for _ in 0..20 {
+        let busy = sign_in(&browser, "alice", "another horse battery").await;
+        assert!(busy.status == 429 && busy.text().contains("at the moment"), "{}", busy.text());
+        assert_eq!(change("another horse battery", PASSWORD).await.code(), "TOO_MANY");
+    }
+    assert_eq!(server.number("select count(*) from sign_in_attempts where at > now() + interval '15 minutes'").await, 0);
+    assert_eq!(sign_in(&browser.at(&twin.url), "alice", "another horse battery").await.status, 200);
+}
+
+/// An open browser isn't enough for a key, which would outlive it: whoever makes one from a session proves himself by the password.
+#[tokio::test]
+async fn a_session_makes_keys_with_the_password_only() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    with_password(&server, &alice).await;
+    let browser = server.anonymous();
+    let cookie = cookie(&sign_in(&browser, "alice", PASSWORD).await);
+    let mutation = async |field: &str, input: Value| {
+        let body = json!({ "query": native_mutation(field), "variables": { "input": input } });
+        json_of(&send(&browser, "POST", "/graphql", Some(browser.url()), &cookie, Some(body)).await)
+    };
+    let imported = "old-0123456789abcdef0123456789abcdef01234567";
+    let ways = [
+        ("apiKeyCreate", json!({ "name": "laptop" })),
+        ("apiKeyImport", json!({ "secret": imported })),
+        ("serviceAccountCreate", json!({ "team": "alpha", "name": "robot" })),
+    ];
+    let before = server.everything().await;
+    for (field, input) in &ways {
+        let refused = mutation(field, input.clone()).await;
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{field}");
+        assert!(refused["errors"][0]["message"].as_str().unwrap().contains("currentPassword"), "{field}");
+    }
+    let wire = json!({ "query": GENERATE_API_KEY, "variables": { "description": "laptop" } });
+    assert_eq!(send(&browser, "POST", "/graphql", Some(browser.url()), &cookie, Some(wire)).await.status, 403);
+    assert_eq!(server.everything().await, before, "and no try was counted");
+    for (field, input) in &ways {
+        let mut input = input.clone();
+        input["currentPassword"] = json!("wrong horse battery");
+        assert_eq!(mutation(field, input.clone()).await["errors"][0]["extensions"]["code"], "FORBIDDEN", "{field}");
+        input["currentPassword"] = json!(PASSWORD);
+        let made = mutation(field, input).await;
+        assert!(made["errors"].is_null(), "{field}: {made}");
+        let secret = made["data"][field]["secret"].as_str().unwrap_or(imported);
+        assert_eq!(browser.with_key(secret).graphql(VIEWER, json!({})).await.status, 200);
+    }
+    // Wrong ones are counted as when one signs in; who comes with a key isn't concerned.
+    let mut codes = Vec::new();
+    for _ in 0..11 {
+        let refused = mutation("apiKeyCreate", json!({ "currentPassword": "wrong horse battery" })).await;
+        codes.push(refused["errors"][0]["extensions"]["code"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(codes.iter().filter(|code| *code == "FORBIDDEN").count(), 10, "{codes:?}");
+    assert_eq!(codes[10], "TOO_MANY");
+    assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 200);
+    own(&alice, "apiKeyCreate", json!({ "currentPassword": "is not looked at" })).await.expect_ok();
+}
+
+/// One's own sessions are listed, and ended one by one or all at once, on every server at once; nobody gets at others'.
+#[tokio::test]
+async fn sessions_are_listed_and_ended() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let (admin, twin) = (server.admin().await, server.twin().await);
+    for client in [&alice, &bob] {
+        with_password(&server, client).await;
+    }
+    let browser = server.anonymous();
+    let begin = async |name: &str, agent: &str| {
+        let answer = browser.request("POST", "/session", |request| {
+            let request =
+                request.header("origin", browser.url()).header("user-agent", agent).header("x-forwarded-for", "192.0.2.7");
+            request.json(&json!({ "name": name, "password": PASSWORD }))
+        });
+        cookie(&answer.await)
+    };
+    let long = "x".repeat(600);
+    let (first, second, third) = (begin("alice", "Firefox").await, begin("alice", "Chromium").await, begin("alice", &long).await);
+    let bobs = begin("bob", "Firefox").await;
+    const LIST: &str = "query($first: Int, $after: String) { viewer { sessions(first: $first, after: $after) { nodes { id createdAt \
+                        lastUsedAt expiresAt address userAgent current } pageInfo { endCursor hasNextPage } } } }";
+    let list = async |cookie: &str, variables: Value| {
+        let body = json!({ "query": LIST, "variables": variables });
+        let answer = send(&browser.at(&twin.url), "POST", "/graphql", Some(&twin.url), cookie, Some(body)).await;
+        json_of(&answer)["data"]["viewer"]["sessions"].clone()
+    };
+    let all = list(&second, json!({})).await["nodes"].clone();
+    let agents: Vec<&str> = all.as_array().unwrap().iter().map(|session| session["userAgent"].as_str().unwrap()).collect();
+    assert_eq!(agents, [&long[..512], "Chromium", "Firefox"], "newest first");
+    let current: Vec<bool> = all.as_array().unwrap().iter().map(|session| session["current"].as_bool().unwrap()).collect();
+    assert_eq!(current, [false, true, false]);
+    assert_eq!(all[0]["address"], "192.0.2.7");
+    for moment in ["createdAt", "lastUsedAt", "expiresAt"] {
+        assert!(all[0][moment].is_string(), "{moment}");
+    }
+    let page = list(&second, json!({ "first": 2 })).await;
+    assert_eq!(page["pageInfo"]["hasNextPage"], true);
+    let rest = list(&second, json!({ "first": 2, "after": page["pageInfo"]["endCursor"] })).await;
+    assert_eq!(rest["nodes"], json!([all[2]]));
+
+    // By a key they are one's own as well; others', also for a site administrator, are nobody's.
+    let query = "query($n: String!) { user(name: $n) { sessions { nodes { id current } } } }";
+    let of =
+        async |client: &Client, name: &str| client.graphql(query, json!({ "n": name })).await.ok()["user"]["sessions"].clone();
+    assert_eq!(of(&alice, "alice").await["nodes"].as_array().unwrap().len(), 3);
+    assert!(of(&admin, "alice").await.is_null() && of(&alice, "bob").await.is_null());
+
+    let end = async |cookie: &str, input: Value| {
+        let body = json!({ "query": native_mutation("sessionEnd"), "variables": { "input": input } });
+        json_of(&send(&browser, "POST", "/graphql", Some(browser.url()), cookie, Some(body)).await)
+    };
+    let before = server.everything().await;
+    let (absent, hidden) =
+        (end(&bobs, json!({ "id": encode_id("Session", 999) })).await, end(&bobs, json!({ "id": all[0]["id"] })).await);
+    assert_eq!(absent["errors"][0]["extensions"]["code"], "NOT_FOUND");
+    assert_eq!(absent["errors"][0]["message"], hidden["errors"][0]["message"], "others' are as those that never were");
+    for input in
+        [json!({}), json!({ "id": all[0]["id"], "others": true }), json!({ "id": encode_id("User", 1) }), json!({ "id": "?" })]
+    {
+        assert_eq!(end(&second, input.clone()).await["errors"][0]["extensions"]["code"], "INVALID", "{input}");
+    }
+    assert_eq!(server.everything().await, before);
+
+    let other = browser.at(&twin.url);
+    assert_eq!(end(&second, json!({ "id": all[0]["id"] })).await["data"]["sessionEnd"]["ids"], json!([all[0]["id"]]));
+    assert_eq!((viewer(&other, &third).await.status, viewer(&other, &first).await.status), (401, 200));
+    assert_eq!(end(&second, json!({ "id": all[0]["id"] })).await["errors"][0]["extensions"]["code"], "NOT_FOUND");
+    assert_eq!(end(&second, json!({ "others": true })).await["data"]["sessionEnd"]["ids"], json!([all[2]["id"]]));
+    assert_eq!((viewer(&other, &first).await.status, viewer(&other, &second).await.status), (401, 200));
+    assert_eq!(end(&second, json!({ "others": true })).await["data"]["sessionEnd"]["ids"], json!([]));
+    // One's own too; and with a key all.
+    end(&second, json!({ "id": all[1]["id"] })).await;
+    assert_eq!(viewer(&other, &second).await.status, 401);
+    own(&bob, "sessionEnd", json!({ "others": true })).await.expect_ok();
+    assert_eq!(viewer(&other, &bobs).await.status, 401);
+    assert_eq!(server.number("select count(*) from audit_events where kind = 'session.ended'").await, 4);
+    // What is over isn't listed.
+    let idle = begin("alice", "Firefox").await;
+    server.clock.advance(TimeDelta::hours(13));
+    let busy = begin("alice", "Firefox").await;
+    assert_eq!(list(&busy, json!({})).await["nodes"].as_array().unwrap().len(), 1);
+    assert_eq!(viewer(&other, &idle).await.status, 401);
 }

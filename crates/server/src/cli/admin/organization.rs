@@ -62,10 +62,13 @@ pub(super) enum Organization {
         #[arg(long, value_enum)]
         registry_creation: Option<Creation>,
     },
-    /// Delete an organization that owns nothing any more
+    /// Delete an organization; one that still owns something only with --force
     Delete {
         /// Entity name or display name
         name: String,
+        /// Delete also all that it holds, for ever, whatever is linked under protected aliases
+        #[arg(long)]
+        force: bool,
     },
     /// List an organization's members
     Members {
@@ -138,9 +141,9 @@ impl Organization {
                 let rows = server.all(document, "/organization/members", variables).await?;
                 Ok(listed(&rows.ok_or_else(|| missing("organization", &name))?, MEMBER_COLUMNS))
             }
-            Self::Delete { name } => {
+            Self::Delete { name, force } => {
                 let document = "mutation ($input: OrganizationDeleteInput!) { organizationDelete(input: $input) { entityName } }";
-                let data = server.execute(document, json!({ "input": { "organization": name } })).await?;
+                let data = server.execute(document, json!({ "input": { "organization": name, "force": force } })).await?;
                 let row = fields(&data["organizationDelete"], &[("entity_name", "/entityName")]);
                 Ok(Outcome::done(row, format!("Deleted the organization \"{name}\".")))
             }

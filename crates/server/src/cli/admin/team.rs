@@ -42,10 +42,13 @@ pub(super) enum Team {
     },
     /// List all teams
     List,
-    /// Delete a team that owns nothing any more
+    /// Delete a team; one that still owns something only with --force
     Delete {
         /// The team
         name: String,
+        /// Delete also all that it holds, for ever, whatever is linked under protected aliases
+        #[arg(long)]
+        force: bool,
     },
     /// List a team's members
     Members {
@@ -93,9 +96,9 @@ impl Team {
                 let rows = server.all(document, "/teams", Map::new()).await?.unwrap_or_default();
                 Ok(listed(&rows, COLUMNS))
             }
-            Self::Delete { name } => {
+            Self::Delete { name, force } => {
                 let document = "mutation ($input: TeamDeleteInput!) { teamDelete(input: $input) { name } }";
-                server.execute(document, json!({ "input": { "team": name } })).await?;
+                server.execute(document, json!({ "input": { "team": name, "force": force } })).await?;
                 Ok(Outcome::done(json!({ "name": name }), format!("Deleted the team {name}.")))
             }
             Self::Members { name } => {

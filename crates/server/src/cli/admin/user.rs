@@ -32,10 +32,13 @@ pub(super) enum User {
     },
     /// List all accounts
     List,
-    /// Delete an account with its keys and memberships
+    /// Delete an account with its keys and memberships; one that still owns something only with --force
     Delete {
         /// The user
         name: String,
+        /// Delete also all that it holds, for ever, whatever is linked under protected aliases
+        #[arg(long)]
+        force: bool,
     },
     /// Change what people call a user, the email address, or where runs go that name no entity
     Update {
@@ -79,9 +82,9 @@ impl User {
                 let rows = server.all(document, "/users", Map::new()).await?.unwrap_or_default();
                 Ok(listed(&rows, COLUMNS))
             }
-            Self::Delete { name } => {
+            Self::Delete { name, force } => {
                 let document = "mutation ($input: UserDeleteInput!) { userDelete(input: $input) { name } }";
-                server.execute(document, json!({ "input": { "name": name } })).await?;
+                server.execute(document, json!({ "input": { "name": name, "force": force } })).await?;
                 Ok(Outcome::done(json!({ "name": name }), format!("Deleted the user {name}.")))
             }
             Self::Update { name, display_name, email, default_entity } => {

@@ -1,0 +1,206 @@
+//! What goes with a user, a team or an organization that is deleted (rule 24): what stands in the way of it, and the end of all
+//! that it holds where that is forced. What must not live here: the deletion of somebody who holds nothing (`accounts`, `teams`,
+//! `organizations`), and stored bytes, which outlive their rows.
+
+use regalia_domain::alias::LATEST;
+use regalia_domain::ids::{CollectionId, OrganizationId, VersionId};
+
+use crate::access::{Caller, Granted, ManageSite};
+use crate::{Error, Result, Tx};
+
+/// Somebody who goes.
+#[derive(Debug, Clone)]
+pub struct Going {
+    /// Number.
+    pub id: i64,
+    /// user, team or organization.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+}
+
+/// Who goes with an entity, in the order in which they can: the service accounts of the teams, the teams, itself.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn going(tx: &mut Tx, entity: i64) -> Result<Vec<Going>> {
+    Ok(sqlx::query_as!(
+        Going,
+        r#"-- removal::going
+        select e.id as "id!", e.kind as "kind!", e.name as "name!"
+        from (
+            select $1::bigint as id
+            union select id from teams where organization_id = $1
+            union select u.id from users u join teams t on t.id = u.service_team_id where t.id = $1 or t.organization_id = $1
+        ) all_of_it join entities e using (id)
+        order by case e.kind when 'user' then 1 when 'team' then 2 else 3 end, e.id"#,
+        entity
+    )
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// A protected alias under which a version is linked.
+#[derive(Debug, Clone)]
+pub struct Protected {
+    /// The registry's name.
+    pub registry: String,
+    /// The collection's.
+    pub collection: String,
+    /// The alias.
+    pub alias: String,
+    /// Whether the caller sees the registry.
+    pub seen: bool,
+}
+
+/// The protected aliases under which versions of these entities are linked, or any in registries of theirs: the first so many,
+/// those that the caller sees before the others, and how many there are.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn protected(tx: &mut Tx, caller: &Caller, entities: &[i64], most: i64) -> Result<(Vec<Protected>, i64)> {
+    let rows = sqlx::query!(
+        r#"-- removal::protected
+        with registries as materialized (
+            select id, name, entity_id, protected_aliases, access_level(id, $2) >= 1 as seen
+            from projects where protected_aliases <> '{}'
+        )
+        select r.name as "registry!", c.name as "collection!", a.alias as "alias!", r.seen as "seen!", count(*) over () as "count!"
+        from registries r
+        join collections c on c.project_id = r.id
+        join aliases a on a.collection_id = c.id and upper_inf(a.valid) and a.alias = any(r.protected_aliases)
+        join versions v on v.id = a.version_id
+        join collections s on s.id = v.collection_id
+        join projects p on p.id = s.project_id
+        where p.entity_id = any($1) or r.entity_id = any($1)
+        order by r.seen desc, r.name, c.name, a.alias limit $3"#,
+        entities,
+        caller.user.0,
+        most
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let count = rows.first().map_or(0, |row| row.count);
+    let rows = rows.into_iter().map(|row| Protected {
+        registry: row.registry,
+        collection: row.collection,
+        alias: row.alias,
+        seen: row.seen,
+    });
+    Ok((rows.collect(), count))
+}
+
+/// Keeps links from coming into an organization's registries, and their rules from changing, until the commit. Before the
+/// organization itself is locked, in the order of whoever changes a registry's members.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn lock_registries(tx: &mut Tx, _: &Granted<ManageSite>, organization: OrganizationId) -> Result<()> {
+    sqlx::query!(
+        "-- removal::lock_registries\nselect id from projects where kind = 'registry' and entity_id = $1 order by id for update",
+        organization.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A project or registry that goes.
+#[derive(Debug, Clone)]
+pub struct GoingProject {
+    /// Number.
+    pub id: i64,
+    /// project or registry.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// The owner's name.
+    pub entity_name: String,
+}
+
+/// The projects and registries of entities.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn projects(tx: &mut Tx, entities: &[i64]) -> Result<Vec<GoingProject>> {
+    Ok(sqlx::query_as!(
+        GoingProject,
+        "-- removal::projects
+        select p.id, p.kind, p.name, e.name as entity_name from projects p join entities e on e.id = p.entity_id
+        where p.entity_id = any($1) order by p.id",
+        entities
+    )
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// Deletes all that entities hold: projects and registries with everything in them, wherever it is linked, and what they stored.
+///
+/// # Errors
+/// `Exists` when something came meanwhile, or somebody else's version needs what is stored here.
+pub async fn delete_content(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i64]) -> Result<()> {
+    let statements = [
+        // Versions go with the collections that they were born in, and with them places, aliases and what is on its way.
+        sqlx::query!(
+            "-- removal::delete_collections
+            delete from collections where project_id in (select id from projects where entity_id = any($1))",
+            entities
+        ),
+        sqlx::query!("-- removal::delete_projects\ndelete from projects where entity_id = any($1)", entities),
+        sqlx::query!("-- removal::delete_uploads\ndelete from uploads where scope_id = any($1)", entities),
+        sqlx::query!("-- removal::delete_manifests\ndelete from manifests where scope_id = any($1)", entities),
+        sqlx::query!("-- removal::delete_blobs\ndelete from blobs where scope_id = any($1)", entities),
+    ];
+    for statement in statements {
+        statement.execute(&mut **tx).await.map_err(|error| match Error::from(error) {
+            Error::NotFound => Error::Exists,
+            other => other,
+        })?;
+    }
+    Ok(())
+}
+
+/// Gives `latest` to the newest link of each of an organization's registry collections that lost its holder (rule 29). Returns
+/// which version got it, in which collection.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn restore_latest(
+    tx: &mut Tx,
+    site: &Granted<ManageSite>,
+    organization: OrganizationId,
+) -> Result<Vec<(CollectionId, VersionId)>> {
+    let rows = sqlx::query!(
+        r#"-- removal::restore_latest
+        with bereft as (
+            select c.id, newest.version_id
+            from projects p join collections c on c.project_id = p.id
+            cross join lateral (select m.version_id from memberships m where m.collection_id = c.id order by m.index desc limit 1) newest
+            where p.entity_id = $1 and p.kind = 'registry' and not exists (
+                select 1 from aliases a where a.collection_id = c.id and a.alias = $3 and upper_inf(a.valid))
+        ), timed as (
+            update collections c set alias_clock = greatest(clock_timestamp(), c.alias_clock + interval '1 microsecond')
+            from bereft where c.id = bereft.id returning c.id, bereft.version_id, c.alias_clock
+        )
+        insert into aliases (collection_id, version_id, alias, valid, set_by)
+        select id, version_id, $3, tstzrange(alias_clock, null), $2 from timed
+        returning collection_id, version_id"#,
+        organization.0,
+        site.actor().0,
+        LATEST
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (CollectionId(row.collection_id), VersionId(row.version_id))).collect())
+}
+
+/// Gives the names back of who goes, in the order of [`going`].
+///
+/// # Errors
+/// `Exists` when something came meanwhile that belongs to one of them.
+pub async fn delete(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i64]) -> Result<()> {
+    for entity in entities {
+        crate::entities::delete(tx, *entity).await?;
+    }
+    Ok(())
+}
