@@ -88,7 +88,7 @@ impl NativeUser {
 
     /// The organizations that this user and you are both in, by name; a site administrator sees all of the user's.
     async fn organizations(&self, ctx: &Context<'_>) -> Result<Vec<Organization>> {
-        let rows = ctx.page(UserOrganizations(self.0.id)).await?;
+        let rows = ctx.counted(ctx.page(UserOrganizations(self.0.id)).await?)?;
         Ok(rows.into_iter().map(Organization::from).collect())
     }
 
