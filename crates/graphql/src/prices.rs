@@ -13,8 +13,11 @@ use regalia_service::Page;
 
 use crate::limits::{DEPTH, FILES};
 
-/// How many rows a page has when a client doesn't say.
+/// How many rows a page has when a client doesn't say, and the schema says nothing else either.
 const DEFAULT_PAGE: usize = Page::DEFAULT as usize;
+
+/// A page that is longer then.
+const LONGER_PAGE: (&str, &str, usize) = ("ArtifactCollectionMembership", "files", 50);
 
 /// How many rows a list without pages is taken for.
 const SHORT_LIST: usize = 10;
@@ -150,7 +153,8 @@ fn field_shape(parent: &str, field: &FieldDefinition) -> FieldShape {
             Some(ConstValue::Number(number)) => number.as_u64().and_then(|rows| usize::try_from(rows).ok()),
             _ => None,
         };
-        Rows::Page(default.unwrap_or(DEFAULT_PAGE))
+        let (of, field, longer) = LONGER_PAGE;
+        Rows::Page(default.unwrap_or(if (parent, name) == (of, field) { longer } else { DEFAULT_PAGE }))
     } else if parent.ends_with("Connection") {
         // Its `edges` and `nodes` are the rows that the field which leads to it has counted.
         Rows::One
