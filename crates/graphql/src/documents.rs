@@ -437,7 +437,7 @@ mod tests {
     #[tokio::test]
     async fn a_known_document_is_priced_with_each_requests_variables() {
         let documents = Documents::default();
-        let query = "query($n: Int) { users(first: $n) { nodes { teams(first: $n) { nodes { id name } } } } }";
+        let query = "query($n: Int) { organizations(first: $n) { nodes { teams(first: $n) { nodes { id name } } } } }";
         assert_eq!(outcome(&documents, query, &json!({ "n": 10 })).await, Ok(()));
         let refused = outcome(&documents, query, &json!({ "n": 1000 })).await;
         assert!(refused.is_err_and(|sentence| sentence.contains("asks for too much")));

@@ -19,8 +19,8 @@ const DEFAULT_PAGE: usize = Page::DEFAULT as usize;
 /// A page that is longer then.
 const LONGER_PAGE: (&str, &str, usize) = ("ArtifactCollectionMembership", "files", 50);
 
-/// How many rows a list without pages is taken for.
-const SHORT_LIST: usize = 10;
+/// How many rows a list without pages is taken for. With more, the SDK's list of versions would be too much at 1,000 a page.
+const SHORT_LIST: usize = 5;
 
 /// Lists that are as long as what the same request sent, or always the same. Every other list without pages is counted by the
 /// meter while it is read.
@@ -35,12 +35,14 @@ const BOUNDED: [(&str, &str, usize); 8] = [
     ("VersionBeginPayload", "uploads", FILES),
 ];
 
-/// Pages of which the SDK asks for 1,000 rows and gets a few. They are taken for short lists, and counted by the meter, too.
-const LONG_PAGES: [(&str, &str); 4] = [
+/// Pages that the SDK asks for inside other pages without a length, or with 1,000, and that have a few rows in fact. They are taken for short lists, and counted by the meter, too.
+const LONG_PAGES: [(&str, &str); 6] = [
     ("ArtifactCollection", "aliases"),
     ("ArtifactPortfolio", "aliases"),
     ("ArtifactSequence", "aliases"),
     ("Project", "artifactTypes"),
+    ("User", "apiKeys"),
+    ("User", "teams"),
 ];
 
 /// What prices and checks of variables have to know of the schema, read once from its text.

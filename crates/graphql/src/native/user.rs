@@ -100,7 +100,7 @@ impl NativeUser {
         #[graphql(desc = "Teams after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Team>> {
         let page = page(first, after.as_deref())?;
-        let rows = ctx.page(UserTeams::new(self.0.id.0, &probe(&page))).await?;
+        let rows = ctx.counted(ctx.page(UserTeams::new(self.0.id.0, &probe(&page))).await?)?;
         Ok(connection(&page, rows, |row| row.name.clone(), Team))
     }
 
@@ -119,7 +119,7 @@ impl NativeUser {
             return Ok(None);
         }
         let page = page(first, after.as_deref())?;
-        let rows = ctx.page(UserKeys::new(self.0.id.0, &probe(&page))).await?;
+        let rows = ctx.counted(ctx.page(UserKeys::new(self.0.id.0, &probe(&page))).await?)?;
         Ok(Some(connection(&page, rows, |row| row.id.to_string(), ApiKey::from)))
     }
 }

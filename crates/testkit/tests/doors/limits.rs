@@ -212,7 +212,7 @@ async fn lists_that_turn_out_long_are_bounded() {
     assert_eq!(all["artifact"]["aliases"].as_array().map(Vec::len), Some(3001));
     let page = "artifactSequence { aliases { edges { node { alias } } pageInfo { hasNextPage } } }";
     assert_eq!(ask(page).await.ok()["artifact"]["artifactSequence"]["aliases"]["edges"].as_array().map(Vec::len), Some(1000));
-    // Ten of these would be cheap. The database knows that there are more.
+    // A few of these would be cheap. The database knows that there are more.
     let fifty = "artifactCollection { artifacts(first: 50) { edges { node { id name: digest size fileCount createdAt } } } }";
     for (what, query) in [
         ("all aliases", format!("aliases {{ {fifty} }}")),

@@ -26,7 +26,7 @@ const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
 /// Every list whose length only the database knows. The resolver of each counts its rows (`Reach::counted`): prices take such
 /// lists for short ones.
-const COUNTED: [&str; 20] = [
+const COUNTED: [&str; 22] = [
     "Artifact.aliases",
     "Artifact.tags",
     "ArtifactCollection.aliases",
@@ -45,7 +45,9 @@ const COUNTED: [&str; 20] = [
     "Registry.types",
     "RegistryAccess.sources",
     "Run.tags",
+    "User.apiKeys",
     "User.organizations",
+    "User.teams",
     "Version.links",
 ];
 
