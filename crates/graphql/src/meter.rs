@@ -57,7 +57,7 @@ impl Meter {
 }
 
 fn take(left: &AtomicUsize, much: usize) -> Option<()> {
-    left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(much)).ok().map(|_| ())
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(much)).ok().map(|_| ())
 }
 
 #[cfg(test)]
