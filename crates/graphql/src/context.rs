@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::Fail as _;
 use crate::loaders::{Key, Loaders};
+use crate::meter::Meter;
 
 /// Short ways to what was put into the context by the server.
 pub(crate) trait Reach<'c> {
@@ -32,6 +33,10 @@ pub(crate) trait Reach<'c> {
     fn turn(&self) -> impl Future<Output = async_graphql::Result<Option<OwnedSemaphorePermit>>> + Send;
     /// Forgets what was loaded, after each write.
     fn forget(&self) -> async_graphql::Result<()>;
+    /// The rows of a list without pages, counted; `TOO_LARGE` when the request has brought too many.
+    fn counted<R>(&self, rows: Vec<R>) -> async_graphql::Result<Vec<R>>;
+    /// A text that may be long, counted; `TOO_LARGE` when the request has brought too much.
+    fn long<T: AsRef<str>>(&self, text: T) -> async_graphql::Result<T>;
 }
 
 impl<'c> Reach<'c> for Context<'c> {
@@ -75,6 +80,16 @@ impl<'c> Reach<'c> for Context<'c> {
     fn forget(&self) -> async_graphql::Result<()> {
         self.loaders()?.forget();
         Ok(())
+    }
+
+    fn counted<R>(&self, rows: Vec<R>) -> async_graphql::Result<Vec<R>> {
+        self.data::<Meter>()?.rows(self.item.pos, rows.len()).fail()?;
+        Ok(rows)
+    }
+
+    fn long<T: AsRef<str>>(&self, text: T) -> async_graphql::Result<T> {
+        self.data::<Meter>()?.bytes(text.as_ref().len()).fail()?;
+        Ok(text)
     }
 }
 

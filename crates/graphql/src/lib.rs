@@ -5,14 +5,17 @@
 //! `error`, `ids`, `loaders` and `scalars` are shared. Else neither side names the other.
 
 pub mod context;
+pub mod documents;
 pub mod error;
 pub mod ids;
 pub mod limits;
 mod lists;
 pub mod loaders;
 pub mod member_keys;
+pub mod meter;
 pub mod native;
 pub mod paging;
+pub mod prices;
 pub mod rounds;
 pub mod scalars;
 pub mod shared;
@@ -20,7 +23,7 @@ pub mod wandb;
 
 use std::sync::Arc;
 
-use async_graphql::{EmptySubscription, MergedObject, Schema};
+use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder, ValidationMode};
 use regalia_service::Service;
 
 /// Reads. The W&B protocol's and Regalia's own fields stand side by side.
@@ -34,19 +37,24 @@ pub struct Mutation(native::NativeMutation, wandb::WandbMutation);
 /// The schema that `/graphql` serves.
 pub type RegaliaSchema = Schema<Query, Mutation, EmptySubscription>;
 
-/// Builds the schema; with a service it can execute, without one it can be printed.
+/// Builds the schema; with a service it can execute, without one it can be printed. It takes it that [`documents`] has
+/// validated what it executes.
 #[must_use]
 pub fn schema(service: Option<Arc<Service>>) -> RegaliaSchema {
-    let mut builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_depth(limits::DEPTH)
-        .limit_recursive_depth(limits::DEPTH * 2)
-        .limit_complexity(limits::FIELDS)
-        .limit_directives(limits::DIRECTIVES)
-        .disable_suggestions();
+    let mut builder = builder().validation_mode(ValidationMode::Fast);
     if let Some(service) = service {
         builder = builder.data(service);
     }
     builder.finish()
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_depth(limits::DEPTH)
+        .limit_recursive_depth(limits::DEPTH * 2)
+        .limit_complexity(limits::FIELDS)
+        .limit_directives(limits::DIRECTIVES)
+        .disable_suggestions()
 }
 
 /// The schema as text, in an order that doesn't change from build to build.

@@ -64,11 +64,10 @@ impl Service {
     /// Whom a key stands for.
     ///
     /// # Errors
-    /// `Unauthenticated`, in the same words for a text that is no key and for a key that is unknown or revoked; of an expired
-    /// one it says so, to whoever holds it.
+    /// `UnknownKey` for a text that is no key and for a key that is unknown or revoked; `Unauthenticated` of an expired one, which
+    /// says so to whoever holds it.
     pub async fn authenticate(&self, key: &str) -> Result<Caller> {
-        let refused = || Error::Unauthenticated("This API key opens nothing here: it is mistyped, unknown or revoked.".into());
-        let key = ApiKey::parse(key).map_err(|_| refused())?;
+        let key = ApiKey::parse(key).map_err(|_| Error::UnknownKey)?;
         let mut connection = self.store.read().await?;
         match accounts::authenticate(&mut connection, key.hash(), self.clock.now()).await? {
             Opened::By(caller) => Ok(caller),
@@ -76,7 +75,7 @@ impl Service {
                 "This API key expired at {}. Make a new one.",
                 at.format("%Y-%m-%d %H:%M UTC")
             ))),
-            Opened::Nothing => Err(refused()),
+            Opened::Nothing => Err(Error::UnknownKey),
         }
     }
 

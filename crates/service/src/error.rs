@@ -9,9 +9,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What a use-case fails with. Each sentence says what was wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No key, or one that opens nothing.
+    /// No key, one that expired, or a session that ended.
     #[error("{0}")]
     Unauthenticated(String),
+    /// A key that is unknown or revoked, or a text that is none.
+    #[error("This API key opens nothing here: it is mistyped, unknown or revoked.")]
+    UnknownKey,
     /// The target is absent or invisible: the same for both.
     #[error("{0}")]
     NotFound(String),
@@ -67,7 +70,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::Unauthenticated(_) | Self::UnknownKey => "UNAUTHENTICATED",
             Self::NotFound(_) => "NOT_FOUND",
             Self::Forbidden(_) => "FORBIDDEN",
             Self::Invalid(_) => "INVALID",

@@ -138,6 +138,9 @@ pub struct Store {
     pool: PgPool,
 }
 
+/// After so long PostgreSQL ends a statement.
+pub const STATEMENT_TIME: &str = "60s";
+
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 impl Store {
@@ -153,7 +156,7 @@ impl Store {
             }
         };
         let options = options.application_name("regalia").options([
-            ("statement_timeout", "60s"),
+            ("statement_timeout", STATEMENT_TIME),
             ("idle_in_transaction_session_timeout", "120s"),
             ("jit", "off"),
         ]);
@@ -163,6 +166,12 @@ impl Store {
             .connect_with(options)
             .await?;
         Ok(Self { pool })
+    }
+
+    /// The most connections that this server opens.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.pool.options().get_max_connections()
     }
 
     /// Brings the database to this server's schema. Servers that start together wait for each other.

@@ -38,8 +38,8 @@ impl Collection {
     }
 
     /// What it is for.
-    async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+    async fn description(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        self.0.description.as_deref().map(|text| context.long(text)).transpose()
     }
 
     /// When it was made.
@@ -74,7 +74,8 @@ impl Collection {
 
     /// Its tags, by name.
     async fn tags(&self, context: &Context<'_>) -> Result<Vec<String>> {
-        Ok(context.page(TagsOfCollection(self.0.id.0)).await?.into_iter().map(|row| row.tag).collect())
+        let tags = context.counted(context.page(TagsOfCollection(self.0.id.0)).await?)?;
+        Ok(tags.into_iter().map(|row| row.tag).collect())
     }
 
     /// Its links, newest first if no other order is given.
@@ -111,7 +112,8 @@ impl Link {
     /// Names in this collection that point here, such as `production`. `latest` follows the newest by itself.
     async fn aliases(&self, context: &Context<'_>) -> Result<Vec<String>> {
         let aliases = context.page(AliasesOf(self.0.version_id.0)).await?;
-        Ok(aliases.into_iter().filter(|alias| alias.collection_id == self.0.collection_id).map(|alias| alias.alias).collect())
+        let own = aliases.into_iter().filter(|alias| alias.collection_id == self.0.collection_id);
+        context.counted(own.map(|alias| alias.alias).collect())
     }
 
     /// When it was linked.

@@ -71,8 +71,8 @@ impl Registry {
     }
 
     /// What it is for. Null and empty differ.
-    async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+    async fn description(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        self.0.description.as_deref().map(|text| context.long(text)).transpose()
     }
 
     /// Who sees it.
@@ -89,7 +89,8 @@ impl Registry {
     /// The artifact types on its list, and while all are allowed also those in use.
     async fn types(&self, context: &Context<'_>) -> Result<Vec<String>> {
         let rows = context.page(TypesOf(self.0.id.0)).await?;
-        Ok(rows.into_iter().filter(|row| self.0.allow_all_types || row.listed).map(|row| row.name).collect())
+        let shown = rows.into_iter().filter(|row| self.0.allow_all_types || row.listed);
+        context.counted(shown.map(|row| row.name).collect())
     }
 
     /// The aliases that only admins set, move or remove, in any of its collections.

@@ -104,8 +104,8 @@ impl RegistryAccess {
     }
 
     /// Everything that gives the user a role, the highest role first.
-    async fn sources(&self) -> Vec<RegistryAccessSource> {
-        self.0.sources.iter().cloned().map(RegistryAccessSource).collect()
+    async fn sources(&self, context: &Context<'_>) -> Result<Vec<RegistryAccessSource>> {
+        context.counted(self.0.sources.iter().cloned().map(RegistryAccessSource).collect())
     }
 }
 

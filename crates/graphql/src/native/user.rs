@@ -90,7 +90,7 @@ impl NativeUser {
 
     /// The organizations that this user and you are both in, by name; a site administrator sees all of the user's.
     async fn organizations(&self, ctx: &Context<'_>) -> Result<Vec<Organization>> {
-        let rows = ctx.page(UserOrganizations(self.0.id)).await?;
+        let rows = ctx.counted(ctx.page(UserOrganizations(self.0.id)).await?)?;
         Ok(rows.into_iter().map(Organization::from).collect())
     }
 
@@ -102,7 +102,7 @@ impl NativeUser {
         #[graphql(desc = "Teams after this cursor: the `endCursor` of the page before.")] after: Option<String>,
     ) -> Result<Paged<Team>> {
         let page = page(first, after.as_deref())?;
-        let rows = ctx.page(UserTeams::new(self.0.id.0, &probe(&page))).await?;
+        let rows = ctx.counted(ctx.page(UserTeams::new(self.0.id.0, &probe(&page))).await?)?;
         Ok(connection(&page, rows, |row| row.name.clone(), Team))
     }
 
@@ -121,7 +121,7 @@ impl NativeUser {
             return Ok(None);
         }
         let page = page(first, after.as_deref())?;
-        let rows = ctx.page(UserKeys::new(self.0.id.0, &probe(&page))).await?;
+        let rows = ctx.counted(ctx.page(UserKeys::new(self.0.id.0, &probe(&page))).await?)?;
         Ok(Some(connection(&page, rows, |row| row.id.to_string(), ApiKey::from)))
     }
 

@@ -50,13 +50,13 @@ impl Version {
     }
 
     /// Free text.
-    async fn description(&self) -> Option<&str> {
-        self.row.description.as_deref()
+    async fn description(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        self.row.description.as_deref().map(|text| context.long(text)).transpose()
     }
 
     /// JSON object, as it was given.
-    async fn metadata(&self) -> JsonString {
-        JsonString(self.row.metadata.clone())
+    async fn metadata(&self, context: &Context<'_>) -> Result<JsonString> {
+        Ok(JsonString(context.long(&self.row.metadata)?.clone()))
     }
 
     /// Sum of the files' sizes in bytes, references included.
@@ -91,7 +91,8 @@ impl Version {
         let mut places = context.page(PlacesOf(self.row.id.0)).await?;
         places.retain(|place| place.collection_id.0 != self.row.collection_id);
         let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
-        Ok(places.into_iter().filter(|place| projects.contains_key(&ProjectKey(place.project_id.0))).map(Link).collect())
+        places.retain(|place| projects.contains_key(&ProjectKey(place.project_id.0)));
+        Ok(context.counted(places)?.into_iter().map(Link).collect())
     }
 
     /// Its files, by path. Needs the viewer role where you reached it.
@@ -139,8 +140,8 @@ pub struct VersionFile {
 #[Object]
 impl VersionFile {
     /// Path in the version.
-    async fn path(&self) -> &str {
-        &self.entry.path
+    async fn path(&self, context: &Context<'_>) -> Result<&str> {
+        context.long(self.entry.path.as_str())
     }
 
     /// Length in bytes; of a reference as its client said.
@@ -149,13 +150,13 @@ impl VersionFile {
     }
 
     /// Base64 MD5 of a file; of a reference what its client called it.
-    async fn digest(&self) -> &str {
-        &self.entry.digest
+    async fn digest(&self, context: &Context<'_>) -> Result<&str> {
+        context.long(self.entry.digest.as_str())
     }
 
     /// Where a reference points. The server never follows it.
-    async fn reference(&self) -> Option<&str> {
-        self.entry.reference.as_deref()
+    async fn reference(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        self.entry.reference.as_deref().map(|text| context.long(text)).transpose()
     }
 
     /// URL that downloads the file for six hours without a key; null for a reference.
@@ -164,7 +165,8 @@ impl VersionFile {
             return Ok(None);
         }
         let name = crate::ids::encode_path(&self.entry.path);
-        Ok(context.service()?.entry_url(context.request()?, context.caller()?, self.place.id, &self.entry, &name))
+        let url = context.service()?.entry_url(context.request()?, context.caller()?, self.place.id, &self.entry, &name);
+        url.map(|url| context.long(url)).transpose()
     }
 }
 

@@ -54,13 +54,13 @@ impl Artifact {
     }
 
     /// W&B protocol: free text.
-    async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+    async fn description(&self, context: &Context<'_>) -> async_graphql::Result<Option<&str>> {
+        self.0.description.as_deref().map(|text| context.long(text)).transpose()
     }
 
     /// W&B protocol: JSON object, as it was given.
-    async fn metadata(&self) -> JsonString {
-        JsonString(self.0.metadata.clone())
+    async fn metadata(&self, context: &Context<'_>) -> async_graphql::Result<JsonString> {
+        Ok(JsonString(context.long(&self.0.metadata)?.clone()))
     }
 
     /// W&B protocol: expiry: -1 inherits, -2 is off.
@@ -75,7 +75,8 @@ impl Artifact {
 
     /// W&B protocol: tags.
     async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Tag>> {
-        Ok(context.page(TagsOfVersion(self.0.id.0)).await?.into_iter().map(Tag::from).collect())
+        let tags = context.counted(context.page(TagsOfVersion(self.0.id.0)).await?)?;
+        Ok(tags.into_iter().map(Tag::from).collect())
     }
 
     /// W&B protocol: the run's step that made it.
@@ -138,7 +139,7 @@ impl Artifact {
             let seen = places.into_iter().filter(|place| projects.contains_key(&ProjectKey(place.project_id.0)));
             visible.extend(seen.map(ArtifactAlias::Index));
         }
-        Ok(visible)
+        context.counted(visible)
     }
 
     /// W&B protocol: the manifest; null until committed, and without the right to download (rules 17 and 41).

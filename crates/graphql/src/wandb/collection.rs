@@ -123,7 +123,7 @@ impl ArtifactSequence {
     /// W&B protocol: the card; null when the project is invisible (rule 22).
     async fn description(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
         let visible = context.row(ProjectKey(self.0.project_id.0)).await?.is_some();
-        Ok(self.0.description.clone().filter(|_| visible))
+        self.0.description.as_ref().filter(|_| visible).map(|text| context.long(text).cloned()).transpose()
     }
 
     /// W&B protocol: when it was made.
@@ -146,7 +146,7 @@ impl ArtifactSequence {
         if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
             return Ok(TagConnection::from(Vec::new()));
         }
-        Ok(context.page(TagsOfCollection(self.0.id.0)).await?.into())
+        Ok(context.counted(context.page(TagsOfCollection(self.0.id.0)).await?)?.into())
     }
 
     /// W&B protocol: its aliases of today, by name; none when the project is invisible (rule 22).
@@ -213,8 +213,8 @@ impl ArtifactPortfolio {
     }
 
     /// W&B protocol: the card.
-    async fn description(&self) -> Option<String> {
-        self.0.description.clone()
+    async fn description(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
+        self.0.description.as_ref().map(|text| context.long(text).cloned()).transpose()
     }
 
     /// W&B protocol: when it was made.
@@ -237,7 +237,7 @@ impl ArtifactPortfolio {
         if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
             return Ok(TagConnection::from(Vec::new()));
         }
-        Ok(context.page(TagsOfCollection(self.0.id.0)).await?.into())
+        Ok(context.counted(context.page(TagsOfCollection(self.0.id.0)).await?)?.into())
     }
 
     /// W&B protocol: its aliases of today, by name; none when the project is invisible (rule 22).
@@ -317,6 +317,7 @@ impl ArtifactAliasConnection {
             .into_iter()
             .map(|edge| ArtifactAliasEdge { cursor: edge.cursor.encode_cursor(), node: edge.node })
             .collect();
+        let edges = context.counted(edges)?;
         let page_info = PageInfo {
             has_previous_page: rows.has_previous_page,
             has_next_page: rows.has_next_page,
@@ -353,7 +354,7 @@ impl ArtifactCollectionMembership {
         let aliases = context.page(AliasesOf(self.0.version_id.0)).await?;
         let own = aliases.into_iter().filter(|alias| alias.collection_id == self.0.collection_id).map(ArtifactAlias::Chosen);
         let index = context.data::<Client>()?.index_in_aliases.then(|| ArtifactAlias::Index(self.0.clone()));
-        Ok(own.chain(index).collect())
+        context.counted(own.chain(index).collect())
     }
 
     /// W&B protocol: the collection.

@@ -213,7 +213,8 @@ impl Entity {
 
     /// W&B protocol: all who belong to a team or an organization, who joined last at the end; of a user nobody.
     async fn members(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Member>> {
-        Ok(context.page(BelongingTo(self.id)).await?.into_iter().map(Member).collect())
+        let members = context.counted(context.page(BelongingTo(self.id)).await?)?;
+        Ok(members.into_iter().map(Member).collect())
     }
 }
 

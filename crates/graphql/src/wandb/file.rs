@@ -20,7 +20,7 @@ use crate::scalars::Int64;
 use crate::wandb::artifact::Artifact;
 
 /// The SDK asks for pages of 5,000 file URLs (rule 44).
-const LARGEST_PAGE: i32 = 5000;
+const LARGEST_PAGE: i32 = crate::limits::FILES as i32;
 
 /// W&B protocol: a file.
 pub struct File(Kind);
@@ -50,23 +50,24 @@ impl File {
 #[Object]
 impl File {
     /// W&B protocol: opaque id.
-    async fn id(&self) -> ID {
-        match &self.0 {
-            Kind::Entry { membership, entry, .. } => ID(encode(&format!("File:{membership}:{}", entry.path))),
-            Kind::Manifest(version) => ID(encode(&format!("File:manifest:{version}"))),
+    async fn id(&self, context: &Context<'_>) -> async_graphql::Result<ID> {
+        let name = match &self.0 {
+            Kind::Entry { membership, entry, .. } => format!("File:{membership}:{}", entry.path),
+            Kind::Manifest(version) => format!("File:manifest:{version}"),
             Kind::Announced { name, target, .. } => {
-                ID(encode(&format!("File:{}:{name}", target.as_ref().map_or_else(String::new, |target| target.id.to_string()))))
+                format!("File:{}:{name}", target.as_ref().map_or_else(String::new, |target| target.id.to_string()))
             }
-        }
+        };
+        Ok(ID(context.long(encode(&name))?))
     }
 
     /// W&B protocol: path in the manifest.
-    async fn name(&self) -> &str {
-        match &self.0 {
+    async fn name(&self, context: &Context<'_>) -> async_graphql::Result<&str> {
+        context.long(match &self.0 {
             Kind::Entry { entry, .. } => &entry.path,
             Kind::Manifest(_) => "wandb_manifest.json",
             Kind::Announced { name, .. } => name,
-        }
+        })
     }
 
     /// W&B protocol: the same.
@@ -77,13 +78,14 @@ impl File {
     /// W&B protocol: where to get it: a URL that authorizes itself, or a reference's own URI.
     async fn direct_url(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
         let (service, request, caller) = (context.service()?, context.request()?, context.caller()?);
-        Ok(match &self.0 {
+        let url = match &self.0 {
             Kind::Entry { membership, entry, .. } => {
                 service.entry_url(request, caller, *membership, entry, &encode_path(&entry.path))
             }
             Kind::Manifest(version) => Some(service.manifest_url(request, caller, *version)),
             Kind::Announced { .. } => None,
-        })
+        };
+        url.map(|url| context.long(url)).transpose()
     }
 
     /// W&B protocol: the same as `directUrl`.
@@ -124,10 +126,10 @@ impl File {
     }
 
     /// W&B protocol: base64 MD5 of a file; of a reference what its client called it.
-    async fn digest(&self) -> Option<&str> {
+    async fn digest(&self, context: &Context<'_>) -> async_graphql::Result<Option<&str>> {
         match &self.0 {
-            Kind::Entry { entry, .. } => Some(&entry.digest),
-            Kind::Manifest(_) | Kind::Announced { .. } => None,
+            Kind::Entry { entry, .. } => Ok(Some(context.long(&entry.digest)?)),
+            Kind::Manifest(_) | Kind::Announced { .. } => Ok(None),
         }
     }
 
@@ -140,10 +142,10 @@ impl File {
     }
 
     /// W&B protocol: where to PUT it; null when it is stored already (rule 39).
-    async fn upload_url(&self) -> Option<&str> {
+    async fn upload_url(&self, context: &Context<'_>) -> async_graphql::Result<Option<&str>> {
         match &self.0 {
-            Kind::Announced { target, .. } => target.as_ref().map(|target| target.url.as_str()),
-            Kind::Entry { .. } | Kind::Manifest(_) => None,
+            Kind::Announced { target, .. } => target.as_ref().map(|target| context.long(target.url.as_str())).transpose(),
+            Kind::Entry { .. } | Kind::Manifest(_) => Ok(None),
         }
     }
 

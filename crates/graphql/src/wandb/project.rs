@@ -76,8 +76,8 @@ impl Project {
     }
 
     /// W&B protocol: null and empty differ (rule 7).
-    async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+    async fn description(&self, context: &Context<'_>) -> async_graphql::Result<Option<&str>> {
+        self.0.description.as_deref().map(|text| context.long(text)).transpose()
     }
 
     /// W&B protocol: when it was made.
@@ -151,6 +151,7 @@ impl Project {
         let most = usize::try_from(page.first).unwrap_or(0);
         let has_next_page = rows.len() > most;
         rows.truncate(most);
+        let rows = context.counted(rows)?;
         let cursor = |row: Option<&TypeRow>| row.map(|row| OpaqueCursor(row.name.clone()).encode_cursor());
         let page_info = PageInfo {
             has_previous_page: !page.after.is_empty(),

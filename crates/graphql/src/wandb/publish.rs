@@ -25,7 +25,7 @@ use crate::wandb::file::{File, FileConnection};
 use crate::wandb::split_project;
 
 /// Most file specs of one request (rule 44: the SDK sends up to 2,000).
-const MOST_FILES: usize = 5000;
+const MOST_FILES: usize = crate::limits::FILES;
 
 /// W&B protocol: how a digest is computed.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,13 +20,13 @@ const ALL: Page = Page { after: String::new(), first: 100_000 };
 
 /// The users that are members of a registry, by name.
 pub(crate) async fn users(context: &Context<'_>, registry: ProjectId) -> async_graphql::Result<Vec<ProjectMember>> {
-    let rows = context.page(RegistryUsers::new(registry.0, &ALL)).await?;
+    let rows = context.counted(context.page(RegistryUsers::new(registry.0, &ALL)).await?)?;
     Ok(rows.into_iter().map(ProjectMember).collect())
 }
 
 /// The teams that are members of a registry, by name.
 pub(crate) async fn teams(context: &Context<'_>, registry: ProjectId) -> async_graphql::Result<Vec<ProjectTeamMember>> {
-    let rows = context.page(RegistryTeams::new(registry.0, &ALL)).await?;
+    let rows = context.counted(context.page(RegistryTeams::new(registry.0, &ALL)).await?)?;
     Ok(rows.into_iter().map(ProjectTeamMember).collect())
 }
 

@@ -41,28 +41,28 @@ impl Run {
     }
 
     /// W&B protocol: free text.
-    async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+    async fn description(&self, context: &Context<'_>) -> async_graphql::Result<Option<&str>> {
+        self.0.description.as_deref().map(|text| context.long(text)).transpose()
     }
 
     /// W&B protocol: free text.
-    async fn notes(&self) -> Option<&str> {
-        self.0.notes.as_deref()
+    async fn notes(&self, context: &Context<'_>) -> async_graphql::Result<Option<&str>> {
+        self.0.notes.as_deref().map(|text| context.long(text)).transpose()
     }
 
     /// W&B protocol: configuration as JSON.
-    async fn config(&self) -> JsonString {
-        JsonString(self.0.config.clone())
+    async fn config(&self, context: &Context<'_>) -> async_graphql::Result<JsonString> {
+        Ok(JsonString(context.long(&self.0.config)?.clone()))
     }
 
     /// W&B protocol: summary as JSON.
-    async fn summary_metrics(&self) -> JsonString {
-        JsonString(self.0.summary.clone())
+    async fn summary_metrics(&self, context: &Context<'_>) -> async_graphql::Result<JsonString> {
+        Ok(JsonString(context.long(&self.0.summary)?.clone()))
     }
 
     /// W&B protocol: tags.
-    async fn tags(&self) -> &[String] {
-        &self.0.tags
+    async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<Vec<&String>> {
+        context.counted(self.0.tags.iter().collect())
     }
 
     /// W&B protocol: `running`, `finished` or `failed`.

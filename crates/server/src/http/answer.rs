@@ -5,6 +5,7 @@ use std::any::Any;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::OriginalUri;
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::{IntoResponse, Response};
 use regalia_service::Error;
@@ -30,16 +31,22 @@ pub(super) fn refuse(status: StatusCode, code: &str, sentence: &str) -> Response
     let body = json!({ "data": null, "errors": [{ "message": sentence, "extensions": { "code": code } }] });
     let mut response = (status, Json(body)).into_response();
     if status == StatusCode::UNAUTHORIZED {
-        let challenge = axum::http::HeaderValue::from_static("Bearer realm=\"regalia\"");
-        response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"regalia\""));
     }
     response
 }
 
+/// When to come back who took too much at once, in seconds. The SDKs do.
+const COME_BACK: HeaderValue = HeaderValue::from_static("2");
+
 /// A service error as an answer; internal ones are logged here.
 pub(super) fn error(error: &Error) -> Response {
     error.log();
-    refuse(status(error.code()), error.code(), &error.to_string())
+    let mut response = refuse(status(error.code()), error.code(), &error.to_string());
+    if matches!(error, Error::TooMany(_)) {
+        response.headers_mut().insert(RETRY_AFTER, COME_BACK);
+    }
+    response
 }
 
 /// An address whose segments aren't UTF-8.

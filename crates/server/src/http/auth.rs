@@ -4,15 +4,18 @@
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use base64::Engine as _;
-use regalia_service::{Error, Request, Result, Service};
+use regalia_service::{Error, Request, Result};
+
+use super::App;
+use super::session::Address;
 
 /// What a request brought to prove who it is from. Never logged.
 #[derive(Clone)]
 pub(super) enum Credentials {
     /// Nothing.
     None,
-    /// An API key.
-    Key(String),
+    /// An API key, and where it came from.
+    Key(String, Address),
     /// A session's secret, by a browser, whose user may not know that it was sent.
     Session(String),
     /// A header that can't be read.
@@ -25,7 +28,7 @@ pub(super) fn cookie_name(base_url: &str) -> &'static str {
 }
 
 /// A key, if there is one, and then no cookie: who sends a key means it.
-pub(super) fn credentials(headers: &HeaderMap, base_url: &str) -> Credentials {
+pub(super) fn credentials(headers: &HeaderMap, base_url: &str, address: &Address) -> Credentials {
     let Some(header) = headers.get(AUTHORIZATION) else {
         return session(headers, cookie_name(base_url)).map_or(Credentials::None, Credentials::Session);
     };
@@ -33,7 +36,7 @@ pub(super) fn credentials(headers: &HeaderMap, base_url: &str) -> Credentials {
     let Some((scheme, value)) = header.split_once(' ') else { return Credentials::Unreadable };
     let value = value.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Credentials::Key(value.to_owned());
+        return Credentials::Key(value.to_owned(), address.clone());
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return Credentials::Unreadable;
@@ -41,7 +44,7 @@ pub(super) fn credentials(headers: &HeaderMap, base_url: &str) -> Credentials {
     let decoded = base64::engine::general_purpose::STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     // The user name means nothing: W&B clients send "api" or "user".
     match decoded.as_deref().and_then(|text| text.split_once(':')) {
-        Some((_, password)) => Credentials::Key(password.to_owned()),
+        Some((_, password)) => Credentials::Key(password.to_owned(), address.clone()),
         None => Credentials::Unreadable,
     }
 }
@@ -55,8 +58,8 @@ fn session(headers: &HeaderMap, name: &str) -> Option<String> {
 /// The request with its caller, who came with a key: what the routes of programs take. A cookie counts for nothing there.
 ///
 /// # Errors
-/// `Unauthenticated` without a key, or with one that opens nothing.
-pub(super) async fn authenticate(service: &Service, request: &Request, credentials: &Credentials) -> Result<Request> {
+/// `Unauthenticated` without a key, or with one that opens nothing; `TooMany` after many of those from one address.
+pub(super) async fn authenticate(app: &App, request: &Request, credentials: &Credentials) -> Result<Request> {
     let caller = match credentials {
         Credentials::None | Credentials::Session(_) => return Err(Error::unauthenticated()),
         Credentials::Unreadable => {
@@ -65,7 +68,7 @@ pub(super) async fn authenticate(service: &Service, request: &Request, credentia
                     .into(),
             ));
         }
-        Credentials::Key(key) => service.authenticate(key).await?,
+        Credentials::Key(key, address) => app.tries.authenticate(&app.service, key, address).await?,
     };
     Ok(Request { caller: Some(caller), ..request.clone() })
 }
@@ -75,21 +78,22 @@ pub(super) async fn authenticate(service: &Service, request: &Request, credentia
 /// # Errors
 /// As [`authenticate`] and [`own_page`]; `Unauthenticated` for a session that ended.
 pub(super) async fn authenticate_browser(
-    service: &Service,
+    app: &App,
     request: &Request,
     credentials: &Credentials,
     headers: &HeaderMap,
 ) -> Result<Request> {
-    let Credentials::Session(token) = credentials else { return authenticate(service, request, credentials).await };
+    let Credentials::Session(token) = credentials else { return authenticate(app, request, credentials).await };
     own_page(&request.base_url, headers)?;
-    let caller = service.of_session(token).await?;
+    let caller = app.service.of_session(token).await?;
     Ok(Request { caller: Some(caller), ..request.clone() })
 }
 
 /// Refuses what a browser sends for a page that isn't ours (cross-site request forgery). No token is needed for it: a browser
 /// says itself where a request comes from, and no page can make it lie. `Sec-Fetch-Site` is newer and exact, and sent under
-/// https and to this machine; `Origin` is sent with every POST and DELETE. Who sends neither is no browser, and has to use a key
-/// instead of a cookie. `SameSite=Strict` of the cookie, and that `/graphql` takes only `application/json`, which no form of a
+/// https and to this machine; `Origin` is sent with every POST and DELETE, but not with a GET to the own server. Who sends
+/// neither has to use a key instead of a cookie. `SameSite=Strict` of the cookie, and that `/graphql` takes only
+/// `application/json`, which no form of a
 /// foreign page can send, stand behind this.
 ///
 /// # Errors
@@ -120,7 +124,7 @@ pub(super) fn own_page(base_url: &str, headers: &HeaderMap) -> Result<()> {
 mod tests {
     use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{Credentials, credentials, own_page};
+    use super::{Address, Credentials, credentials, own_page};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
@@ -156,7 +160,8 @@ mod tests {
     #[test]
     fn a_key_goes_before_a_cookie() {
         let both = headers(&[("authorization", "Bearer k"), ("cookie", "a=b; regalia_session=s")]);
-        assert!(matches!(credentials(&both, "http://h"), Credentials::Key(key) if key == "k"));
+        let credentials = |headers: &HeaderMap, base_url: &str| credentials(headers, base_url, &Address::of("192.0.2.1"));
+        assert!(matches!(credentials(&both, "http://h"), Credentials::Key(key, _) if key == "k"));
         let cookie = headers(&[("cookie", "a=b; regalia_session=s; c=d")]);
         assert!(matches!(credentials(&cookie, "http://h"), Credentials::Session(token) if token == "s"));
         assert!(matches!(credentials(&cookie, "https://h"), Credentials::None));

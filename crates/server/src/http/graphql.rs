@@ -1,22 +1,25 @@
-//! `POST /graphql`: limits, authentication and parsing before execution; the HTTP status after it (rule 45). What must not
-//! live here: fields.
+//! `/graphql`: authentication, turns and limits before execution; the HTTP status after it (rule 45). What must not live here:
+//! fields, what a document may cost.
 
-use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Response as GraphqlResponse};
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet};
+use async_graphql::{Name, Response as GraphqlResponse, ServerError};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, State};
-use axum::http::header::{CONTENT_TYPE, USER_AGENT};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
-use regalia_graphql::limits::Shape;
+use percent_encoding::percent_decode_str;
+use regalia_graphql::documents::{Document, Ready, Refusal};
 use regalia_graphql::loaders::Loaders;
 use regalia_graphql::rounds::Rounds;
 use regalia_graphql::{limits, wandb};
+use regalia_service::store::access::Caller;
 use regalia_service::{Error, Request};
 
 use super::auth::{self, Credentials};
+use super::turns::Place;
 use super::{App, Patience, answer, body_stream, drain};
 
 /// The longest error message.
@@ -28,7 +31,8 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-pub(super) async fn graphql(
+/// `POST /graphql`.
+pub(super) async fn post(
     State(app): State<App>,
     Extension(request): Extension<Request>,
     Extension(credentials): Extension<Credentials>,
@@ -36,8 +40,8 @@ pub(super) async fn graphql(
     body: Body,
 ) -> Response {
     // First who asks: nobody else's body is kept in memory.
-    let request = match auth::authenticate_browser(&app.service, &request, &credentials, &headers).await {
-        Ok(request) => request,
+    let (request, caller) = match authenticate(&app, &request, &credentials, &headers).await {
+        Ok(found) => found,
         Err(error) => {
             drain(body_stream(body, app.patience.silence));
             return answer::error(&error);
@@ -51,17 +55,87 @@ pub(super) async fn graphql(
             "Send the request as `Content-Type: application/json`.",
         );
     }
+    // Who doesn't say how long the body is may send as much as anybody.
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let place = match app.turns.enter(caller.user, length.unwrap_or(limits::BODY_BYTES).min(limits::BODY_BYTES)) {
+        Ok(place) => place,
+        Err(error) => {
+            drain(body_stream(body, app.patience.silence));
+            return answer::error(&error);
+        }
+    };
     let body = match read(body, limits::BODY_BYTES, app.patience).await {
         Ok(body) => body,
         Err(error) => return answer::error(&error),
     };
-    match parse(&body, &app.shape) {
-        Ok((graphql, door)) => {
-            let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            execute(&app, request, graphql.data(wandb::client::Client::of(user_agent)), door).await
-        }
+    match from_body(&body) {
+        Ok(graphql) => run(&app, request, &place, &headers, graphql, true).await,
         Err(sentence) => answer::refuse(StatusCode::BAD_REQUEST, "INVALID", &sentence),
     }
+}
+
+/// `GET /graphql`: reads, with `query`, `variables` and `operationName` in the address. A session's cookie counts as in a POST, so
+/// only from a page of our own, though nothing is changed.
+pub(super) async fn get(
+    State(app): State<App>,
+    Extension(request): Extension<Request>,
+    Extension(credentials): Extension<Credentials>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let mut response = match authenticate(&app, &request, &credentials, &headers).await {
+        Err(error) => answer::error(&error),
+        Ok((request, caller)) => match (from_address(query.as_deref().unwrap_or_default()), app.turns.enter(caller.user, 0)) {
+            (Err(sentence), _) => answer::refuse(StatusCode::BAD_REQUEST, "INVALID", &sentence),
+            (_, Err(error)) => answer::error(&error),
+            (Ok(graphql), Ok(place)) => run(&app, request, &place, &headers, graphql, false).await,
+        },
+    };
+    // Else a cache on the way could give one caller's answer to another.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn authenticate(
+    app: &App,
+    request: &Request,
+    credentials: &Credentials,
+    headers: &HeaderMap,
+) -> Result<(Request, Caller), Error> {
+    let request = auth::authenticate_browser(app, request, credentials, headers).await?;
+    let caller = request.caller()?.clone();
+    Ok((request, caller))
+}
+
+/// Answers a request that was read.
+async fn run(
+    app: &App,
+    request: Request,
+    place: &Place<'_>,
+    headers: &HeaderMap,
+    graphql: async_graphql::Request,
+    may_write: bool,
+) -> Response {
+    let name = graphql.operation_name.clone();
+    let Ready { request: graphql, document, lists } = match app.documents.prepare(graphql).await {
+        Ok(ready) => ready,
+        Err(Refusal::Limit(sentence)) => return answer::refuse(StatusCode::BAD_REQUEST, "INVALID", &sentence),
+        Err(Refusal::Invalid(errors)) => return invalid(errors),
+    };
+    let kind = document.operation(name.as_deref()).map(|operation| operation.ty);
+    if kind != Some(OperationType::Query) && !may_write {
+        let sentence = "A GET only reads. Send a mutation by POST.";
+        let mut response = answer::refuse(StatusCode::METHOD_NOT_ALLOWED, "INVALID", sentence);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    let door = door(&document, name.as_deref());
+    let _turn = match place.turn(lists).await {
+        Ok(turn) => turn,
+        Err(error) => return answer::error(&error),
+    };
+    let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    execute(app, request, graphql.data(wandb::client::Client::of(user_agent)), door).await
 }
 
 /// Reads a whole body of at most `limit` bytes.
@@ -110,56 +184,52 @@ enum Door {
     WandbRun,
 }
 
-fn parse(body: &[u8], shape: &Shape) -> Result<(async_graphql::Request, Door), String> {
-    // A list would be a batch, which isn't taken; the deserializer would read it as the fields of one request.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err("The body is not a GraphQL request in JSON, such as {\"query\": \"{ viewer { name } }\"}.".into());
+const FORM: &str = "a GraphQL request in JSON, such as {\"query\": \"{ viewer { name } }\"}";
+
+fn from_body(body: &[u8]) -> Result<async_graphql::Request, String> {
+    match body.trim_ascii_start().first() {
+        Some(b'{') => {}
+        // The deserializer would read it as the fields of one request.
+        Some(b'[') => return Err(format!("The body is a list. Requests aren't taken in batches: send {FORM}, one at a time.")),
+        _ => return Err(format!("The body is not {FORM}.")),
     }
-    let mut graphql: async_graphql::Request = serde_json::from_slice(body).map_err(|error| {
-        format!("The body is not a GraphQL request in JSON, such as {{\"query\": \"{{ viewer {{ name }} }}\"}}: {error}.")
-    })?;
+    let mut graphql: async_graphql::Request =
+        serde_json::from_slice(body).map_err(|error| format!("The body is not {FORM}: {error}."))?;
     // Clients send "" for an operation without a name.
     graphql.operation_name = graphql.operation_name.filter(|name| !name.is_empty());
-    limits::check_text(&graphql.query)?;
-    let document = async_graphql::parser::parse_query(&graphql.query).map_err(unparsable)?;
-    let name = graphql.operation_name.as_deref();
-    let operation = operation(&document, name).ok_or_else(|| match name {
-        Some(name) => format!("The query has no operation named \"{name}\"."),
-        None => "The query has several operations; say which one in `operationName`.".to_owned(),
-    })?;
-    limits::check_variables(&document, shape)?;
-    limits::check_document(&document, operation, shape, &graphql.variables)?;
-    let door = door(&document, operation);
-    graphql.set_parsed_query(document);
-    Ok((graphql, door))
+    Ok(graphql)
 }
 
-/// A parse error without the text that it quotes, which may be as long as the query.
-fn unparsable(error: async_graphql::parser::Error) -> String {
-    match error.positions().next() {
-        Some(at) => format!("The query can't be parsed: there is a mistake at line {}, column {}.", at.line, at.column),
-        None => "The query can't be parsed.".to_owned(),
-    }
-}
-
-fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
-    match name {
-        Some(name) => document
-            .operations
-            .iter()
-            .find(|(found, _)| found.is_some_and(|found| found.as_str() == name))
-            .map(|(_, operation)| &operation.node),
-        None => {
-            let mut operations = document.operations.iter();
-            let (_, first) = operations.next()?;
-            operations.next().is_none().then_some(&first.node)
+/// Reads what stands behind the `?`. Other parameters mean nothing.
+fn from_address(query: &str) -> Result<async_graphql::Request, String> {
+    let mut found: [Option<String>; 3] = Default::default();
+    let names = ["query", "variables", "operationName"];
+    for pair in query.split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some(at) = names.iter().position(|name| *name == key) else { continue };
+        let value = value.replace('+', " ");
+        let value = percent_decode_str(&value).decode_utf8().map_err(|_| format!("`{key}` isn't percent-encoded UTF-8."))?;
+        if found[at].replace(value.into_owned()).is_some() {
+            return Err(format!("`{key}` is given twice."));
         }
     }
+    let [Some(query), variables, name] = found else {
+        return Err("Ask as in /graphql?query={viewer{name}}, or with a POST. A page to ask on is at /graphiql.".to_owned());
+    };
+    let mut graphql = async_graphql::Request::new(query);
+    if let Some(variables) = variables.filter(|text| !text.is_empty()) {
+        graphql.variables =
+            serde_json::from_str(&variables).map_err(|error| format!("`variables` is not a JSON object: {error}."))?;
+    }
+    graphql.operation_name = name.filter(|name| !name.is_empty());
+    Ok(graphql)
 }
 
-fn door(document: &ExecutableDocument, operation: &OperationDefinition) -> Door {
+fn door(document: &Document, name: Option<&str>) -> Door {
     let mut names = Vec::new();
-    root_fields(document, &operation.selection_set.node, &mut names, limits::DEPTH);
+    if let Some(OperationDefinition { selection_set, .. }) = document.operation(name) {
+        root_fields(document.parsed(), &selection_set.node, &mut names, limits::DEPTH);
+    }
     if names.iter().any(|name| name.as_str() == "upsertBucket") {
         Door::WandbRun
     } else if names.iter().any(|name| wandb::ROOT_FIELDS.contains(&name.as_str())) {
@@ -194,7 +264,16 @@ async fn execute(app: &App, request: Request, mut graphql: async_graphql::Reques
     if let Some(caller) = &request.caller {
         graphql = graphql.data(Loaders::new(app.service.clone(), caller.clone(), rounds.clone()));
     }
-    let mut response = rounds.run(app.schema.execute(graphql.data(request))).await;
+    let response = rounds.run(app.schema.execute(graphql.data(request))).await;
+    respond(response, door)
+}
+
+/// What the engine says of a document that doesn't fit the schema.
+fn invalid(errors: Vec<ServerError>) -> Response {
+    respond(GraphqlResponse::from_errors(errors), Door::Native)
+}
+
+fn respond(mut response: GraphqlResponse, door: Door) -> Response {
     for error in &mut response.errors {
         shorten(&mut error.message);
     }

@@ -12,6 +12,8 @@ mod run_stream;
 mod session;
 mod signin;
 mod storage;
+mod turns;
+mod wrong_keys;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,29 +27,37 @@ use axum::routing::{get, post, put};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use regalia_graphql::RegaliaSchema;
-use regalia_graphql::limits::Shape;
+use regalia_graphql::documents::Documents;
 use regalia_service::{Request, Service};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use turns::Turns;
+use wrong_keys::WrongKeys;
+
 pub use proxies::Proxies;
+pub use turns::{AT_ONCE_BYTES, AT_ONCE_REQUESTS};
+pub use wrong_keys::{LOOKUPS_A_SECOND, MOST_WRONG, WINDOW_MINUTES};
 
 /// Header that names a request, in and out.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// How long the routes wait for a request's body.
+/// How long the routes wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// A body that isn't a file has come whole by then, or is refused.
     pub whole: Duration,
     /// A body of which nothing comes for so long is given up, a file's too.
     pub silence: Duration,
+    /// A caller who has many requests running waits so long for one of them to end. Less than the 30 seconds after which
+    /// clients give up and ask again.
+    pub turn: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { whole: Duration::from_secs(60), silence: Duration::from_secs(60) }
+        Self { whole: Duration::from_secs(60), silence: Duration::from_secs(60), turn: Duration::from_secs(15) }
     }
 }
 
@@ -58,7 +68,9 @@ pub struct App {
     proxies: Arc<Proxies>,
     service: Arc<Service>,
     schema: RegaliaSchema,
-    shape: Arc<Shape>,
+    documents: Arc<Documents>,
+    turns: Arc<Turns>,
+    tries: Arc<WrongKeys>,
 }
 
 impl App {
@@ -66,8 +78,8 @@ impl App {
     #[must_use]
     pub fn new(service: Arc<Service>, patience: Patience, proxies: Proxies) -> Self {
         let schema = regalia_graphql::schema(Some(Arc::clone(&service)));
-        let shape = Arc::new(Shape::of(&schema.sdl()));
-        Self { patience, proxies: Arc::new(proxies), service, schema, shape }
+        let turns = Arc::new(Turns::new(service.store.connections(), patience.turn));
+        Self { patience, proxies: Arc::new(proxies), service, schema, documents: Arc::default(), turns, tries: Arc::default() }
     }
 }
 
@@ -77,7 +89,7 @@ pub fn router(app: App) -> Router {
         .route("/", get(graphiql::home))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
-        .route("/graphql", post(graphql::graphql))
+        .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/session", get(session::show).post(session::sign_in).delete(session::sign_out))
         .route("/signin", get(signin::page))
         .route("/signin/{*asset}", get(signin::asset))
@@ -107,8 +119,8 @@ async fn request(State(app): State<App>, mut http: HttpRequest, next: Next) -> R
     let path = http.uri().path().to_owned();
     let span = tracing::info_span!("request", id = %id);
     async move {
-        let credentials = auth::credentials(http.headers(), &base_url);
         let address = session::address(&app.proxies, http.extensions(), http.headers());
+        let credentials = auth::credentials(http.headers(), &base_url, &address);
         http.extensions_mut().insert(credentials);
         http.extensions_mut().insert(address);
         http.extensions_mut().insert(Request { caller: None, id, base_url });

@@ -65,7 +65,7 @@ async fn stream(
     [entity, project, run]: [&str; 3],
     body: Body,
 ) -> Result<(), Error> {
-    let request = match auth::authenticate(&app.service, request, credentials).await {
+    let request = match auth::authenticate(app, request, credentials).await {
         Ok(request) => request,
         Err(error) => {
             drain(body_stream(body, app.patience.silence));

@@ -32,6 +32,18 @@ const COME_BACK: HeaderValue = HeaderValue::from_static("900");
 #[derive(Clone)]
 pub(super) struct Address(String);
 
+impl Address {
+    /// As text.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 /// The address of the client, by which tries of passwords are counted: that of the connection, or of whom a proxy serves that is
 /// believed.
 pub(super) fn address(proxies: &Proxies, extensions: &Extensions, headers: &HeaderMap) -> Address {
@@ -121,7 +133,7 @@ pub(super) async fn sign_out(
         return answer::error(&error);
     }
     let outcome = match &credentials {
-        Credentials::Session(_) => match auth::authenticate_browser(&app.service, &request, &credentials, &headers).await {
+        Credentials::Session(_) => match auth::authenticate_browser(&app, &request, &credentials, &headers).await {
             Ok(request) => app.service.sign_out(&request).await,
             Err(error) => Err(error),
         },

@@ -130,12 +130,12 @@ pub(super) async fn artifacts_v2(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
-    let found = by_path(&app.service, &request, &credentials, uri.path()).await;
+    let found = by_path(&app, &request, &credentials, uri.path()).await;
     send(&app, found, &headers).await
 }
 
-async fn by_path(service: &Service, request: &Request, credentials: &Credentials, path: &str) -> Result<Content, Error> {
-    let request = auth::authenticate(service, request, credentials).await?;
+async fn by_path(app: &App, request: &Request, credentials: &Credentials, path: &str) -> Result<Content, Error> {
+    let request = auth::authenticate(app, request, credentials).await?;
     let form = "The address is not /artifactsV2/REGION/ENTITY/PROJECT/COLLECTION/ARTIFACT/BIRTH/MD5/NAME.";
     let decode = |segment: &str| {
         percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| Error::Invalid(form.into()))
@@ -159,5 +159,5 @@ async fn by_path(service: &Service, request: &Request, credentials: &Credentials
         None => (entity.as_str(), ProjectKind::Project, project.as_str(), collection.as_str()),
     });
     let named = NamedContent { version, collection: None, birth, md5: &md5.0, file_name: &name };
-    service.file_by_md5(&request, path, named).await
+    app.service.file_by_md5(&request, path, named).await
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use regalia_graphql::limits::{ALIASES, ANSWER_BYTES, TOKENS};
 use regalia_testkit::{Client, Patience, Reply, Server, VersionSpec};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,10 +11,11 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// "At once", on a busy machine and without optimization.
-const AT_ONCE: Duration = Duration::from_secs(15);
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// How long somebody may go on sending next to nothing.
-const PATIENCE: Patience = Patience { whole: Duration::from_secs(2), silence: Duration::from_secs(1) };
+const PATIENCE: Patience =
+    Patience { whole: Duration::from_secs(2), silence: Duration::from_secs(1), turn: Duration::from_millis(700) };
 
 /// An answer's sentence may quote what was sent, but not all of it.
 const LONGEST_SENTENCE: usize = 1100;
@@ -105,9 +107,15 @@ async fn documents_beyond_measure() {
     let text = doubling(40) + "query A { viewer { name } } query B { viewer { ...f0 } }";
     let reply = post(&alice, json!({ "query": text, "operationName": "A" }).to_string()).await;
     refused("the other operation", &reply, &[400]);
-    // What the SDKs send goes through: many fields, some depth, a thousand aliases of an artifact.
-    let text = format!("{{ {} }}", many(300, &|i| format!("a{i}: viewer {{ name }}")));
-    assert_eq!(post(&alice, query(text)).await.status, 200);
+    // As many as are allowed, and one more.
+    let aliases = |n: usize| query(format!("{{ {} }}", many(n, &|i| format!("a{i}: viewer {{ name }}"))));
+    assert_eq!(post(&alice, aliases(ALIASES)).await.status, 200);
+    let refusal = post(&alice, aliases(ALIASES + 1)).await;
+    refused("one alias too many", &refusal, &[400]);
+    assert!(refusal.message().contains("under other names"), "{}", refusal.message());
+    let tokens = |n: usize| query(format!("query {{ user(name: \"x\", {}) {{ name }} }}", many(n, &|_| "a".to_owned())));
+    let refusal = post(&alice, tokens(TOKENS)).await;
+    assert!(refusal.message().contains("words and signs"), "{}", refusal.message());
 }
 
 /// Brackets in what looks like a string or a comment, but is none to the parser: one more stack frame for each would end the
@@ -179,6 +187,69 @@ async fn pages_that_multiply_are_refused() {
     let reply = post(&alice, json!({ "query": large, "operationName": "Q3" }).to_string()).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     alive("defaults", &alice).await;
+}
+
+/// Lists without pages are taken for short ones. What they bring beyond that is counted while they are read, with all that is
+/// asked of each row.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_that_turn_out_long_are_bounded() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let id = alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await.id;
+    server
+        .sql(
+            "insert into aliases (collection_id, alias, version_id, valid)
+                select a.collection_id, 'a' || i, a.version_id, a.valid
+                from aliases a, generate_series(1, 3000) i where a.alias = 'latest';",
+        )
+        .await;
+    let ask = async |inner: &str| {
+        let query = format!("query($id: ID!) {{ artifact(id: $id) {{ {inner} }} }}");
+        alice.graphql(&query, json!({ "id": id })).await
+    };
+    // As the SDK asks.
+    let all = ask("aliases { id alias artifactCollection { __typename name project { name entity { name } } } }").await.ok();
+    assert_eq!(all["artifact"]["aliases"].as_array().map(Vec::len), Some(3001));
+    let page = "artifactSequence { aliases { edges { node { alias } } pageInfo { hasNextPage } } }";
+    assert_eq!(ask(page).await.ok()["artifact"]["artifactSequence"]["aliases"]["edges"].as_array().map(Vec::len), Some(1000));
+    // A few of these would be cheap. The database knows that there are more.
+    let fifty = "artifactCollection { artifacts(first: 50) { edges { node { id name: digest size fileCount createdAt } } } }";
+    for (what, query) in [
+        ("all aliases", format!("aliases {{ {fifty} }}")),
+        ("a page without a length", format!("artifactSequence {{ aliases {{ edges {{ node {{ {fifty} }} }} }} }}")),
+        ("lists in lists", "aliases { artifactCollection { aliases { edges { node { id alias } } } } }".to_owned()),
+    ] {
+        let answer = ask(&query).await;
+        assert_eq!((answer.status, answer.code()), (413, "TOO_LARGE"), "{what}");
+        assert!(answer.message().contains("asks for too much"), "{what}: {}", answer.message());
+    }
+    alive("long lists", &alice).await;
+}
+
+/// Texts of any length are bounded together.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_long_texts_are_bounded() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let mut id = String::new();
+    for content in [b"one", b"two", b"six"] {
+        id = alice.log(&VersionSpec::model("alpha", "net", content)).await.id;
+    }
+    server.sql("update versions set metadata = json_build_object('a', repeat('a', 1000000))").await;
+    let ask = async |metadata: usize| {
+        let metadata = (0..metadata).map(|i| format!("a{i}: metadata ")).collect::<String>();
+        let page = format!("artifacts(first: 3) {{ edges {{ node {{ {metadata} }} }} }}");
+        alice
+            .graphql(&format!("query($id: ID!) {{ artifact(id: $id) {{ artifactSequence {{ {page} }} }} }}"), json!({ "id": id }))
+            .await
+    };
+    let answer = ask(2).await.ok();
+    let first = &answer["artifact"]["artifactSequence"]["artifacts"]["edges"][0]["node"];
+    assert_eq!(first["a1"].as_str().map(|text| text.len() > 1_000_000), Some(true));
+    let answer = ask(ANSWER_BYTES / 3_000_000 + 1).await;
+    assert_eq!((answer.status, answer.code()), (413, "TOO_LARGE"));
+    assert!(answer.message().contains("answer is too large"), "{}", answer.message());
+    alive("long texts", &alice).await;
 }
 
 /// What a person writes who hasn't read about pages is answered.
@@ -308,8 +379,7 @@ async fn other_methods_and_routes() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
     for (method, path, status) in [
-        ("GET", "/graphql", 405),
-        ("GET", "/graphql?query={viewer{name}}", 405),
+        ("GET", "/graphql", 400),
         ("PUT", "/graphql", 405),
         ("DELETE", "/graphql", 405),
         ("POST", "/storage/uploads/x", 405),
@@ -321,35 +391,76 @@ async fn other_methods_and_routes() {
         ("GET", "/%00", 404),
         ("GET", "/%ff", 404),
         ("POST", "/graphql/", 404),
-        ("GET", "/storage/../graphql", 405),
+        ("GET", "/storage/../graphql", 400),
     ] {
         let reply = alice.request(method, path, |request| request.basic_auth("api", Some(alice.key()))).await;
         refused(&format!("{method} {path}"), &reply, &[status]);
     }
-    let head = alice.request("HEAD", "/graphql", |request| request).await;
-    assert_eq!(head.status, 405);
+}
+
+/// 1234567 as 1,234,567.
+fn number(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().ok().expect("a number").to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap()).collect();
+    groups.join(",")
+}
+
+/// Rule 44: what the README says are the numbers that hold.
+#[test]
+fn rule_44_the_readme_has_the_limits() {
+    use regalia_graphql::limits as graphql;
+    use regalia_server::http;
+    let statement = regalia_service::store::STATEMENT_TIME.trim_end_matches('s');
+    let patience = Patience::default();
+    let page = regalia_service::Page::MOST;
+    let rows = [
+        ("bytes of a request's body", number(graphql::BODY_BYTES)),
+        ("bytes of a query's text", number(graphql::QUERY_BYTES)),
+        ("words, signs and strings in it", number(graphql::TOKENS)),
+        ("brackets inside each other", number(graphql::BRACKETS)),
+        ("fields inside each other", number(graphql::DEPTH)),
+        ("fields, counted wherever a fragment is used", number(graphql::FIELDS)),
+        ("fields under another name", number(graphql::ALIASES)),
+        ("directives on one field", number(graphql::DIRECTIVES)),
+        ("values in all rows of all pages, a list without pages taken for a short one", number(graphql::COST)),
+        ("values that such lists bring beyond that", number(graphql::COST)),
+        ("bytes of the answer's long texts", number(graphql::ANSWER_BYTES)),
+        ("rows of a page; of files, for W&B clients", format!("{}; {}", number(page), number(graphql::FILES))),
+        ("files announced at once", number(graphql::FILES)),
+        ("seconds of an SQL statement", statement.to_owned()),
+        ("requests of one account under way", number(http::AT_ONCE_REQUESTS)),
+        ("bytes of their bodies", number(http::AT_ONCE_BYTES)),
+        ("connections to the database in use for one account", "all but 2".to_owned()),
+        ("seconds that a request waits for one", number(patience.turn.as_secs())),
+        ("wrong API keys of one address", format!("{} in {} minutes", http::MOST_WRONG, http::WINDOW_MINUTES)),
+        ("unknown keys looked up after that", format!("{} a second", http::LOOKUPS_A_SECOND)),
+        ("documents kept parsed", format!("{} of {} words", number(graphql::KEPT_DOCUMENTS), number(graphql::KEPT_TOKENS))),
+    ];
+    let table: String = rows.iter().map(|(what, most)| format!("| {what} | {most} |\n")).collect();
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    assert!(readme.contains(&format!("| at most | |\n|---|---|\n{table}\n")), "the table has to be\n{table}");
 }
 
 /// A connection on which a test says every byte itself.
-struct Raw {
-    read: OwnedReadHalf,
-    write: OwnedWriteHalf,
+pub(crate) struct Raw {
+    pub(crate) read: OwnedReadHalf,
+    pub(crate) write: OwnedWriteHalf,
 }
 
 impl Raw {
-    async fn to(server: &Server) -> Self {
+    pub(crate) async fn to(server: &Server) -> Self {
         let stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
         let (read, write) = stream.into_split();
         Self { read, write }
     }
 
-    async fn say(&mut self, text: &str) {
+    pub(crate) async fn say(&mut self, text: &str) {
         self.write.write_all(text.as_bytes()).await.unwrap();
     }
 }
 
 /// Reads one answer: its status and body. `None` when the connection closes without one.
-async fn answer(read: &mut OwnedReadHalf) -> Option<(u16, String)> {
+pub(crate) async fn answer(read: &mut OwnedReadHalf) -> Option<(u16, String)> {
     let mut bytes = Vec::new();
     loop {
         let mut piece = [0; 4096];
@@ -373,7 +484,7 @@ async fn answer(read: &mut OwnedReadHalf) -> Option<(u16, String)> {
     }
 }
 
-fn head(path: &str, key: Option<&str>, more: &str) -> String {
+pub(crate) fn head(path: &str, key: Option<&str>, more: &str) -> String {
     let key = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
     let method = if path.starts_with("/storage") { "PUT" } else { "POST" };
     format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{key}{more}\r\n\r\n")

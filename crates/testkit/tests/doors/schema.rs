@@ -24,6 +24,33 @@ const COMMON: [&str; 10] = ["Boolean", "DateTime", "Float", "ID", "Int", "Int64"
 /// One type for both sides, each side adding its fields; of an API key the wire needs no more than we do.
 const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
+/// Every list whose length only the database knows. The resolver of each counts its rows (`Reach::counted`): prices take such
+/// lists for short ones.
+const COUNTED: [&str; 22] = [
+    "Artifact.aliases",
+    "Artifact.tags",
+    "ArtifactCollection.aliases",
+    "ArtifactCollection.tags",
+    "ArtifactCollectionMembership.aliases",
+    "ArtifactPortfolio.aliases",
+    "ArtifactPortfolio.tags",
+    "ArtifactSequence.aliases",
+    "ArtifactSequence.tags",
+    "Collection.tags",
+    "Entity.members",
+    "Link.aliases",
+    "Project.artifactTypes",
+    "Project.members",
+    "Project.teamMembers",
+    "Registry.types",
+    "RegistryAccess.sources",
+    "Run.tags",
+    "User.apiKeys",
+    "User.organizations",
+    "User.teams",
+    "Version.links",
+];
+
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
 const INTS: [&str; 42] = [
     "Artifact.versionIndex",
@@ -94,6 +121,12 @@ async fn types() -> BTreeMap<String, Value> {
 
 fn is_wandb(description: &Value) -> bool {
     text(description).starts_with("W&B protocol")
+}
+
+/// Rule 44: a list that has no pages is counted while it is read.
+#[test]
+fn rule_44_lists_without_pages_are_known() {
+    assert_eq!(regalia_graphql::prices::Shape::of(&regalia_graphql::sdl()).counted(), COUNTED);
 }
 
 #[test]

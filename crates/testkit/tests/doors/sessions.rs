@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::documents::{GENERATE_API_KEY, native_mutation};
 use crate::native::own;
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 const VIEWER: &str = "{ viewer { name } }";
 
 /// Sends JSON as a page of `origin` would; `cookie` is that of a sign-in.
@@ -34,12 +34,12 @@ fn json_of(reply: &Reply) -> Value {
     serde_json::from_slice(&reply.body).unwrap()
 }
 
-async fn sign_in(client: &Client, name: &str, password: &str) -> Reply {
+pub(crate) async fn sign_in(client: &Client, name: &str, password: &str) -> Reply {
     send(client, "POST", "/session", Some(client.url()), "", Some(json!({ "name": name, "password": password }))).await
 }
 
 /// The cookie that a browser would send from now on.
-fn cookie(reply: &Reply) -> String {
+pub(crate) fn cookie(reply: &Reply) -> String {
     let set = reply.headers.get("set-cookie").expect("a cookie").to_str().unwrap();
     set.split(';').next().unwrap().to_owned()
 }
@@ -48,7 +48,7 @@ async fn viewer(client: &Client, cookie: &str) -> Reply {
     send(client, "POST", "/graphql", Some(client.url()), cookie, Some(json!({ "query": VIEWER }))).await
 }
 
-async fn with_password(server: &Server, client: &Client) {
+pub(crate) async fn with_password(server: &Server, client: &Client) {
     secret(PASSWORD);
     own(client, "userSetPassword", json!({ "newPassword": PASSWORD })).await.expect_ok();
     assert!(server.number("select count(*) from users where password_hash is not null").await > 0);

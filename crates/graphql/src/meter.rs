@@ -1,0 +1,83 @@
+//! What a request really brings, of what `prices` could only guess: rows of lists without pages, and bytes of long texts. What
+//! must not live here: what a document asks for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_graphql::Pos;
+use regalia_service::{Error, Result};
+
+use crate::limits::{ANSWER_BYTES, COST};
+use crate::prices::Counted;
+
+/// What one request may still bring. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Meter(Arc<Left>);
+
+#[derive(Debug)]
+struct Left {
+    values: AtomicUsize,
+    bytes: AtomicUsize,
+    lists: Counted,
+}
+
+impl Meter {
+    pub(crate) fn new(lists: Counted) -> Self {
+        Self(Arc::new(Left { values: AtomicUsize::new(COST), bytes: AtomicUsize::new(ANSWER_BYTES), lists }))
+    }
+
+    /// Counts the rows that a list at this place of the document brings, with all that is asked of them.
+    ///
+    /// # Errors
+    /// `TooLarge` when they are too many.
+    pub(crate) fn rows(&self, at: Pos, rows: usize) -> Result<()> {
+        let Some((paid, each)) = self.0.lists.get(&at) else { return Ok(()) };
+        take(&self.0.values, rows.saturating_sub(*paid).saturating_mul(*each)).ok_or_else(|| {
+            Error::TooLarge(format!(
+                "The document asks for too much: its lists without pages bring more than {COST} values beyond the expected. \
+                 Ask for \
+                 less in one request, with a smaller `first` above them or fewer fields below."
+            ))
+        })
+    }
+
+    /// Counts a text of the answer.
+    ///
+    /// # Errors
+    /// `TooLarge` when all of them together are too long.
+    pub(crate) fn bytes(&self, bytes: usize) -> Result<()> {
+        take(&self.0.bytes, bytes).ok_or_else(|| {
+            Error::TooLarge(format!(
+                "The answer is too large: its texts have more than {ANSWER_BYTES} bytes. Ask for less in one request, with \
+                 a smaller \
+                 `first` or fewer fields."
+            ))
+        })
+    }
+}
+
+fn take(left: &AtomicUsize, much: usize) -> Option<()> {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(much)).ok().map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_paid_for_is_free_and_the_rest_is_bounded() {
+        let at = Pos { line: 1, column: 9 };
+        let meter = Meter::new([(at, (10, 100))].into());
+        assert!(meter.rows(Pos { line: 2, column: 1 }, usize::MAX).is_ok(), "not a counted list");
+        for _ in 0..1000 {
+            assert!(meter.rows(at, 10).is_ok());
+        }
+        assert!(meter.rows(at, 10 + COST / 100 - 1).is_ok());
+        assert!(meter.rows(at, 11).is_ok());
+        assert!(meter.rows(at, 11).is_err());
+        assert!(meter.rows(at, usize::MAX).is_err());
+        assert!(meter.rows(at, 10).is_ok());
+        assert!(meter.bytes(ANSWER_BYTES).is_ok());
+        assert!(meter.bytes(1).is_err());
+    }
+}

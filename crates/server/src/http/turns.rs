@@ -1,0 +1,172 @@
+//! How much of the server one account may take at once: its requests to `/graphql` wait for each other in order, so that
+//! others' needn't. Each server counts for itself. What must not live here: what a request may ask for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use regalia_domain::ids::UserId;
+use regalia_service::{Error, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Most requests of one account that are read, wait or run. 64 processes of one service account with 5 parallel batches each
+/// are 320.
+pub const AT_ONCE_REQUESTS: usize = 512;
+
+/// Most bytes of their bodies.
+pub const AT_ONCE_BYTES: usize = 256 * 1024 * 1024;
+
+/// Connections to the database that are never one account's, as far as there are more than these.
+const FOR_OTHERS: u32 = 2;
+
+/// Most connections that one request uses at once: as many loads run in a round.
+const MOST_LISTS: u32 = 4;
+
+/// Who is there. What a request counts for isn't requests but connections: those that it may keep busy for long, one for each
+/// list that it reads, are what others would miss.
+#[derive(Debug)]
+pub(super) struct Turns {
+    accounts: Mutex<HashMap<UserId, Account>>,
+    connections: u32,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Account {
+    requests: usize,
+    bytes: usize,
+    connections: Arc<Semaphore>,
+}
+
+/// A request's place among those of its account. Dropping it leaves.
+pub(super) struct Place<'t> {
+    turns: &'t Turns,
+    account: UserId,
+    bytes: usize,
+    connections: Arc<Semaphore>,
+}
+
+impl Turns {
+    /// Turns at so many connections.
+    pub(super) fn new(connections: u32, patience: Duration) -> Self {
+        Self { accounts: Mutex::default(), connections: connections.saturating_sub(FOR_OTHERS).max(1), patience }
+    }
+
+    /// Lets a request in whose body has so many bytes.
+    ///
+    /// # Errors
+    /// `TooMany` when the account has too many already.
+    pub(super) fn enter(&self, account: UserId, bytes: usize) -> Result<Place<'_>> {
+        let mut accounts = self.accounts();
+        let found = accounts.entry(account).or_insert_with(|| Account {
+            requests: 0,
+            bytes: 0,
+            connections: Arc::new(Semaphore::new(self.connections as usize)),
+        });
+        // Whoever is alone is let in, so nobody is kept out for good.
+        if found.requests >= AT_ONCE_REQUESTS || (found.requests > 0 && found.bytes.saturating_add(bytes) > AT_ONCE_BYTES) {
+            return Err(Error::TooMany(format!(
+                "Your account has too many requests under way: at most {AT_ONCE_REQUESTS}, with bodies of {AT_ONCE_BYTES} \
+                 bytes, are \
+                 taken at once. Wait for some to end."
+            )));
+        }
+        found.requests += 1;
+        found.bytes = found.bytes.saturating_add(bytes);
+        let connections = Arc::clone(&found.connections);
+        Ok(Place { turns: self, account, bytes, connections })
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<UserId, Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place<'_> {
+    /// Waits until a request that reads so many lists may run, and then holds what it uses.
+    ///
+    /// # Errors
+    /// `TooMany` when that takes too long.
+    pub(super) async fn turn(&self, lists: usize) -> Result<OwnedSemaphorePermit> {
+        let uses = u32::try_from(lists).unwrap_or(u32::MAX).clamp(1, MOST_LISTS.min(self.turns.connections));
+        let turn = Arc::clone(&self.connections).acquire_many_owned(uses);
+        match tokio::time::timeout(self.turns.patience, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // It is never closed.
+            Ok(Err(_)) | Err(_) => Err(Error::TooMany(format!(
+                "Your account's other requests didn't end within {} seconds. Send fewer at once, and this one again.",
+                self.turns.patience.as_secs_f32()
+            ))),
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut accounts = self.turns.accounts();
+        if let Some(account) = accounts.get_mut(&self.account) {
+            account.requests -= 1;
+            account.bytes = account.bytes.saturating_sub(self.bytes);
+            if account.requests == 0 {
+                accounts.remove(&self.account);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+    const ALICE: UserId = UserId(1);
+    const BOB: UserId = UserId(2);
+
+    #[tokio::test]
+    async fn an_account_waits_for_itself_alone() {
+        let turns = Turns::new(10, SHORT);
+        let places: Vec<_> = (0..5).map(|_| turns.enter(ALICE, 0).unwrap()).collect();
+        let first = places[0].turn(100).await.unwrap();
+        let second = places[1].turn(4).await.unwrap();
+        assert!(matches!(places[2].turn(0).await, Err(Error::TooMany(_))), "eight of ten connections");
+        assert!(turns.enter(BOB, 0).unwrap().turn(4).await.is_ok());
+        drop(first);
+        let small: Vec<_> = vec![places[2].turn(0).await.unwrap(), places[3].turn(1).await.unwrap()];
+        // In order: a small one doesn't overtake a large one for ever.
+        let (large, after) = tokio::join!(places[4].turn(4), async {
+            tokio::time::sleep(SHORT / 2).await;
+            places[0].turn(1).await
+        });
+        assert!(large.is_err() && after.is_ok());
+        drop((second, small));
+        assert!(places[4].turn(4).await.is_ok());
+        drop(after);
+        drop(places);
+        assert!(turns.accounts().is_empty(), "nobody is remembered who isn't there");
+    }
+
+    #[tokio::test]
+    async fn few_connections_are_enough() {
+        for connections in 0..5 {
+            let turns = Turns::new(connections, SHORT);
+            let place = turns.enter(ALICE, 0).unwrap();
+            assert!(place.turn(4).await.is_ok(), "{connections}");
+        }
+    }
+
+    #[test]
+    fn what_is_under_way_is_bounded() {
+        let turns = Turns::new(10, SHORT);
+        let places: Vec<_> = (0..AT_ONCE_REQUESTS).map(|_| turns.enter(ALICE, 0).unwrap()).collect();
+        assert!(matches!(turns.enter(ALICE, 0), Err(Error::TooMany(_))));
+        assert!(turns.enter(BOB, usize::MAX).is_ok(), "alone");
+        drop(places);
+        let half = turns.enter(ALICE, AT_ONCE_BYTES / 2).unwrap();
+        let other = turns.enter(ALICE, AT_ONCE_BYTES / 2).unwrap();
+        assert!(turns.enter(ALICE, 1).is_err());
+        drop(half);
+        assert!(turns.enter(ALICE, AT_ONCE_BYTES / 2).is_ok());
+        drop(other);
+        assert!(turns.accounts().is_empty());
+    }
+}

@@ -1,0 +1,169 @@
+//! What one caller, or one address, may take of the server while others use it, too: requests at once, tries of wrong keys. What
+//! must not live here: what one request may ask for (`limits`).
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use regalia_graphql::limits;
+use regalia_server::http::{AT_ONCE_BYTES, AT_ONCE_REQUESTS, LOOKUPS_A_SECOND, MOST_WRONG, WINDOW_MINUTES};
+use regalia_testkit::{Client, Patience, Reply, Server};
+use serde_json::json;
+
+use crate::limits::{AT_ONCE, Raw, answer, head};
+
+const WRONG: &str = "0123456789012345678901234567890123456789";
+
+/// Keys that open nothing.
+fn other(number: usize) -> String {
+    format!("{number:040}")
+}
+
+async fn post(client: &Client, query: &str) -> Reply {
+    client.request("POST", "/graphql", |request| request.bearer_auth(client.key()).json(&json!({ "query": query }))).await
+}
+
+fn told_to_wait(reply: &Reply) {
+    assert_eq!(reply.status, 429, "{}", reply.text());
+    assert!(reply.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+    assert!(reply.text().contains("TOO_MANY") && reply.message().contains(' '), "{}", reply.text());
+}
+
+/// Rule 44: 64 processes of one account, with 5 parallel batches each.
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_44_many_processes_of_one_account() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let replies = join_all((0..64 * 5).map(|_| post(&alice, "{ viewer { name teams { nodes { name } } } }"))).await;
+    for reply in replies {
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+}
+
+/// Somebody's slow requests keep his own waiting, and nobody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_account_leaves_connections_to_the_others() {
+    let patience = Patience { turn: Duration::from_millis(700), ..Patience::default() };
+    let server = Server::patient(patience).await;
+    let (alice, bob, _) = server.people().await;
+    alice.make_registry("acme", "model", "ORGANIZATION").await;
+    let slow =
+        "{ organizations(first: 1) { nodes { registries(first: 1) { nodes { collections(first: 1) { nodes { id } } } } } } }";
+    assert_eq!(post(&bob, slow).await.status, 200);
+    let locked = server.attempt("lock table collections in access exclusive mode; select pg_sleep(4)");
+    let others = async {
+        while server
+            .number(
+                "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted and relation = \
+         'collections'::regclass",
+            )
+            .await
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let meanwhile = async {
+            // They all wait for the lock by now, or for one that does.
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            let answered = tokio::time::timeout(Duration::from_millis(1500), post(&alice, "{ viewer { name } }")).await;
+            assert_eq!(answered.expect("others aren't kept waiting").status, 200);
+        };
+        tokio::join!(join_all((0..30).map(|_| post(&bob, slow))), meanwhile).0
+    };
+    let (locked, replies) = tokio::join!(locked, others);
+    locked.unwrap();
+    let (waited, done): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 429);
+    // Three lists each, at 18 of the test server's 20 connections.
+    assert_eq!((done.len(), waited.len()), (6, 24));
+    waited.iter().for_each(told_to_wait);
+    assert!(done.iter().all(|reply| reply.status == 200));
+    assert_eq!(post(&bob, slow).await.status, 200);
+}
+
+/// What waits to be read is bounded by what it says of itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_on_their_way_are_bounded_for_each_account() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let most = AT_ONCE_BYTES / limits::BODY_BYTES;
+    let begin = async |length: &str| {
+        let mut raw = Raw::to(&server).await;
+        raw.say(&head("/graphql", Some(alice.key()), length)).await;
+        raw.say(if length.contains("chunked") { "1\r\n{\r\n" } else { "{" }).await;
+        raw
+    };
+    let mut begun = Vec::new();
+    for number in 0..most {
+        // Who doesn't say counts in full.
+        let length =
+            if number % 2 == 0 { format!("Content-Length: {}", limits::BODY_BYTES) } else { "Transfer-Encoding: chunked".into() };
+        begun.push(begin(&length).await);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    told_to_wait(&post(&alice, "{ viewer { name } }").await);
+    assert_eq!(post(&bob, "{ viewer { name } }").await.status, 200);
+    let mut refused = begin("Content-Length: 100").await;
+    let (status, body) = tokio::time::timeout(AT_ONCE, answer(&mut refused.read)).await.unwrap().unwrap();
+    assert_eq!(status, 429, "{body}");
+    begun.pop();
+    let freed = async {
+        while post(&alice, "{ viewer { name } }").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(AT_ONCE, freed).await.expect("who leaves makes room");
+    const { assert!(AT_ONCE_REQUESTS > 64 * 5) };
+}
+
+/// After many wrong keys from one address, unknown keys are slowed down there, and known keys nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_keys_cost_the_database_little_and_others_nothing() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let wrong = server.anonymous().with_key(WRONG);
+    let viewer = "{ viewer { name } }";
+    assert_eq!(post(&alice, viewer).await.status, 200);
+    for number in 0..MOST_WRONG as usize + LOOKUPS_A_SECOND {
+        // Often the same, as of a program that was forgotten.
+        let client = if number < 50 { wrong.clone() } else { wrong.with_key(&other(number)) };
+        let reply = post(&client, viewer).await;
+        assert_eq!((reply.status, reply.statements.len()), (401, 1), "{number}: {}", reply.text());
+    }
+    for path in ["/graphql", "/files/alpha/demo/run1/file_stream"] {
+        let reply = wrong.request("POST", path, |request| request.basic_auth("api", Some(WRONG)).json(&json!({}))).await;
+        assert_eq!(reply.statements.len(), 0, "{path}");
+        told_to_wait(&reply);
+    }
+    let slowed = post(&wrong, viewer).await;
+    told_to_wait(&slowed);
+    assert_eq!(slowed.statements.len(), 0);
+    // What is no key at all was never looked up.
+    let none = post(&server.anonymous().with_key("secret"), viewer).await;
+    assert_eq!((none.status, none.statements.len()), (401, 0));
+    // Somebody else's wrong key, from an address of his own, and from another of the same network.
+    let from = async |address: &str, number: usize| {
+        wrong
+            .request("POST", "/graphql", |request| {
+                request.bearer_auth(other(number)).header("x-forwarded-for", address).json(&json!({ "query": viewer }))
+            })
+            .await
+            .status
+    };
+    assert_eq!(from("2001:db8::1", 0).await, 401);
+    for number in 0..MOST_WRONG as usize + LOOKUPS_A_SECOND {
+        from("2001:db8::2", number).await;
+    }
+    assert_eq!((from("2001:db8::3", 0).await, from("2001:db8:0:1::3", 0).await), (429, 401));
+
+    assert_eq!(post(&alice, viewer).await.status, 200, "a key that opened something lately");
+    told_to_wait(&post(&bob, viewer).await);
+    server.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(post(&bob, viewer).await.status, 200, "one that is new here has its turn");
+    for number in 0..LOOKUPS_A_SECOND {
+        post(&wrong.with_key(&other(number)), viewer).await;
+    }
+    told_to_wait(&post(&wrong, viewer).await);
+    assert_eq!(post(&bob, viewer).await.status, 200, "and none to wait for after that");
+    server.clock.advance(TimeDelta::minutes(WINDOW_MINUTES));
+    assert_eq!(post(&wrong, viewer).await.status, 401);
+}
