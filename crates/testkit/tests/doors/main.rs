@@ -11,6 +11,7 @@ mod history;
 mod limits;
 mod lists;
 mod main_job;
+mod matrix;
 mod members;
 mod native;
 mod pages;
