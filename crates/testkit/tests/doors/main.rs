@@ -22,3 +22,4 @@ mod registries;
 mod schema;
 mod sessions;
 mod statements;
+mod tenants;

@@ -743,8 +743,8 @@ async fn rule_32_protected_aliases_are_the_admins() {
 #[tokio::test]
 async fn rule_18_a_changed_role_is_known_to_every_server_at_once() {
     let world = world().await;
-    let twin = world.server.twin().await;
-    let far = world.bob.at(&twin.url);
+    let other = world.server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
+    let far = world.bob.at(&other.url);
     let version = world.alice.log(&VersionSpec::model("alpha", "net", b"weights")).await.id;
     for door in DOORS {
         let name = format!("{door:?}");

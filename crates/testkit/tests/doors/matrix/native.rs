@@ -23,7 +23,7 @@ fn accounts(r: &mut Rows) {
     row!(r, "Query.users", "lists a colleague", |c| {
         c.holds("{ users(query: \"bob\") { nodes { name } } }", json!({}), "bob").await
     });
-    row!(r, "User.email", "a colleague's", |c| { c.query("{ user(name: \"bob\") { email } }", json!({}), "/user/email").await });
+    row!(r, "User.email", "a colleague's", |c| c.query("{ user(name: \"bob\") { email } }", json!({}), "/user/email").await);
     row!(r, "User.organizations", "a colleague's", |c| {
         c.holds("{ user(name: \"bob\") { organizations { entityName } } }", json!({}), "acme").await
     });
