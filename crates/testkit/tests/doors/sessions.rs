@@ -56,7 +56,7 @@ async fn with_password(server: &Server, client: &Client) {
 async fn signing_in_and_out() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
-    let twin = server.twin().await;
+    let other = server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
     with_password(&server, &alice).await;
     own(&server.admin().await, "userUpdate", json!({ "user": "alice", "email": "alice@example.com" })).await.expect_ok();
     let browser = server.anonymous();
@@ -81,7 +81,7 @@ async fn signing_in_and_out() {
     assert!(!json!(server.rows("select * from sessions").await).to_string().contains(token), "only a hash is kept");
 
     // It opens /graphql and says who is there, on every server; it isn't for programs' routes.
-    for client in [&browser, &browser.at(&twin.url)] {
+    for client in [&browser, &browser.at(&other.url)] {
         assert_eq!(json_of(&viewer(client, &cookie).await)["data"]["viewer"]["name"], "alice");
         let shown = send(client, "GET", "/session", None, &cookie, None).await;
         assert_eq!(json_of(&shown)["user"]["email"], "alice@example.com");
@@ -94,7 +94,7 @@ async fn signing_in_and_out() {
     let out = send(&browser, "DELETE", "/session", Some(browser.url()), &cookie, None).await;
     assert_eq!(out.status, 200);
     assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
-    for client in [&browser, &browser.at(&twin.url)] {
+    for client in [&browser, &browser.at(&other.url)] {
         assert_eq!(viewer(client, &cookie).await.status, 401);
     }
     assert_eq!(send(&browser, "DELETE", "/session", Some(browser.url()), &cookie, None).await.status, 200, "out is out");
