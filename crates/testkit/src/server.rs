@@ -72,9 +72,17 @@ pub async fn neighbor(database_url: String, directory: &Path) {
     let _ = ended.await;
 }
 
-/// Rows that are locked. Dropping it gives them free.
-pub struct Held {
-    _connection: PgConnection,
+/// Rows that are locked.
+pub struct Held(PgConnection);
+
+impl Held {
+    /// Gives them free. Dropping it would too, but a moment later.
+    ///
+    /// # Panics
+    /// When the database has gone.
+    pub async fn release(mut self) {
+        sqlx::raw_sql("rollback").execute(&mut self.0).await.expect("the transaction ends");
+    }
 }
 
 /// A connection that looks at all tables, again and again.
@@ -204,12 +212,12 @@ impl Server {
         Neighbor { url: url.trim().to_owned(), process }
     }
 
-    /// Keeps what a statement locks until the end of what is returned.
+    /// Keeps what a statement locks until it is released.
     pub async fn hold(&self, statement: &str) -> Held {
         let mut connection = quiet(&self.database_url).await.expect("the test database can be reached");
         let statement = format!("begin; {statement}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.expect("the statement runs");
-        Held { _connection: connection }
+        Held(connection)
     }
 
     /// A client of the site administrator.

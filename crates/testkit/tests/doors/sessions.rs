@@ -193,7 +193,7 @@ async fn clearing_waits_for_nobody() {
         .await;
     tokio::time::timeout(std::time::Duration::from_secs(10), clear()).await.expect("it waits");
     assert_eq!(server.number(left).await, 111);
-    drop(held);
+    held.release().await;
     clear().await;
     assert_eq!(server.number(left).await, 0);
 }
