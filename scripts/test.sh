@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 full=${REGALIA_TEST_FULL:-}
 if [ -n "$full" ]; then
     export REGALIA_TEST_ROUNDS=${REGALIA_TEST_ROUNDS:-20} REGALIA_TEST_KILLS=${REGALIA_TEST_KILLS:-20}
+    export REGALIA_TEST_MANY_ROUNDS=${REGALIA_TEST_MANY_ROUNDS:-200}
 fi
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT

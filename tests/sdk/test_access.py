@@ -88,3 +88,61 @@ def test_name_that_is_taken(version, sdks, tenants, server):
     for segment in (entity, name):
         outcome = sdk.run("consume", acme.bob, segment, "model")
         assert (outcome.directory / outcome.answer["directory"] / "my_model.txt").read_text() == "reviewed"
+
+
+@pytest.mark.parametrize("version", VERSIONS[:2] if FULL else [NEWEST])
+def test_two_organizations_with_the_same_names(version, sdks, server):
+    """Rules 14, 17, 18, 42: a role in a registry of one is nothing in the other's of the same name."""
+    sdk = sdks[version]
+    suffix = version.replace(".", "-")
+    east, west = server.tenant(f"-east-{suffix}"), server.tenant(f"-west-{suffix}")
+    for tenant, text in ((east, "of the east"), (west, "of the west")):
+        made = sdk.run("create_registry", tenant.alice, tenant.org, "Secret", "model", "restricted").answer["made"]
+        assert made[1] == tenant.entity
+        for registry in ("model", "Secret"):
+            assert sdk.run("publish", tenant.alice, tenant.entity, registry, f"{registry} {text}").answer
+    both = server.account(f"both-{suffix}")
+    server.admin("org", "add-member", east.org, both.name, "--role", "member")
+    server.admin("org", "add-member", west.org, both.name, "--role", "viewer")
+
+    def role(role):
+        """Gives `both` a role in the east's restricted registry."""
+        query = "query ($o: String!) { registry(organization: $o, name: \"Secret\") { id } }"
+        registry = server.graphql(east.alice, query, o=east.org)["registry"]["id"]
+        for change in (
+            "registryMemberAdd(input: {registry: $r, users: [$u]}) { registry { id } }",
+            f"registryMemberSet(input: {{registry: $r, user: $u, role: {role}}}) {{ registry {{ id }} }}",
+        ):
+            server.graphql(east.alice, f"mutation ($r: ID!, $u: String!) {{ {change} }}", r=registry, u=both.name)
+
+    def look(account=both):
+        outcome = sdk.run("two_organizations", account, east.entity, west.entity)
+        return outcome.answer[east.entity], outcome.answer[west.entity], outcome.evidence
+
+    def check(seen, text, secret):
+        """What is seen of an organization: `secret` is the restricted registry's content, a refusal, or None for nothing."""
+        registries, collections = ["wandb-registry-model"], ["Example ML Task"]
+        if secret is not None:
+            registries, collections = ["wandb-registry-Secret", *registries], collections * 2
+        assert sorted(seen["registries"]) == registries
+        assert (seen["collections"], seen["versions"]) == (collections, len(collections))
+        assert seen["content"]["model"] == f"model {text}"
+        if secret is None:
+            assert "not found" in seen["content"]["Secret"] and "Failed to load" in seen["members"]["Secret"]
+        else:
+            assert secret in seen["content"]["Secret"]
+
+    before = look()
+    check(before[0], "of the east", None)
+    check(before[1], "of the west", None)
+    for name, secret in (("RESTRICTED_VIEWER", "Error"), ("VIEWER", "Secret of the east"), ("MEMBER", "Secret of the east")):
+        role(name)
+        now = look()
+        check(now[0], "of the east", secret)
+        assert both.name in now[0]["members"]["Secret"], now[2]
+        assert now[1] == before[1], now[2]
+    # Out of the one, and what is left is the other, as it was.
+    server.admin("org", "remove-member", east.org, both.name)
+    outcome = sdk.run("two_organizations", both, west.entity)
+    assert outcome.answer[west.entity] == before[1], outcome.evidence
+    assert_nothing_there(sdk, both, east)

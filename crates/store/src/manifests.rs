@@ -118,14 +118,18 @@ pub async fn unstage(connection: &mut Connection, staging: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Removes leftovers of commits that a crash ended.
+/// Removes leftovers of commits that a crash ended, but for those that another server is just removing.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn unstage_old(connection: &mut Connection) -> Result<()> {
-    sqlx::query!("-- manifests::unstage_old\ndelete from manifest_staging where staged_at < now() - interval '1 day'")
-        .execute(connection)
-        .await?;
+    sqlx::query!(
+        "-- manifests::unstage_old
+        delete from manifest_staging where ctid = any (array(
+            select ctid from manifest_staging where staged_at < now() - interval '1 day' for update skip locked))"
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

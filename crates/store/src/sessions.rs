@@ -214,17 +214,28 @@ pub async fn forget_tries(tx: &mut Tx, account: Sha256, address: &str) -> Result
     Ok(())
 }
 
-/// Clears sessions that are over and tries that count no more.
+/// Clears sessions that are over and tries that count no more. What somebody else is just changing is left for the next time:
+/// who waits for nobody is in nobody's way.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn clear_old(connection: &mut Connection, now: DateTime<Utc>, idle: TimeDelta, window: TimeDelta) -> Result<()> {
-    sqlx::query!("-- sessions::clear_old\ndelete from sessions where expires_at <= $1 or last_used_at <= $2", now, now - idle)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query!("-- sessions::clear_old_tries\ndelete from sign_in_attempts where at <= $1", now - window)
-        .execute(connection)
-        .await?;
+    sqlx::query!(
+        "-- sessions::clear_old
+        delete from sessions where id in (
+            select id from sessions where expires_at <= $1 or last_used_at <= $2 for update skip locked)",
+        now,
+        now - idle
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "-- sessions::clear_old_tries
+        delete from sign_in_attempts where id in (select id from sign_in_attempts where at <= $1 for update skip locked)",
+        now - window
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

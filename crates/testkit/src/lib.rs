@@ -19,5 +19,5 @@ pub use regalia_server::http::Patience;
 pub use client::{Answer, Client, Reply};
 pub use clock::SetClock;
 pub use gates::secret;
-pub use server::{Server, Twin};
+pub use server::{Held, Neighbor, Server, Twin, neighbor};
 pub use wire::{Published, VersionSpec, md5_base64, md5_hex};

@@ -1,6 +1,7 @@
 //! A server in the test's own process, on a database and a directory of its own.
 
 use std::collections::BTreeMap;
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,6 +46,46 @@ pub struct Twin {
     /// Where it is.
     pub url: String,
     _running: Running,
+}
+
+/// Another server on the same database and files, in a process of its own. Dropping it ends it.
+pub struct Neighbor {
+    /// Where it is.
+    pub url: String,
+    process: std::process::Child,
+}
+
+impl Drop for Neighbor {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The program of a [`Neighbor`]: serves what another process made, says where, and ends when its standard input does.
+///
+/// # Panics
+/// When it can't.
+pub async fn neighbor(database_url: String, directory: &Path) {
+    let store = Store::connect(&Address::Url(database_url), 20).await.expect("the test database can be reached");
+    let (url, _running) = serve(service(store, directory, Arc::default()).await, Patience::default()).await;
+    println!("{url}");
+    // The end of whoever started it ends it, however that came.
+    let ended = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+    let _ = ended.await;
+}
+
+/// Rows that are locked.
+pub struct Held(PgConnection);
+
+impl Held {
+    /// Gives them free. Dropping it would too, but a moment later.
+    ///
+    /// # Panics
+    /// When the database has gone.
+    pub async fn release(mut self) {
+        sqlx::raw_sql("rollback").execute(&mut self.0).await.expect("the transaction ends");
+    }
 }
 
 /// A connection that looks at all tables, again and again.
@@ -151,6 +192,35 @@ impl Server {
         let store = Store::connect(&Address::Url(self.database_url.clone()), 20).await.expect("the test database can be reached");
         let (url, running) = serve(service(store, &self.directory, self.clock.clone()).await, Patience::default()).await;
         Twin { url, _running: running }
+    }
+
+    /// Starts another server on the same database and files in a process of its own, which `program` is: a test knows it as
+    /// `env!("CARGO_BIN_EXE_neighbor")`. Its clock stands at its start.
+    ///
+    /// # Panics
+    /// When it can't.
+    #[must_use]
+    pub fn neighbor(&self, program: &str) -> Neighbor {
+        let mut process = std::process::Command::new(program)
+            .arg(&self.database_url)
+            .arg(&self.directory)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the second server can be started");
+        let mut url = String::new();
+        let said = process.stdout.as_mut().expect("its standard output is a pipe");
+        std::io::BufReader::new(said).read_line(&mut url).expect("it says where it is");
+        assert!(url.starts_with("http://127.0.0.1:"), "the second server says {url:?}");
+        Neighbor { url: url.trim().to_owned(), process }
+    }
+
+    /// Keeps what a statement locks until it is released.
+    pub async fn hold(&self, statement: &str) -> Held {
+        let mut connection = quiet(&self.database_url).await.expect("the test database can be reached");
+        let statement = format!("begin; {statement}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.expect("the statement runs");
+        Held(connection)
     }
 
     /// A client of the site administrator.

@@ -23,7 +23,7 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::header::{HOST, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{MethodRouter, get, post, put};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use regalia_graphql::RegaliaSchema;
@@ -83,24 +83,36 @@ impl App {
     }
 }
 
-/// All routes.
+/// The routes: each path with what it takes.
+fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("/", get(graphiql::home)),
+        ("/health", get(health::health)),
+        ("/ready", get(health::ready)),
+        ("/graphql", get(graphql::get).post(graphql::post)),
+        ("/session", get(session::show).post(session::sign_in).delete(session::sign_out)),
+        ("/signin", get(signin::page)),
+        ("/signin/{*asset}", get(signin::asset)),
+        ("/graphiql", get(graphiql::page)),
+        ("/graphiql/", get(graphiql::home)),
+        ("/graphiql/{*asset}", get(graphiql::asset)),
+        ("/files/{entity}/{project}/{run}/file_stream", post(run_stream::file_stream)),
+        ("/storage/uploads/{id}", put(storage::upload)),
+        ("/storage/wandb_artifacts/{membership}/{ordinal}/{*name}", get(storage::file)),
+        ("/storage/manifests/{version}/{name}", get(storage::manifest)),
+        ("/artifactsV2/{*path}", get(storage::artifacts_v2)),
+    ]
+}
+
+/// The path of each route, so that a test can see to it that it knows all of them.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    routes().into_iter().map(|(path, _)| path)
+}
+
+/// All routes, with what every request goes through.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/", get(graphiql::home))
-        .route("/health", get(health::health))
-        .route("/ready", get(health::ready))
-        .route("/graphql", get(graphql::get).post(graphql::post))
-        .route("/session", get(session::show).post(session::sign_in).delete(session::sign_out))
-        .route("/signin", get(signin::page))
-        .route("/signin/{*asset}", get(signin::asset))
-        .route("/graphiql", get(graphiql::page))
-        .route("/graphiql/", get(graphiql::home))
-        .route("/graphiql/{*asset}", get(graphiql::asset))
-        .route("/files/{entity}/{project}/{run}/file_stream", post(run_stream::file_stream))
-        .route("/storage/uploads/{id}", put(storage::upload))
-        .route("/storage/wandb_artifacts/{membership}/{ordinal}/{*name}", get(storage::file))
-        .route("/storage/manifests/{version}/{name}", get(storage::manifest))
-        .route("/artifactsV2/{*path}", get(storage::artifacts_v2))
+    let routes = routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    routes
         .fallback(answer::no_route)
         .method_not_allowed_fallback(answer::no_method)
         .layer(CatchPanicLayer::custom(answer::panicked))

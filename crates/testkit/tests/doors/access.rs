@@ -511,18 +511,18 @@ async fn rule_18_leaving_ends_it_at_once() {
     assert_eq!(bob.get_path(&in_team, &[]).await.0, 200);
 
     // The same on another server of the installation, whose URLs are this one's.
-    let twin = server.twin().await;
+    let other = server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
     let there = GivenOut {
-        file: urls.file.replace(&server.url, &twin.url),
-        manifest: urls.manifest.replace(&server.url, &twin.url),
-        upload: urls.upload.replace(&server.url, &twin.url),
+        file: urls.file.replace(&server.url, &other.url),
+        manifest: urls.manifest.replace(&server.url, &other.url),
+        upload: urls.upload.replace(&server.url, &other.url),
         bytes: urls.bytes.clone(),
     };
     assert_eq!(there.try_all(bob).await, [200, 200, 200]);
 
     alice.graphql(LEAVE_TEAM, json!({ "input": { "team": "alpha", "user": "bob" } })).await.expect_ok();
     assert_eq!(there.try_all(bob).await, [404, 200, 403]);
-    assert_eq!(bob.at(&twin.url).get_path(&in_team, &[]).await.0, 404);
+    assert_eq!(bob.at(&other.url).get_path(&in_team, &[]).await.0, 404);
     // The version is still his by way of the open registry, and a manifest has no path: only that URL stays good.
     assert_eq!(urls.try_all(bob).await, [404, 200, 403]);
     assert_eq!(bob.get_path(&in_team, &[]).await.0, 404);

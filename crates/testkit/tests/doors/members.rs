@@ -743,8 +743,8 @@ async fn rule_32_protected_aliases_are_the_admins() {
 #[tokio::test]
 async fn rule_18_a_changed_role_is_known_to_every_server_at_once() {
     let world = world().await;
-    let twin = world.server.twin().await;
-    let far = world.bob.at(&twin.url);
+    let other = world.server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
+    let far = world.bob.at(&other.url);
     let version = world.alice.log(&VersionSpec::model("alpha", "net", b"weights")).await.id;
     for door in DOORS {
         let name = format!("{door:?}");
@@ -774,6 +774,56 @@ async fn rule_18_a_changed_role_is_known_to_every_server_at_once() {
     far.graphql("{ viewer { name } }", json!({})).await.expect_ok();
     own(&world.bob, "apiKeyRevoke", json!({ "id": keys["viewer"]["apiKeys"]["nodes"][0]["id"] })).await.expect_ok();
     assert_eq!(far.graphql("{ viewer { name } }", json!({})).await.status, 401);
+}
+
+/// Rules 18 and 23: a seat that is lowered, a team or an organization that is left through one server: the other refuses at the
+/// next request.
+#[tokio::test]
+async fn rule_18_a_lost_place_is_known_to_every_server_at_once() {
+    let world = world().await;
+    let other = world.server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
+    let far = world.bob.at(&other.url);
+    open(&world.alice, "open").await;
+    let ids = [world.registry("open").await, {
+        world.alice.make_registry("acme", "closed", "RESTRICTED").await;
+        world.registry("closed").await
+    }]
+    .map(|number| encode_id("Registry", number));
+    let changes = async || {
+        let mut codes = Vec::new();
+        for id in &ids {
+            let answer = own(&far, "registryUpdate", json!({ "id": id, "description": "by bob" })).await;
+            codes.push(code(&answer).to_owned());
+        }
+        codes
+    };
+    let seat = async |role: &str| {
+        let input = json!({ "organization": "acme", "user": "bob", "role": role });
+        own(&world.alice, "organizationMemberSet", input).await.expect_ok();
+    };
+    let logs = async |name: &str| {
+        let begin = json!({ "entity": "alpha", "project": "demo", "collection": name, "typeName": "model", "files": [] });
+        let wire = far.create_version(&VersionSpec::model("alpha", name, b"x"), name).await;
+        [code(&own(&far, "versionBegin", begin).await).to_owned(), code(&checked(Door::Wire, wire)).to_owned()]
+    };
+    seat("ADMIN").await;
+    assert_eq!(changes().await, ["OK", "OK"]);
+    seat("VIEWER").await;
+    assert_eq!(changes().await, ["FORBIDDEN", "NOT_FOUND"]);
+    seat("MEMBER").await;
+    own(&world.alice, "teamMemberSet", json!({ "team": "alpha", "user": "bob" })).await.expect_ok();
+    assert_eq!(logs("one").await, ["OK", "OK"]);
+    seat("VIEWER").await;
+    assert_eq!(logs("two").await, ["FORBIDDEN", "FORBIDDEN"], "a viewer's seat reads only");
+    seat("MEMBER").await;
+    assert_eq!(logs("three").await, ["OK", "OK"]);
+    own(&world.alice, "teamMemberRemove", json!({ "team": "alpha", "user": "bob" })).await.expect_ok();
+    assert_eq!(logs("four").await, ["FORBIDDEN", "FORBIDDEN"]);
+    let project = "{ project(entityName: \"alpha\", name: \"demo\") { id } }";
+    assert_eq!(far.graphql(project, json!({})).await.ok(), json!({ "project": null }));
+    own(&world.alice, "organizationMemberRemove", json!({ "organization": "acme", "user": "bob" })).await.expect_ok();
+    assert_eq!(changes().await, ["NOT_FOUND", "NOT_FOUND"]);
+    assert_eq!(logs("five").await, ["NOT_FOUND", "NOT_FOUND"]);
 }
 
 /// A page of registries with their members: as many statements for many as for one.

@@ -1,13 +1,14 @@
-//! Many at once, at one server and at two: indices stay dense, names and aliases single, repeated requests one (rules 2, 5,
-//! 11, 26, 28 to 31). What must not live here: crashes (tests/crash).
+//! Many at once, at two servers that are processes of their own: indices stay dense, names and aliases single, repeated requests
+//! one (rules 2, 5, 9 to 12, 16, 18, 26, 28 to 31). What must not live here: crashes (tests/crash).
 //!
-//! `REGALIA_TEST_ROUNDS` says how often each race is run; 5 if not given.
+//! `REGALIA_TEST_ROUNDS` says how often each race is run, 5 if not given; `REGALIA_TEST_MANY_ROUNDS` the same for those that are
+//! over who creates, who stays and what is listed.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{join, join_all};
-use regalia_testkit::{Answer, Client, Server, Twin, VersionSpec};
+use regalia_testkit::{Answer, Client, Neighbor, Server, VersionSpec};
 use serde_json::{Value, json};
 
 use crate::native::own;
@@ -20,10 +21,16 @@ pub fn rounds() -> usize {
     given.map_or(5, |text| text.parse().expect("REGALIA_TEST_ROUNDS is a number"))
 }
 
-/// Two servers on one database; every other round uses both.
+/// The same for the races over who creates (rule 2), who stays (rule 16) and what is listed (rule 5).
+fn many_rounds() -> usize {
+    let given = std::env::var("REGALIA_TEST_MANY_ROUNDS").ok();
+    given.map_or_else(rounds, |text| text.parse().expect("REGALIA_TEST_MANY_ROUNDS is a number"))
+}
+
+/// Two servers on one database: this process and another one. Three of four rounds use both.
 struct Arena {
     server: Server,
-    twin: Twin,
+    other: Neighbor,
     alice: Client,
 }
 
@@ -31,12 +38,12 @@ impl Arena {
     async fn new() -> Self {
         let server = Server::start().await;
         let (alice, ..) = server.people().await;
-        Self { twin: server.twin().await, server, alice }
+        Self { other: server.neighbor(env!("CARGO_BIN_EXE_neighbor")), server, alice }
     }
 
     /// The client of one task of a round.
     fn spread(&self, client: &Client, round: usize, task: usize) -> Client {
-        if round % 2 == 1 && task % 2 == 1 { client.at(&self.twin.url) } else { client.clone() }
+        if round % 4 != 3 && task % 2 == 1 { client.at(&self.other.url) } else { client.clone() }
     }
 
     /// Runs 64 tasks at once.
@@ -178,7 +185,7 @@ async fn rule_2_creators_of_one_registry() {
         arena.server.join("acme", &name, regalia_domain::roles::OrganizationRole::Member).await;
     }
     let upsert = "mutation($input: UpsertModelInput!) { upsertModel(input: $input) { inserted project { id } } }";
-    for round in 0..rounds() {
+    for round in 0..many_rounds() {
         let input = |name: &str| {
             let types = json!([{ "name": "model" }, { "name": "dataset" }]);
             let name = format!("wandb-registry-{name}{round}");
@@ -207,7 +214,7 @@ async fn rule_2_creators_of_one_registry() {
                 .all(|(status, code, message)| *status == 409 && *code == "CONFLICT" && message.contains("different name"))
         );
     }
-    let twice = 2 * rounds() as i64;
+    let twice = 2 * many_rounds() as i64;
     assert_eq!(arena.server.number("select count(*) from projects where kind = 'registry'").await, twice);
     assert_eq!(arena.server.number("select count(*) from registry_user_members where role = 'admin'").await, twice);
     assert_eq!(arena.server.number("select count(*) from audit_events where kind like 'registry.%'").await, twice);
@@ -404,7 +411,7 @@ async fn rule_5_nothing_stored_lies_outside_the_list() {
         spec.type_name = format!("type{number}");
         versions.push(arena.alice.log(&spec).await.id);
     }
-    for round in 0..rounds() {
+    for round in 0..many_rounds() {
         let name = format!("open{round}");
         let id = arena.alice.make_registry("acme", &name, "ORGANIZATION").await;
         let links = join_all((0..TYPES).map(|task| {
@@ -438,7 +445,7 @@ async fn rule_16_two_admins_removing_each_other() {
         arena.server.join("acme", name, regalia_domain::roles::OrganizationRole::Member).await;
     }
     let mut outcomes = BTreeSet::new();
-    for round in 0..rounds() {
+    for round in 0..many_rounds() {
         let name = format!("contested{round}");
         let id = admins[0].make_registry("acme", &name, "RESTRICTED").await;
         own(&admins[0], "registryMemberAdd", json!({ "registry": id, "users": ["erin"] })).await.expect_ok();
@@ -589,4 +596,57 @@ async fn rules_9_and_12_one_name_and_one_member_for_many() {
     assert_eq!(arena.server.number("select count(*) from registry_team_members").await, all);
     assert_eq!(arena.server.number("select count(*) from audit_events where kind = 'registry_member.set'").await, 2 * all);
     assert_eq!(arena.server.number("select count(*) from projects where name_key like 'wanted%'").await, all);
+}
+
+/// Rule 18: an account is deleted while it is added to registries that it made and links into collections that it made. Nobody
+/// waits for somebody who waits for him: who comes too late is told that there is no such user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rule_18_an_account_is_deleted_while_it_is_at_work() {
+    const EACH: usize = 4;
+    let arena = Arena::new().await;
+    let root = arena.server.admin().await;
+    arena.alice.make_registry("acme", "open", "ORGANIZATION").await;
+    let mut versions = Vec::new();
+    for number in 0..EACH {
+        let spec = VersionSpec::model("alpha", &format!("net{number}"), format!("{number}").as_bytes());
+        versions.push(arena.alice.log(&spec).await.id);
+        arena.alice.link(&versions[number], "acme", "open", "C", &[]).await.expect_ok();
+    }
+    for round in 0..rounds() {
+        let name = format!("leaver{round}");
+        let leaver = arena.server.user(&name).await;
+        arena.server.join("acme", &name, regalia_domain::roles::OrganizationRole::Member).await;
+        let (mut lost, mut kept) = (Vec::new(), Vec::new());
+        for number in 0..EACH {
+            lost.push(leaver.make_registry("acme", &format!("lost {round} {number}"), "RESTRICTED").await);
+            own(&arena.alice, "registryMemberRemove", json!({ "registry": lost[number], "users": [name] })).await.expect_ok();
+            kept.push(format!("kept {round} {number}"));
+            leaver.make_registry("acme", &kept[number], "RESTRICTED").await;
+            leaver.link(&versions[number], "acme", &kept[number], "Line", &["first"]).await.expect_ok();
+        }
+        let adds = join_all((0..4 * EACH).map(|task| {
+            let (client, id, name) = (arena.spread(&arena.alice, round, task), &lost[task % EACH], &name);
+            async move { own(&client, "registryMemberAdd", json!({ "registry": id, "users": [name] })).await }
+        }));
+        let links = join_all((0..4 * EACH).map(|task| {
+            let (client, registry) = (arena.spread(&leaver, round, task), &kept[task % EACH]);
+            let version = &versions[(task + 1) % EACH];
+            async move { client.link(version, "acme", registry, "Line", &[&format!("alias{task}")]).await }
+        }));
+        let delete = async {
+            tokio::time::sleep(std::time::Duration::from_millis(3 * (round as u64 % 8))).await;
+            own(&arena.spread(&root, round, 1), "userDelete", json!({ "name": name })).await.expect_ok();
+        };
+        let ((adds, links), ()) = join(join(adds, links), delete).await;
+        assert!(adds.iter().all(|answer| answer.errors.is_empty() || answer.code() == "NOT_FOUND"), "{adds:?}");
+        let refused = |answer: &Answer| ["UNAUTHENTICATED", "NOT_FOUND"].contains(&answer.code());
+        assert!(links.iter().all(|answer| answer.errors.is_empty() || refused(answer)), "{links:?}");
+        assert_eq!(leaver.graphql("{ viewer { name } }", json!({})).await.status, 401);
+        // What he made stays.
+        let line = place(&arena.alice, "acme", &format!("wandb-registry-{}", kept[0]), "Line:first").await;
+        assert_eq!(line["versionIndex"], 0);
+        let query = "query($n: String!) { project(entityName: \"acme\", name: $n) { id user { username } } }";
+        let made = arena.alice.graphql(query, json!({ "n": format!("wandb-registry-lost {round} 0") })).await.ok();
+        assert!(made["project"]["id"].is_string() && made["project"]["user"].is_null(), "{made}");
+    }
 }

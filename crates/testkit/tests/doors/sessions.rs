@@ -58,7 +58,7 @@ pub(crate) async fn with_password(server: &Server, client: &Client) {
 async fn signing_in_and_out() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
-    let twin = server.twin().await;
+    let other = server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
     with_password(&server, &alice).await;
     own(&server.admin().await, "userUpdate", json!({ "user": "alice", "email": "alice@example.com" })).await.expect_ok();
     let browser = server.anonymous();
@@ -83,7 +83,7 @@ async fn signing_in_and_out() {
     assert!(!json!(server.rows("select * from sessions").await).to_string().contains(token), "only a hash is kept");
 
     // It opens /graphql and says who is there, on every server; it isn't for programs' routes.
-    for client in [&browser, &browser.at(&twin.url)] {
+    for client in [&browser, &browser.at(&other.url)] {
         assert_eq!(json_of(&viewer(client, &cookie).await)["data"]["viewer"]["name"], "alice");
         let shown = send(client, "GET", "/session", None, &cookie, None).await;
         assert_eq!(json_of(&shown)["user"]["email"], "alice@example.com");
@@ -96,7 +96,7 @@ async fn signing_in_and_out() {
     let out = send(&browser, "DELETE", "/session", Some(browser.url()), &cookie, None).await;
     assert_eq!(out.status, 200);
     assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
-    for client in [&browser, &browser.at(&twin.url)] {
+    for client in [&browser, &browser.at(&other.url)] {
         assert_eq!(viewer(client, &cookie).await.status, 401);
     }
     assert_eq!(send(&browser, "DELETE", "/session", Some(browser.url()), &cookie, None).await.status, 200, "out is out");
@@ -160,6 +160,44 @@ async fn what_ends_a_session() {
     server.service.clear_sessions().await.unwrap();
     assert_eq!(server.number("select count(*) from sessions").await, 0);
     assert_eq!(server.number("select count(*) from sign_in_attempts").await, 0);
+}
+
+/// What is cleared each hour goes around what somebody else has locked, so it can't be in anybody's way.
+#[tokio::test]
+async fn clearing_waits_for_nobody() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    with_password(&server, &alice).await;
+    for _ in 0..2 {
+        assert_eq!(sign_in(&server.anonymous(), "alice", PASSWORD).await.status, 200);
+    }
+    for _ in 0..2 {
+        assert_eq!(sign_in(&server.anonymous(), "nobody", PASSWORD).await.status, 401);
+    }
+    let staged = "insert into manifest_staging (staging_id, path, digest, size, staged_at) select '00000000-0000-0000-0000-000000000000', \
+        n::text, '', 0, now() - interval '2 days' from generate_series(1, 2) n";
+    server.sql(staged).await;
+    let left = "select (select count(*) from sessions) * 100 + (select count(*) from sign_in_attempts) * 10 + \
+        (select count(*) from manifest_staging)";
+    assert_eq!(server.number(left).await, 222);
+    server.clock.advance(TimeDelta::days(15));
+    let clear = async || {
+        server.service.clear_sessions().await.unwrap();
+        let mut connection = server.service.store.read().await.unwrap();
+        regalia_service::store::manifests::unstage_old(&mut connection).await.unwrap();
+    };
+    let held = server
+        .hold(
+            "select from sessions where id = (select min(id) from sessions) for update; \
+             select from sign_in_attempts where id = (select min(id) from sign_in_attempts) for update; \
+             select from manifest_staging where path = '1' for update",
+        )
+        .await;
+    tokio::time::timeout(std::time::Duration::from_secs(10), clear()).await.expect("it waits");
+    assert_eq!(server.number(left).await, 111);
+    held.release().await;
+    clear().await;
+    assert_eq!(server.number(left).await, 0);
 }
 
 #[tokio::test]
