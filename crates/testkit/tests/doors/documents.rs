@@ -76,7 +76,7 @@ pub const CHANGES: [(&str, &str); 12] = [
     ("moveArtifactSequence", "artifactCollection { __typename id defaultArtifactType { name } }"),
     ("deleteArtifactPortfolio", "artifactCollection { __typename state ... on ArtifactPortfolio { state } }"),
     ("deleteArtifactSequence", "artifactCollection { __typename state ... on ArtifactSequence { state } }"),
-    ("createArtifactCollectionTagAssignments", "tags { id name }"),
+    ("createArtifactCollectionTagAssignments", "tags { id name tagCategoryName }"),
     ("deleteArtifactCollectionTagAssignments", "success"),
 ];
 
