@@ -205,6 +205,19 @@ names! {
         }
         Ok(())
     };
+
+    /// A tag of a collection or version: words of letters, digits, `_` and `-` of any script, with spaces only between them, 1 to
+    /// 128 characters in all (rule 34).
+    TagName, "tag",
+    "Use 1 to 128 letters, digits, \"_\" and \"-\", with spaces only between words.",
+    |kind, name| {
+        kind.length(name, MAX_CHARS)?;
+        kind.no_outer_space(name)?;
+        match name.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-' | ' ')) {
+            None => Ok(()),
+            Some(c) => Err(kind.refuse(format!("{} contains \"{}\"", quoted(name), c.escape_debug()))),
+        }
+    };
 }
 
 impl RegistryName {

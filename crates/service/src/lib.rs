@@ -5,6 +5,8 @@
 //! No HTTP or object-store call happens inside an open transaction.
 
 pub mod accounts;
+pub mod changes;
+pub mod collections;
 pub mod commit;
 pub mod error;
 pub mod files;

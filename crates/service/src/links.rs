@@ -1,16 +1,17 @@
-//! Linking versions into registry collections (rules 11, 20, 21, 28 to 31). What must not live here: unlinking and protected
-//! aliases.
+//! Linking versions into registry collections, and unlinking them (rules 11, 20, 21, 28 to 33). What must not live here: changes
+//! of their aliases (`changes`).
 
-use regalia_domain::ids::VersionId;
+use regalia_domain::ids::{CollectionId, MembershipId, VersionId};
 use regalia_domain::names::{ArtifactTypeName, RegistryCollectionName, RegistryName};
 use regalia_domain::roles::Right;
 use regalia_store::access::{Caller, Contribute, ProjectKind, ProjectRow};
-use regalia_store::collections::{self, Locked};
+use regalia_store::collections::{self, CollectionRow, Locked};
 use regalia_store::memberships::{self, MembershipRow};
 use regalia_store::versions::{self, VersionRow};
 use regalia_store::{Tx, aliases, audit, organizations, registries};
 use serde_json::json;
 
+use crate::changes::lost_event;
 use crate::projects::forbidden_project;
 use crate::registries::{allowed, target};
 use crate::runs::missing_version;
@@ -70,12 +71,60 @@ impl Service {
                 create_collection(&mut tx, request, &granted, ProjectKind::Registry, link.collection.as_str(), &type_name).await?
             }
         };
-        // The collection's lock has the right to write here read again; that to the source may have gone as well meanwhile.
-        let version = source(&mut tx, caller, version.id).await?;
+        // From here on it is neither deleted nor does its type change. The collection's lock has the right to write here read again;
+        // that to the source, and all else that was read above, may be older.
+        versions::hold(&mut tx, version.id).await?;
+        let version = source(&mut tx, caller, link.version).await?;
+        if version.type_name != type_name.as_str() {
+            return Err(Error::Conflict("The version's type was changed at the same moment. Please try again.".into()));
+        }
         same_type(&collection, &link.collection, &type_name)?;
         let membership = self.place(&mut tx, request, &registry, &collection, &version, names).await?;
         regalia_store::commit(tx).await?;
         Ok(membership)
+    }
+
+    /// A link that the caller sees.
+    ///
+    /// # Errors
+    /// `NotFound`, also for a version's place where it was logged.
+    pub async fn link_by_id(&self, caller: &Caller, id: MembershipId) -> Result<MembershipRow> {
+        let mut connection = self.store.read().await?;
+        let place = memberships::visible_link(&mut connection, caller, id).await?;
+        place.ok_or_else(|| Error::NotFound("There is no such link, or you may not see it.".into()))
+    }
+
+    /// Removes a link: the version's place and aliases in a registry collection, and nothing else (rule 33). Its index is never
+    /// given again. The collection that it was in.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`, for a link under a protected alias to all but the registry's admins (rule 32); `Invalid` for a
+    /// version's own source collection.
+    pub async fn unlink(&self, request: &Request, collection: CollectionId, version: VersionId) -> Result<CollectionRow> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let (row, project) = crate::collections::found(&mut tx, caller, collection).await?;
+        if row.is_source() {
+            return Err(Error::Invalid("This is where the version was logged, not a link. Delete the version instead.".into()));
+        }
+        let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
+        registries::lock_shared(&mut tx, &granted).await.map_err(crate::collections::missing)?;
+        let locked = collections::lock_by_id(&mut tx, &granted, collection).await.map_err(crate::collections::missing)?;
+        let place = memberships::of_version_in(&mut tx, &locked, version)
+            .await?
+            .ok_or_else(|| Error::NotFound(format!("There is no such version in the collection \"{}\".", row.name)))?;
+        let locked = [locked];
+        let lost = aliases::leave(&mut tx, &locked, &[version.0], caller.user).await?;
+        let mut events: Vec<audit::Event> = lost.iter().map(lost_event).collect();
+        events.push(audit::Event {
+            kind: audit::Kind::VersionUnlinked,
+            subject: format!("Version:{version}"),
+            before: Some(json!({ "collection": collection.0, "index": place.index, "membership": place.id.0 })),
+            after: None,
+        });
+        audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
+        regalia_store::commit(tx).await?;
+        Ok(row)
     }
 
     async fn place(

@@ -165,8 +165,7 @@ impl Service {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (row, granted) = administered(&mut tx, caller, organization).await?;
-        let before =
-            Settings { display_name: row.display_name.clone(), registry_creation: row.registry_creation.clone() };
+        let before = Settings { display_name: row.display_name.clone(), registry_creation: row.registry_creation.clone() };
         let after = Settings {
             display_name: display_name.map_or(&*before.display_name, DisplayName::as_str).to_owned(),
             registry_creation: registry_creation.map_or(before.registry_creation.clone(), |setting| setting.as_str().to_owned()),

@@ -4,7 +4,7 @@
 use regalia_domain::alias::{AliasRef, requested_aliases, split_versioned_name};
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::{CollectionId, ManifestId, ProjectId, VersionId};
-use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RunName, SourceCollectionName};
+use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RunName, SourceCollectionName, TagName};
 use regalia_domain::paths::EntryPath;
 use regalia_domain::roles::Right;
 use regalia_store::access::{self, Caller, Contribute, Granted, ProjectKind, ProjectRow};
@@ -47,6 +47,8 @@ pub struct NewVersion {
     pub ttl_seconds: i64,
     /// The run's step.
     pub history_step: Option<i64>,
+    /// Tags.
+    pub tags: Vec<TagName>,
     /// The client's own name for it.
     pub client_id: Option<String>,
     /// Whether the collection's newest version is returned when it is the same (rule 26).
@@ -90,6 +92,7 @@ impl Service {
         let caller = request.caller()?;
         let metadata = metadata(new.metadata.as_deref())?;
         let aliases = custom_aliases(&new.aliases)?;
+        let tags = crate::collections::texts(&new.tags)?;
         if new.client_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 256) {
             return Err(Error::Invalid("A clientID has 1 to 256 bytes.".into()));
         }
@@ -116,7 +119,8 @@ impl Service {
                 return Err(Error::Conflict("This clientID is in use for another version. Choose a new random one.".into()));
             }
             known
-        } else if let Some((version, _)) = same {
+        } else if let Some((version, _)) = &same {
+            let version = *version;
             let moved = aliases::set(&mut tx, &collection, version, &aliases, caller.user).await?;
             let events: Vec<_> = moved.iter().map(|moved| alias_event(&collection, version, moved)).collect();
             audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
@@ -136,6 +140,15 @@ impl Service {
             };
             versions::insert(&mut tx, &granted, &collection, &row).await?
         };
+        if !tags.is_empty() {
+            let changed = regalia_store::tags::change_of_version(&mut tx, &granted, version, &tags, &[]).await?;
+            crate::collections::not_too_many(&changed)?;
+            // Of a new version its commit tells.
+            if same.is_some() && !changed.added.is_empty() {
+                let event = crate::changes::tagged(version, &changed);
+                audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
+            }
+        }
         if let Some(client_id) = &new.client_id {
             versions::set_client_id(&mut tx, &granted, version, client_id).await?;
         }

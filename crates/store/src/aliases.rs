@@ -2,6 +2,7 @@
 //! are aliases (rule 29 is in the domain crate).
 
 use chrono::{DateTime, Utc};
+use regalia_domain::alias::LATEST;
 use regalia_domain::ids::{AliasId, CollectionId, UserId, VersionId};
 
 use crate::collections::Locked;
@@ -90,6 +91,138 @@ pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[
             Moved { alias, from }
         })
         .collect())
+}
+
+/// Takes aliases from a version in a locked collection; those that it hadn't change nothing. The names that went.
+///
+/// # Errors
+/// `Protected`, when one of them only an admin of the registry removes (rule 32).
+pub async fn remove(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[String]) -> Result<Vec<String>> {
+    let held = sqlx::query_scalar!(
+        "-- aliases::remove_held
+        select alias from aliases where collection_id = $1 and version_id = $2 and alias = any($3) and upper_inf(valid)",
+        collection.id().0,
+        version.0,
+        names
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    if held.is_empty() {
+        return Ok(held);
+    }
+    collection.may_change(&held)?;
+    sqlx::query!(
+        "-- aliases::remove
+        with clock as (
+            update collections set alias_clock = greatest(clock_timestamp(), alias_clock + interval '1 microsecond')
+            where id = $1 returning alias_clock
+        )
+        update aliases set valid = tstzrange(lower(valid), clock.alias_clock) from clock
+        where collection_id = $1 and version_id = $2 and alias = any($3) and upper_inf(valid)",
+        collection.id().0,
+        version.0,
+        &held
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(held)
+}
+
+/// Whether the aliases of a locked collection may all go, with it.
+///
+/// # Errors
+/// `Protected`, when one of them only an admin of the registry removes (rule 32).
+pub async fn may_remove_all(tx: &mut Tx, collection: &Locked) -> Result<()> {
+    let held = sqlx::query_scalar!(
+        "-- aliases::may_remove_all\nselect alias from aliases where collection_id = $1 and upper_inf(valid)",
+        collection.id().0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    collection.may_change(&held)
+}
+
+/// An alias that a version lost by leaving a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The collection.
+    pub collection: CollectionId,
+    /// The version that held it.
+    pub version: VersionId,
+    /// The alias.
+    pub alias: String,
+    /// The version that has it now: `latest` goes to the highest index that is left (rule 29).
+    pub to: Option<VersionId>,
+}
+
+/// Takes versions out of locked collections: their places and their aliases there, with their times.
+///
+/// # Errors
+/// `Protected`, when one of them holds an alias that whoever took the lock may not remove (rule 32).
+pub async fn leave(tx: &mut Tx, collections: &[Locked], versions: &[i64], actor: UserId) -> Result<Vec<Lost>> {
+    let ids: Vec<i64> = collections.iter().map(|collection| collection.id().0).collect();
+    let held = sqlx::query!(
+        "-- aliases::leave_held
+        select collection_id, version_id, alias from aliases
+        where version_id = any($1) and collection_id = any($2) and upper_inf(valid) order by collection_id, alias",
+        versions,
+        &ids
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    for collection in collections {
+        let here = held.iter().filter(|row| row.collection_id == collection.id().0);
+        collection.may_change(&here.map(|row| row.alias.clone()).collect::<Vec<_>>())?;
+    }
+    sqlx::query!(
+        "-- aliases::leave_places\ndelete from memberships where version_id = any($1) and collection_id = any($2)",
+        versions,
+        &ids
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "-- aliases::leave_clock
+        update collections set alias_clock = greatest(clock_timestamp(), alias_clock + interval '1 microsecond'), updated_at = now()
+        where id = any($1)",
+        &ids
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "-- aliases::leave_close
+        update aliases a set valid = tstzrange(lower(a.valid), c.alias_clock) from collections c
+        where c.id = a.collection_id and a.version_id = any($1) and a.collection_id = any($2) and upper_inf(a.valid)",
+        versions,
+        &ids
+    )
+    .execute(&mut **tx)
+    .await?;
+    let without: Vec<i64> = held.iter().filter(|row| row.alias == LATEST).map(|row| row.collection_id).collect();
+    let moved = sqlx::query!(
+        "-- aliases::leave_latest
+        insert into aliases (collection_id, version_id, alias, valid, set_by)
+        select c.id, newest.version_id, $2, tstzrange(c.alias_clock, null), $3
+        from collections c
+        cross join lateral (select version_id from memberships where collection_id = c.id order by index desc limit 1) newest
+        where c.id = any($1)
+        returning collection_id, version_id",
+        &without,
+        LATEST,
+        actor.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let lost = held.into_iter().map(|row| {
+        let to = moved.iter().find(|moved| row.alias == LATEST && moved.collection_id == row.collection_id);
+        Lost {
+            collection: CollectionId(row.collection_id),
+            version: VersionId(row.version_id),
+            alias: row.alias,
+            to: to.map(|moved| VersionId(moved.version_id)),
+        }
+    });
+    Ok(lost.collect())
 }
 
 /// One page of the aliases of today of each of several collections, by name: at most `limit` after the name `after`. The caller

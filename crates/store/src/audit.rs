@@ -36,10 +36,15 @@ pub enum Kind {
     RegistryMemberSet,
     RegistryMemberRemoved,
     CollectionCreated,
+    CollectionUpdated,
     CollectionDeleted,
     VersionCommitted,
+    VersionUpdated,
+    VersionDeleted,
     VersionLinked,
+    VersionUnlinked,
     AliasSet,
+    AliasRemoved,
 }
 
 impl Kind {
@@ -74,8 +79,13 @@ impl Kind {
             Self::CollectionDeleted => "collection.deleted",
             Self::CollectionCreated => "collection.created",
             Self::VersionCommitted => "version.committed",
+            Self::CollectionUpdated => "collection.updated",
+            Self::VersionUpdated => "version.updated",
+            Self::VersionDeleted => "version.deleted",
             Self::VersionLinked => "version.linked",
+            Self::VersionUnlinked => "version.unlinked",
             Self::AliasSet => "alias.set",
+            Self::AliasRemoved => "alias.removed",
         }
     }
 }

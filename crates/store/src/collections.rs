@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use regalia_domain::alias::ProtectedAliases;
-use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId};
+use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId, VersionId};
 use regalia_domain::roles::{RegistryRole, Right};
 
-use crate::access::{Caller, Contribute, Granted, ProjectKind};
-use crate::{Connection, Error, Result, Tx};
+use crate::access::{Administer, Caller, Contribute, Granted, ProjectKind, ProjectPermission};
+use crate::{Connection, Error, Result, Tx, one};
 
 /// A collection.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct CollectionRow {
     pub created_at: DateTime<Utc>,
     /// When its fields or its list of versions last changed.
     pub updated_at: DateTime<Utc>,
+    /// Whether this is what it was before it was deleted: no row of the table is.
+    pub deleted: bool,
 }
 
 impl CollectionRow {
@@ -44,7 +46,8 @@ macro_rules! select_collection {
         sqlx::query_as!(
             CollectionRow,
             "-- collections::" + $name + "
-            select c.id, c.project_id, c.kind, c.name, c.type_id, t.name as type_name, c.description, c.created_at, c.updated_at
+            select c.id, c.project_id, c.kind, c.name, c.type_id, t.name as type_name, c.description, c.created_at, c.updated_at,
+                false as \"deleted!\"
             from collections c join artifact_types t on t.id = c.type_id
             " + $rest,
             $($argument),+
@@ -140,7 +143,25 @@ pub async fn lock(tx: &mut Tx, project: &Granted<Contribute>, name: &str) -> Res
 
 /// A collection that has just been locked or made, with what whoever waited for it may do by now: the right that he came with may
 /// have been taken away meanwhile.
-async fn locked(tx: &mut Tx, project: &Granted<Contribute>, id: i64, kind: String, type_name: String) -> Result<Locked> {
+async fn locked<P: ProjectPermission>(
+    tx: &mut Tx,
+    project: &Granted<P>,
+    id: i64,
+    kind: String,
+    type_name: String,
+) -> Result<Locked> {
+    let (level, protected_aliases) = again(tx, project).await?;
+    Ok(Locked {
+        id: CollectionId(id),
+        kind,
+        type_name,
+        role: RegistryRole::of_level(level),
+        protected: ProtectedAliases::stored(protected_aliases),
+    })
+}
+
+/// What the caller may do in the project by now, with its protected aliases.
+async fn again<P: ProjectPermission>(tx: &mut Tx, project: &Granted<P>) -> Result<(i16, Vec<String>)> {
     let now = sqlx::query!(
         r#"-- collections::locked
         select protected_aliases, access_level(id, $2) as "level!" from projects where id = $1"#,
@@ -151,16 +172,152 @@ async fn locked(tx: &mut Tx, project: &Granted<Contribute>, id: i64, kind: Strin
     .await?
     .filter(|now| now.level >= Right::See.level())
     .ok_or(Error::NotFound)?;
-    if now.level < Right::Contribute.level() {
+    if now.level < P::RIGHT.level() {
         return Err(Error::Forbidden);
     }
-    Ok(Locked {
-        id: CollectionId(id),
-        kind,
-        type_name,
-        role: RegistryRole::of_level(now.level),
-        protected: ProtectedAliases::stored(now.protected_aliases),
-    })
+    Ok((now.level, now.protected_aliases))
+}
+
+/// Locks a collection of the project by number.
+///
+/// # Errors
+/// `NotFound` when the project has none of this number.
+pub async fn lock_by_id<P: ProjectPermission>(tx: &mut Tx, project: &Granted<P>, id: CollectionId) -> Result<Locked> {
+    let row = sqlx::query!(
+        "-- collections::lock_by_id
+        select c.id, c.kind, t.name as type_name from collections c join artifact_types t on t.id = c.type_id
+        where c.project_id = $1 and c.id = $2 for update of c",
+        project.target().0,
+        id.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or(Error::NotFound)?;
+    locked(tx, project, row.id, row.kind, row.type_name).await
+}
+
+/// Locks every collection in which a version of a source collection stands (or all of its versions, if none is named), and that
+/// source collection itself: in the order of their numbers, after the rules of the registries that they are in. Nobody's role
+/// in those registries counts, so an alias that one of them protects can't be taken away under these locks (rule 32).
+///
+/// # Errors
+/// `NotFound` when the project has no such source collection.
+pub async fn lock_holding(
+    tx: &mut Tx,
+    project: &Granted<Administer>,
+    source: CollectionId,
+    version: Option<VersionId>,
+) -> Result<Vec<Locked>> {
+    sqlx::query!(
+        "-- collections::lock_holding_rules
+        select p.id from projects p where p.kind = 'registry' and p.id in (
+            select c.project_id from versions v join memberships m on m.version_id = v.id join collections c on c.id = m.collection_id
+            where v.collection_id = $1 and ($2::bigint is null or v.id = $2)
+        ) order by p.id for share",
+        source.0,
+        version.map(|version| version.0)
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let rows = sqlx::query!(
+        "-- collections::lock_holding
+        select c.id, c.kind, c.project_id, t.name as type_name, p.protected_aliases
+        from collections c join artifact_types t on t.id = c.type_id join projects p on p.id = c.project_id
+        where c.id = $1 or c.id in (
+            select m.collection_id from versions v join memberships m on m.version_id = v.id
+            where v.collection_id = $1 and ($2::bigint is null or v.id = $2)
+        ) order by c.id for update of c",
+        source.0,
+        version.map(|version| version.0)
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    if !rows.iter().any(|row| row.id == source.0 && row.project_id == project.target().0 && row.kind == "source") {
+        return Err(Error::NotFound);
+    }
+    again(tx, project).await?;
+    let locked = rows.into_iter().map(|row| Locked {
+        id: CollectionId(row.id),
+        kind: row.kind,
+        type_name: row.type_name,
+        role: None,
+        protected: ProtectedAliases::stored(row.protected_aliases),
+    });
+    Ok(locked.collect())
+}
+
+/// A locked collection's own fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields {
+    /// Name.
+    pub name: String,
+    /// The card.
+    pub description: Option<String>,
+}
+
+/// The fields of a locked collection.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn fields(tx: &mut Tx, collection: &Locked) -> Result<Fields> {
+    Ok(sqlx::query_as!(
+        Fields,
+        "-- collections::fields\nselect name, description from collections where id = $1",
+        collection.id.0
+    )
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
+/// Changes the fields of a locked collection.
+///
+/// # Errors
+/// `Exists` when another collection of the project has the name.
+pub async fn update(tx: &mut Tx, collection: &Locked, fields: &Fields) -> Result<()> {
+    let done = sqlx::query!(
+        "-- collections::update\nupdate collections set name = $2, description = $3, updated_at = now() where id = $1",
+        collection.id.0,
+        fields.name,
+        fields.description
+    )
+    .execute(&mut **tx)
+    .await?;
+    one("collections::update", &done)
+}
+
+/// Changes the type of a locked source collection, unless one of its versions is linked (rule 25); whether it was changed. Who links
+/// one meanwhile waits, and then sees the new type.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn set_type(tx: &mut Tx, collection: &Locked, type_id: ArtifactTypeId) -> Result<bool> {
+    sqlx::query!(
+        "-- collections::set_type_lock\nselect id from versions where collection_id = $1 order by id for update",
+        collection.id.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let done = sqlx::query!(
+        "-- collections::set_type
+        update collections set type_id = $2, updated_at = now()
+        where id = $1 and kind = 'source' and not exists (
+            select 1 from versions v join memberships m on m.version_id = v.id where v.collection_id = $1 and m.collection_id <> $1)",
+        collection.id.0,
+        type_id.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Deletes a locked collection. Versions of its own must be deleted before.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn delete(tx: &mut Tx, collection: &Locked) -> Result<()> {
+    let done =
+        sqlx::query!("-- collections::delete\ndelete from collections where id = $1", collection.id.0).execute(&mut **tx).await?;
+    one("collections::delete", &done)
 }
 
 /// Makes a collection; none when one of that name is there already. The new row is locked by being new.

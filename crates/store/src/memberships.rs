@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use regalia_domain::alias::AliasRef;
 use regalia_domain::ids::{CollectionId, MembershipId, ProjectId, UserId, VersionId};
 
+use crate::access::Caller;
 use crate::collections::Locked;
 use crate::{Connection, Result, Tx};
 
@@ -104,6 +105,21 @@ pub async fn resolve(connection: &mut Connection, names: &[Named]) -> Result<Vec
 /// Of PostgreSQL alone.
 pub async fn memberships(connection: &mut Connection, ids: &[i64]) -> Result<Vec<MembershipRow>> {
     Ok(select_membership!("memberships", "where m.id = any($1)", ids).fetch_all(connection).await?)
+}
+
+/// A link by number, if the caller sees the registry.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn visible_link(connection: &mut Connection, caller: &Caller, id: MembershipId) -> Result<Option<MembershipRow>> {
+    Ok(select_membership!(
+        "visible_link",
+        "where m.id = $1 and c.kind = 'registry' and access_level(c.project_id, $2) >= 1",
+        id.0,
+        caller.user.0
+    )
+    .fetch_optional(connection)
+    .await?)
 }
 
 /// All places of these versions, oldest first. The caller of this checks their projects.

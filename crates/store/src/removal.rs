@@ -140,7 +140,13 @@ pub async fn projects(tx: &mut Tx, entities: &[i64]) -> Result<Vec<GoingProject>
 /// `Exists` when something came meanwhile, or somebody else's version needs what is stored here.
 pub async fn delete_content(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i64]) -> Result<()> {
     let statements = [
-        // Versions go with the collections that they were born in, and with them places, aliases and what is on its way.
+        // With versions go places, aliases and what is on its way.
+        sqlx::query!(
+            "-- removal::delete_versions
+            delete from versions where collection_id in (
+                select c.id from collections c join projects p on p.id = c.project_id where p.entity_id = any($1))",
+            entities
+        ),
         sqlx::query!(
             "-- removal::delete_collections
             delete from collections where project_id in (select id from projects where entity_id = any($1))",

@@ -293,6 +293,160 @@ pub async fn lock_state(tx: &mut Tx, collection: &Locked, version: VersionId) ->
     .await?)
 }
 
+/// What can be changed of a committed version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields {
+    /// Free text.
+    pub description: Option<String>,
+    /// JSON object as it was given.
+    pub metadata: String,
+    /// -1 inherits, -2 is off.
+    pub ttl_seconds: i64,
+}
+
+/// The fields of a version of the project, which nobody else changes until the commit.
+///
+/// # Errors
+/// `NotFound` when the project has no such version that is committed.
+pub async fn lock_fields(tx: &mut Tx, project: &Granted<Contribute>, version: VersionId) -> Result<Fields> {
+    sqlx::query_as!(
+        Fields,
+        r#"-- versions::lock_fields
+        select v.description, v.metadata::text as "metadata!", v.ttl_seconds from versions v join collections c on c.id = v.collection_id
+        where v.id = $1 and c.project_id = $2 and v.state = 'committed' for no key update of v"#,
+        version.0,
+        project.target().0
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or(Error::NotFound)
+}
+
+/// Changes the fields of a version whose fields are locked.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn update(
+    tx: &mut Tx,
+    project: &Granted<Contribute>,
+    version: VersionId,
+    fields: &Fields,
+    metadata: Option<&Metadata>,
+) -> Result<()> {
+    let done = sqlx::query!(
+        "-- versions::update
+        update versions v set description = $3, ttl_seconds = $4, updated_at = now(),
+            metadata = coalesce($5::text::json, v.metadata), metadata_index = coalesce($6::text::jsonb, v.metadata_index)
+        from collections c where c.id = v.collection_id and v.id = $1 and c.project_id = $2",
+        version.0,
+        project.target().0,
+        fields.description,
+        fields.ttl_seconds,
+        metadata.map(Metadata::as_text),
+        metadata.map(Metadata::index_text)
+    )
+    .execute(&mut **tx)
+    .await?;
+    one("versions::update", &done)
+}
+
+/// Keeps a version from being deleted, and its source collection from changing its type, until the commit: for a link, which
+/// reads the version after this.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn hold(tx: &mut Tx, version: VersionId) -> Result<()> {
+    sqlx::query!("-- versions::hold\nselect id from versions where id = $1 for key share", version.0)
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// A version that is about to be deleted, under its lock.
+#[derive(Debug, Clone)]
+pub struct EndingRow {
+    /// Number.
+    pub id: i64,
+    /// Its index in its source collection.
+    pub index: i32,
+    /// MD5 of its manifest, hexadecimal.
+    pub digest: String,
+    /// Whether it stands in a collection that isn't locked: it was linked after the collections were.
+    pub elsewhere: bool,
+}
+
+/// Locks the committed versions of a locked source collection, or one of them, against links and changes. `collections` are
+/// all that are locked.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn lock_ending(
+    tx: &mut Tx,
+    source: &Locked,
+    version: Option<VersionId>,
+    collections: &[Locked],
+) -> Result<Vec<EndingRow>> {
+    let locked: Vec<i64> = collections.iter().map(|collection| collection.id().0).collect();
+    sqlx::query!(
+        "-- versions::lock_ending
+        select id from versions where collection_id = $1 and ($2::bigint is null or id = $2) order by id for update",
+        source.id().0,
+        version.map(|version| version.0)
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    // What is read in the statement that waits may be older than the lock.
+    Ok(sqlx::query_as!(
+        EndingRow,
+        r#"-- versions::ending
+        select v.id, s.index, v.digest, exists (
+            select 1 from memberships m where m.version_id = v.id and m.collection_id <> all($3)
+        ) as "elsewhere!"
+        from versions v join memberships s on s.version_id = v.id and s.collection_id = v.collection_id
+        where v.collection_id = $1 and v.state = 'committed' and ($2::bigint is null or v.id = $2) order by v.id"#,
+        source.id().0,
+        version.map(|version| version.0),
+        &locked
+    )
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// Marks locked versions, which have left every collection, as deleted. Their rows stay for the history, their content is
+/// named by them no more.
+///
+/// # Errors
+/// `AffectedRows` when one of them wasn't committed.
+pub async fn delete(tx: &mut Tx, source: &Locked, versions: &[i64]) -> Result<()> {
+    let done = sqlx::query!(
+        "-- versions::delete
+        update versions set state = 'deleted', manifest_id = null, updated_at = now()
+        where collection_id = $1 and id = any($2) and state = 'committed'",
+        source.id().0,
+        versions
+    )
+    .execute(&mut **tx)
+    .await?;
+    match done.rows_affected() {
+        actual if actual == versions.len() as u64 => Ok(()),
+        actual => Err(Error::AffectedRows { statement: "versions::delete", actual }),
+    }
+}
+
+/// Forgets the versions of a locked source collection that were begun and never committed.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn forget_pending(tx: &mut Tx, source: &Locked) -> Result<()> {
+    sqlx::query!(
+        "-- versions::forget_pending\ndelete from versions where collection_id = $1 and state = 'pending'",
+        source.id().0
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Notes that a user's run logged a version: also one that was there already.
 ///
 /// # Errors

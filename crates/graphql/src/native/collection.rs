@@ -1,7 +1,10 @@
 //! Registry collections and the links in them. What must not live here: the linked version's own fields.
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
+use regalia_domain::ids::{CollectionId, MembershipId};
+use regalia_domain::names::TagName;
+use regalia_service::collections::CollectionChange;
 use regalia_service::store::collections::CollectionRow;
 use regalia_service::store::memberships::MembershipRow;
 
@@ -10,6 +13,7 @@ use super::registry::Registry;
 use super::user::Paged;
 use super::version::Version;
 use crate::context::Reach as _;
+use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
 use crate::loaders::{
     AliasesOf, CollectionKey, NEWEST, PlaceKey, PlaceNamed, PlacesIn, ProjectKey, TagsOfCollection, VersionKey,
@@ -130,4 +134,155 @@ impl Link {
     async fn collection(&self, context: &Context<'_>) -> Result<Option<Collection>> {
         Ok(context.row(CollectionKey(self.0.collection_id.0)).await?.map(Collection))
     }
+}
+
+/// What to change of a collection; what isn't given stays.
+#[derive(Debug, InputObject)]
+pub struct CollectionUpdateInput {
+    /// The collection.
+    collection: ID,
+    /// A new name: 1 to 128 characters without / : \\, unique in the registry. The old one is free at once.
+    name: Option<String>,
+    /// What it is for.
+    description: Option<String>,
+    /// Tags that it shall have: words of letters, digits, `_` and `-`, with spaces only between them; at most 20 at once.
+    #[graphql(default)]
+    add_tags: Vec<String>,
+    /// Tags that it shall not have.
+    #[graphql(default)]
+    remove_tags: Vec<String>,
+}
+
+/// The changed collection.
+#[derive(Debug, SimpleObject)]
+pub struct CollectionUpdatePayload {
+    /// The collection.
+    collection: Collection,
+}
+
+/// The collection to delete.
+#[derive(Debug, InputObject)]
+pub struct CollectionDeleteInput {
+    /// The collection.
+    collection: ID,
+}
+
+/// The collection that was deleted.
+#[derive(Debug, SimpleObject)]
+pub struct CollectionDeletePayload {
+    /// The name, which is free again.
+    name: String,
+}
+
+/// What to change of a link.
+#[derive(Debug, InputObject)]
+pub struct LinkUpdateInput {
+    /// The link.
+    link: ID,
+    /// Aliases to give to it, such as `production`; another link of the collection that has one loses it.
+    #[graphql(default)]
+    add_aliases: Vec<String>,
+    /// Aliases to take from it.
+    #[graphql(default)]
+    remove_aliases: Vec<String>,
+}
+
+/// The changed link.
+#[derive(Debug, SimpleObject)]
+pub struct LinkUpdatePayload {
+    /// The link.
+    link: Link,
+}
+
+/// The link to remove.
+#[derive(Debug, InputObject)]
+pub struct LinkDeleteInput {
+    /// The link.
+    link: ID,
+}
+
+/// The link that was removed.
+#[derive(Debug, SimpleObject)]
+pub struct LinkDeletePayload {
+    /// The collection that it was in.
+    collection: Collection,
+}
+
+/// Changes of collections and links.
+#[derive(Debug, Default)]
+pub struct CollectionMutation;
+
+/// Changes of collections and links.
+#[Object]
+impl CollectionMutation {
+    /// Changes a collection's name, description and tags. For members of the registry.
+    async fn collection_update(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The collection and what to change.")] input: CollectionUpdateInput,
+    ) -> Result<CollectionUpdatePayload> {
+        let change = CollectionChange {
+            name: input.name,
+            description: input.description,
+            add_tags: tags(&input.add_tags)?,
+            remove_tags: tags(&input.remove_tags)?,
+        };
+        let row = context.service()?.update_collection(context.request()?, id(&input.collection)?, &change).await.fail()?;
+        context.forget()?;
+        Ok(CollectionUpdatePayload { collection: Collection(row) })
+    }
+
+    /// Deletes a collection with its links; the versions stay where they were logged. For members of the registry; while a link
+    /// has a protected alias, for its admins.
+    async fn collection_delete(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The collection to delete.")] input: CollectionDeleteInput,
+    ) -> Result<CollectionDeletePayload> {
+        let row = context.service()?.delete_collection(context.request()?, id(&input.collection)?).await.fail()?;
+        context.forget()?;
+        Ok(CollectionDeletePayload { name: row.name })
+    }
+
+    /// Changes a link's aliases. For members of the registry; protected ones for its admins.
+    async fn link_update(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The link and what to change.")] input: LinkUpdateInput,
+    ) -> Result<LinkUpdatePayload> {
+        let (service, request) = (context.service()?, context.request()?);
+        let place = service.link_by_id(context.caller()?, link(&input.link)?).await.fail()?;
+        let (add, remove) = (&input.add_aliases, &input.remove_aliases);
+        let place = service.change_aliases(request, place.collection_id, place.version_id, add, remove).await.fail()?;
+        context.forget()?;
+        Ok(LinkUpdatePayload { link: Link(place) })
+    }
+
+    /// Removes a link with its aliases; the version stays where it was logged. For members of the registry; if it has a protected
+    /// alias, for its admins.
+    async fn link_delete(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The link to remove.")] input: LinkDeleteInput,
+    ) -> Result<LinkDeletePayload> {
+        let (service, request) = (context.service()?, context.request()?);
+        let place = service.link_by_id(context.caller()?, link(&input.link)?).await.fail()?;
+        let row = service.unlink(request, place.collection_id, place.version_id).await.fail()?;
+        context.forget()?;
+        Ok(LinkDeletePayload { collection: Collection(row) })
+    }
+}
+
+// Both sides name the same rows.
+fn id(id: &ID) -> Result<CollectionId> {
+    Ok(CollectionId(ids::number(&["Collection", "ArtifactCollection"], id)?))
+}
+
+fn link(id: &ID) -> Result<MembershipId> {
+    Ok(MembershipId(ids::number(&["Link", "ArtifactCollectionMembership"], id)?))
+}
+
+/// Tags as a client gave them.
+pub(super) fn tags(given: &[String]) -> Result<Vec<TagName>> {
+    given.iter().map(|tag| TagName::parse(tag).parsed()).collect()
 }

@@ -38,4 +38,5 @@ pub struct NativeMutation(
     registry::RegistryMutation,
     registry_member::RegistryMemberMutation,
     version::VersionMutation,
+    collection::CollectionMutation,
 );

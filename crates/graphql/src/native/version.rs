@@ -7,6 +7,7 @@ use regalia_domain::ids::VersionId;
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, SourceCollectionName};
 use regalia_domain::paths::{EntryPath, TargetPath};
 use regalia_service::Error;
+use regalia_service::changes::VersionChange;
 use regalia_service::links::{Link as LinkRequest, not_a_registry};
 use regalia_service::store::manifests::EntryRow;
 use regalia_service::store::memberships::MembershipRow;
@@ -14,12 +15,12 @@ use regalia_service::store::versions::VersionRow;
 use regalia_service::upload_plan::PlannedFile;
 use regalia_service::versions::{NewVersion, may_download};
 
-use super::collection::Link;
+use super::collection::{Link, tags};
 use super::user::Paged;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
-use crate::loaders::{EntriesOf, PlacesOf, ProjectKey};
+use crate::loaders::{EntriesOf, PlacesOf, ProjectKey, TagsOfVersion};
 use crate::paging::{connection, page, probe};
 use crate::scalars::{Int64, JsonString};
 
@@ -57,6 +58,11 @@ impl Version {
     /// JSON object, as it was given.
     async fn metadata(&self, context: &Context<'_>) -> Result<JsonString> {
         Ok(JsonString(context.long(&self.row.metadata)?.clone()))
+    }
+
+    /// Its tags, by name.
+    async fn tags(&self, context: &Context<'_>) -> Result<Vec<String>> {
+        Ok(context.page(TagsOfVersion(self.row.id.0)).await?.into_iter().map(|row| row.tag).collect())
     }
 
     /// Sum of the files' sizes in bytes, references included.
@@ -201,6 +207,9 @@ pub struct VersionBeginInput {
     /// Aliases to set when it is committed; another version of the collection that has one loses it.
     #[graphql(default)]
     aliases: Vec<String>,
+    /// Tags: words of letters, digits, `_` and `-`, with spaces only between them.
+    #[graphql(default)]
+    tags: Vec<String>,
 }
 
 /// A file to send.
@@ -255,6 +264,47 @@ pub struct VersionLinkPayload {
     link: Link,
 }
 
+/// What to change of a version; what isn't given stays.
+#[derive(Debug, InputObject)]
+pub struct VersionUpdateInput {
+    /// The version.
+    version: ID,
+    /// Free text.
+    description: Option<String>,
+    /// JSON object.
+    metadata: Option<JsonString>,
+    /// Tags that it shall have: words of letters, digits, `_` and `-`, with spaces only between them; at most 20 at once.
+    #[graphql(default)]
+    add_tags: Vec<String>,
+    /// Tags that it shall not have.
+    #[graphql(default)]
+    remove_tags: Vec<String>,
+}
+
+/// The changed version.
+#[derive(Debug, SimpleObject)]
+pub struct VersionUpdatePayload {
+    /// The version.
+    version: Version,
+}
+
+/// The version to delete.
+#[derive(Debug, InputObject)]
+pub struct VersionDeleteInput {
+    /// The version.
+    version: ID,
+    /// Whether also when it has aliases other than `latest`, which then go with it.
+    #[graphql(default)]
+    delete_aliases: bool,
+}
+
+/// The version that was deleted.
+#[derive(Debug, SimpleObject)]
+pub struct VersionDeletePayload {
+    /// Its id, which now means nothing.
+    id: ID,
+}
+
 /// Reads of versions.
 #[derive(Debug, Default)]
 pub struct VersionQuery;
@@ -303,6 +353,7 @@ impl VersionMutation {
             aliases: input.aliases,
             ttl_seconds: -1,
             history_step: None,
+            tags: tags(&input.tags)?,
             client_id: None,
             deduplicate: true,
         };
@@ -326,6 +377,40 @@ impl VersionMutation {
         context.forget()?;
         let row = service.version(context.caller()?, id).await.fail()?;
         Ok(VersionCommitPayload { version: Version { row, place: None } })
+    }
+
+    /// Changes what is said about a version: it shows wherever the version is linked. For those who may write where it was logged.
+    async fn version_update(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The version and what to change.")] input: VersionUpdateInput,
+    ) -> Result<VersionUpdatePayload> {
+        let id = VersionId(ids::number(&["Version", "Artifact"], &input.version)?);
+        let change = VersionChange {
+            description: input.description,
+            metadata: input.metadata.map(|json| json.0),
+            ttl_seconds: None,
+            add_tags: tags(&input.add_tags)?,
+            remove_tags: tags(&input.remove_tags)?,
+        };
+        let service = context.service()?;
+        service.update_version(context.request()?, id, &change).await.fail()?;
+        context.forget()?;
+        let row = service.version(context.caller()?, id).await.fail()?;
+        Ok(VersionUpdatePayload { version: Version { row, place: None } })
+    }
+
+    /// Deletes a version with all links to it. For admins of the team that it was logged to, and for the owner of a personal
+    /// project. Refused while a protected alias of a registry points at it.
+    async fn version_delete(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The version to delete.")] input: VersionDeleteInput,
+    ) -> Result<VersionDeletePayload> {
+        let id = VersionId(ids::number(&["Version", "Artifact"], &input.version)?);
+        let row = context.service()?.delete_version(context.request()?, id, input.delete_aliases).await.fail()?;
+        context.forget()?;
+        Ok(VersionDeletePayload { id: ids::id("Version", row.id.0) })
     }
 
     /// Publishes a version: links it into a registry's collection. Linking again adds the aliases and changes nothing else.

@@ -165,11 +165,13 @@ pub struct Tag {
     id: ID,
     /// W&B protocol: name.
     name: String,
+    /// W&B protocol: what 0.19 asks for; categories aren't kept: always null.
+    tag_category_name: Option<String>,
 }
 
 impl From<TagRow> for Tag {
     fn from(row: TagRow) -> Self {
-        Self { id: ids::id("Tag", row.id), name: row.tag }
+        Self { id: ids::id("Tag", row.id), name: row.tag, tag_category_name: None }
     }
 }
 

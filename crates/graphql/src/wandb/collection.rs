@@ -22,6 +22,7 @@ use crate::scalars::JsonString;
 use crate::wandb::artifact::{Artifact, TagConnection, TypeOfVersion};
 use crate::wandb::client::Client;
 use crate::wandb::file::{FileConnection, entry_page};
+use crate::wandb::life::ArtifactCollectionState;
 use crate::wandb::lists::{self, VersionedArtifactConnection};
 use crate::wandb::project::Project;
 
@@ -35,6 +36,7 @@ use crate::wandb::project::Project;
     field(name = "created_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it was made."),
     field(name = "updated_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it last changed."),
     field(name = "project", ty = "Option<Project>", desc = "W&B protocol: where it is; null when invisible (rule 22)."),
+    field(name = "state", ty = "ArtifactCollectionState", desc = "W&B protocol: how far it is."),
     field(name = "tags", ty = "TagConnection", desc = "W&B protocol: tags."),
     field(
         name = "aliases",
@@ -141,6 +143,11 @@ impl ArtifactSequence {
         project(context, &self.0).await
     }
 
+    /// W&B protocol: how far it is.
+    async fn state(&self) -> ArtifactCollectionState {
+        ArtifactCollectionState::of(&self.0)
+    }
+
     /// W&B protocol: tags; none when the project is invisible (rule 22).
     async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<TagConnection> {
         if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
@@ -230,6 +237,11 @@ impl ArtifactPortfolio {
     /// W&B protocol: where it is.
     async fn project(&self, context: &Context<'_>) -> async_graphql::Result<Option<Project>> {
         project(context, &self.0).await
+    }
+
+    /// W&B protocol: how far it is.
+    async fn state(&self) -> ArtifactCollectionState {
+        ArtifactCollectionState::of(&self.0)
     }
 
     /// W&B protocol: tags; none when the project is invisible (rule 22).

@@ -23,6 +23,7 @@ pub mod client;
 pub mod collection;
 pub mod entity;
 pub mod file;
+pub mod life;
 pub mod lists;
 pub mod project;
 pub mod publish;
@@ -126,12 +127,13 @@ pub struct WandbMutation(
     registry_member::ProjectMemberMutation,
     run::RunMutation,
     publish::PublishMutation,
+    life::LifeMutation,
     team::TeamMutation,
     user::UserMutation,
 );
 
 /// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors.
-pub const ROOT_FIELDS: [&str; 30] = [
+pub const ROOT_FIELDS: [&str; 42] = [
     "serverInfo",
     "entity",
     "project",
@@ -153,6 +155,18 @@ pub const ROOT_FIELDS: [&str; 30] = [
     "createArtifactFiles",
     "commitArtifact",
     "linkArtifact",
+    "addAliases",
+    "deleteAliases",
+    "updateArtifact",
+    "deleteArtifact",
+    "unlinkArtifact",
+    "updateArtifactPortfolio",
+    "updateArtifactSequence",
+    "moveArtifactSequence",
+    "deleteArtifactPortfolio",
+    "deleteArtifactSequence",
+    "createArtifactCollectionTagAssignments",
+    "deleteArtifactCollectionTagAssignments",
     "models",
     "createTeam",
     "createInvite",

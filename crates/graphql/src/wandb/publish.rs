@@ -7,7 +7,9 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::VersionId;
-use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RunName, SourceCollectionName};
+use regalia_domain::names::{
+    ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RunName, SourceCollectionName, TagName,
+};
 use regalia_domain::paths::EntryPath;
 use regalia_service::Error;
 use regalia_service::links::{Link, not_a_registry};
@@ -102,7 +104,7 @@ pub struct CreateArtifactInput {
     aliases: Option<Vec<ArtifactAliasInput>>,
     /// W&B protocol: JSON object.
     metadata: Option<JsonString>,
-    /// W&B protocol: tags; not possible yet.
+    /// W&B protocol: tags (rule 34).
     tags: Option<Vec<TagInput>>,
     /// W&B protocol: -1 inherits, -2 is off; an expiry is not possible yet.
     ttl_duration_seconds: Option<Int64>,
@@ -275,8 +277,18 @@ fn version(id: &ID) -> async_graphql::Result<VersionId> {
     Ok(VersionId(ids::number(&["Artifact"], id)?))
 }
 
+/// The expiry that a request asks for: -1 inherits, -2 is off.
+pub(crate) fn ttl(given: Int64) -> async_graphql::Result<i64> {
+    if [-1, -2].contains(&given.0) { Ok(given.0) } else { refuse("An expiry (`ttl`) is not possible yet; leave it out.") }
+}
+
+/// The tags of a request.
+pub(crate) fn tags(given: Option<Vec<TagInput>>) -> async_graphql::Result<Vec<TagName>> {
+    given.unwrap_or_default().into_iter().map(|tag| TagName::parse(&tag.tag_name).parsed()).collect()
+}
+
 /// The aliases of a request that is about one collection.
-fn aliases(given: Option<Vec<ArtifactAliasInput>>, collection: &str) -> async_graphql::Result<Vec<String>> {
+pub(crate) fn aliases(given: Option<Vec<ArtifactAliasInput>>, collection: &str) -> async_graphql::Result<Vec<String>> {
     let given = given.unwrap_or_default();
     if let Some(other) =
         given.iter().filter_map(|alias| alias.artifact_collection_name.as_deref()).find(|name| *name != collection)
@@ -295,16 +307,10 @@ impl CreateArtifactInput {
             (Some(name), [other]) if name == *other => name,
             _ => return refuse("A version belongs to exactly one collection: send `artifactCollectionName`."),
         };
-        if self.tags.is_some_and(|tags| !tags.is_empty()) {
-            return refuse("Tags on versions are not possible yet; log the version without tags.");
-        }
         if self.distributed_id.is_some_and(|id| !id.is_empty()) {
             return refuse("Versions made by several processes (`upsert_artifact`) are not possible yet; use `log_artifact`.");
         }
-        let ttl_seconds = self.ttl_duration_seconds.map_or(-1, |ttl| ttl.0);
-        if ![-1, -2].contains(&ttl_seconds) {
-            return refuse("An expiry (`ttl`) is not possible yet; log the version without one.");
-        }
+        let ttl_seconds = self.ttl_duration_seconds.map(ttl).transpose()?.unwrap_or(-1);
         if let Some(region) = self.storage_region.filter(|region| !region.is_empty() && region != "default") {
             return refuse(format!("There is no storage region \"{region}\" here; leave it out or use \"default\"."));
         }
@@ -320,6 +326,7 @@ impl CreateArtifactInput {
             collection: SourceCollectionName::parse(&name).parsed()?,
             ttl_seconds,
             history_step: self.history_step.map(|step| step.0),
+            tags: tags(self.tags)?,
             client_id: self.client_id.map(|id| id.0),
             deduplicate: self.enable_digest_deduplication.unwrap_or(false),
         })

@@ -742,6 +742,13 @@ impl Differences {
     }
 }
 
+/// An input with one more field.
+fn with(input: &Value, key: &str, value: &str) -> Value {
+    let mut all = input.clone();
+    all[key] = value.into();
+    all
+}
+
 /// A text without what was sent.
 fn without(text: &str, hidden: &Value, absent: &Value) -> String {
     let mut words = Vec::new();
@@ -841,6 +848,82 @@ async fn the_invisible_is_as_the_absent() {
             let link = "mutation($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex } }";
             let input = |id: &str| json!({ "input": { "artifactID": id, "entityName": "acme", "projectName": "wandb-registry-open", "artifactPortfolioName": "C" } });
             differences.look(client, &what("linkArtifact"), link, input(id), input(&absent_artifact)).await;
+            for (field, more) in
+                [("versionUpdate", json!({ "description": "x" })), ("versionDelete", json!({ "deleteAliases": true }))]
+            {
+                let input = |id: &str| json!({ "input": with(&more, "version", id) });
+                differences
+                    .look(client, &what(field), &crate::documents::native_mutation(field), input(&ours), input(&absent))
+                    .await;
+            }
+            for (field, more) in [
+                ("updateArtifact", json!({ "description": "x" })),
+                ("deleteArtifact", json!({ "deleteAliases": true })),
+                ("unlinkArtifact", json!({ "artifactPortfolioID": encode_id("ArtifactCollection", ABSENT) })),
+            ] {
+                let input = |id: &str| json!({ "input": with(&more, "artifactID", id) });
+                differences
+                    .look(client, &what(field), &crate::documents::change(field), input(id), input(&absent_artifact))
+                    .await;
+            }
+        }
+        for (what, collection) in [("net", "a source"), ("C2", "a registry's")] {
+            let hidden = server.rows(&format!("select id from collections where name = '{what}' order by id limit 1")).await;
+            let Some(hidden) = hidden.first().and_then(|row| row["id"].as_i64()) else { panic!("there is no collection {what}") };
+            let what = |field: &str| format!("{field} of {collection} collection for {own}");
+            for (field, key, more) in
+                [("collectionUpdate", "collection", json!({ "description": "x" })), ("collectionDelete", "collection", json!({}))]
+            {
+                let input = |number: i64| json!({ "input": with(&more, key, &encode_id("Collection", number)) });
+                differences
+                    .look(client, &what(field), &crate::documents::native_mutation(field), input(hidden), input(ABSENT))
+                    .await;
+            }
+            for (field, key, more) in [
+                ("updateArtifactPortfolio", "artifactPortfolioID", json!({ "description": "x" })),
+                ("updateArtifactSequence", "artifactSequenceID", json!({ "description": "x" })),
+                ("moveArtifactSequence", "artifactSequenceID", json!({ "destinationArtifactTypeName": "x" })),
+                ("deleteArtifactPortfolio", "artifactPortfolioID", json!({})),
+                ("deleteArtifactSequence", "artifactSequenceID", json!({})),
+            ] {
+                let input = |number: i64| json!({ "input": with(&more, key, &encode_id("ArtifactCollection", number)) });
+                differences.look(client, &what(field), &crate::documents::change(field), input(hidden), input(ABSENT)).await;
+            }
+            let places = server.rows(&format!("select id from memberships where collection_id = {hidden} limit 1")).await;
+            let place = places[0]["id"].as_i64().unwrap();
+            for (field, more) in [("linkUpdate", json!({ "addAliases": ["x"] })), ("linkDelete", json!({}))] {
+                let input = |number: i64| json!({ "input": with(&more, "link", &encode_id("Link", number)) });
+                differences
+                    .look(client, &what(field), &crate::documents::native_mutation(field), input(place), input(ABSENT))
+                    .await;
+            }
+        }
+        let version = server.number("select id from versions where state = 'committed' order by id limit 1").await;
+        let version = encode_id("Artifact", version);
+        for (field, more) in [
+            ("addAliases", json!({ "alias": "x" })),
+            ("deleteAliases", json!({ "alias": "x" })),
+            ("createArtifactCollectionTagAssignments", json!({})),
+            ("deleteArtifactCollectionTagAssignments", json!({})),
+        ] {
+            let input = |entity: &str, project: &str, collection: &str| {
+                let place = json!({ "entityName": entity, "projectName": project, "artifactCollectionName": collection });
+                let mut place = place.as_object().unwrap().clone();
+                place.extend(more.as_object().unwrap().clone());
+                let input = if field.ends_with("Aliases") {
+                    json!({ "artifactID": version, "aliases": [place] })
+                } else {
+                    place.insert("tags".into(), json!([{ "tagName": "x" }]));
+                    json!(place)
+                };
+                json!({ "input": input })
+            };
+            let what = |kind: &str| format!("{field} {kind} for {own}");
+            let text = crate::documents::change(field);
+            let (there, nowhere) = (input("alpha", "demo", "net"), input("alpha", "nope", "net"));
+            differences.look(client, &what("in a project"), &text, there, nowhere).await;
+            let (there, nowhere) = (input("acme", "wandb-registry-closed", "C"), input("acme", "wandb-registry-absent", "C"));
+            differences.look(client, &what("in a registry"), &text, there, nowhere).await;
         }
         for (what, id) in [("a hidden registry", closed_id), ("a hidden project", project_id)] {
             let input = |number: i64| json!({ "input": { "id": encode_id("Registry", number), "description": "x" } });

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 // W&B protocol ----------------------------------------------------------------------------------------------------
 
-const ARTIFACT: &str = "fragment Artifact on Artifact { id artifactSequence { __typename id name description createdAt updatedAt \
+const ARTIFACT: &str = "fragment Artifact on Artifact { id artifactSequence { __typename id name state description createdAt updatedAt \
     project { id name entityName } defaultArtifactType { name } latestArtifact { id versionIndex } \
     artifactMembership(aliasName: \"latest\") { id } tags { edges { node { id name } } } } \
     versionIndex artifactType { name } description metadata ttlDurationSeconds ttlIsInherited tags { id name } historyStep \
@@ -21,7 +21,7 @@ const FILE: &str = "fragment File on File { id name displayName directUrl url si
     uploadHeaders uploadMultipartUrls { uploadID uploadUrlParts { partNumber uploadUrl } } artifact { id } }";
 
 const MEMBERSHIP: &str = "fragment Membership on ArtifactCollectionMembership { id versionIndex createdAt aliases { id alias } \
-    artifactCollection { __typename id name description createdAt updatedAt project { id name } defaultArtifactType { name } \
+    artifactCollection { __typename id name state description createdAt updatedAt project { id name } defaultArtifactType { name } \
     artifactMembership(aliasName: \"v0\") { id } tags { edges { node { id name } } } ... on ArtifactPortfolio { id name \
     description createdAt updatedAt project { id name } \
     defaultArtifactType { name } artifactMembership(aliasName: \"latest\") { versionIndex } tags { edges { node { id name } } } \
@@ -63,6 +63,36 @@ pub const UPDATE_USER_ROLE: &str = "mutation UpdateUserRegistryRole($input: Upda
 /// A team's role.
 pub const UPDATE_TEAM_ROLE: &str = "mutation UpdateTeamRegistryRole($input: UpdateProjectTeamMemberInput!) { result: \
     updateProjectTeamMember(input: $input) { success } }";
+
+/// A change of a version, a link or a collection on the wire: its field and what to select. Its input's type is named after it.
+pub const CHANGES: [(&str, &str); 12] = [
+    ("addAliases", "success"),
+    ("deleteAliases", "success"),
+    ("updateArtifact", "artifact { id description metadata tags { name } aliases { alias } }"),
+    ("deleteArtifact", "artifact { id state }"),
+    ("unlinkArtifact", "artifactID clientMutationId success"),
+    ("updateArtifactPortfolio", "artifactCollection { __typename id name description }"),
+    ("updateArtifactSequence", "artifactCollection { __typename id name description }"),
+    ("moveArtifactSequence", "artifactCollection { __typename id defaultArtifactType { name } }"),
+    ("deleteArtifactPortfolio", "artifactCollection { __typename state ... on ArtifactPortfolio { state } }"),
+    ("deleteArtifactSequence", "artifactCollection { __typename state ... on ArtifactSequence { state } }"),
+    ("createArtifactCollectionTagAssignments", "tags { id name tagCategoryName }"),
+    ("deleteArtifactCollectionTagAssignments", "success"),
+];
+
+/// The document of one of them, with `$input`.
+///
+/// # Panics
+/// When it isn't in [`CHANGES`].
+pub fn change(field: &str) -> String {
+    let (_, payload) = CHANGES.iter().find(|(name, _)| *name == field).expect("a change on the wire");
+    document(field, payload)
+}
+
+fn document(field: &str, payload: &str) -> String {
+    let (first, rest) = field.split_at(1);
+    format!("mutation($input: {}{rest}Input!) {{ {field}(input: $input) {{ {payload} }} }}", first.to_uppercase())
+}
 
 const RUN: &str = "fragment Run on Run { id name displayName description notes config summaryMetrics tags state stopped \
     sweepName \
@@ -318,13 +348,13 @@ fragment Home on Registry { id name fullName description visibility allowsAllTyp
 fragment Line on Collection { id name typeName tags description createdAt updatedAt registry { name } }
 fragment Pointer on Link { id index aliases createdAt collection { name } }
 fragment Content on Version {
-  id committed typeName digest description metadata size fileCount createdAt source links { ...Pointer }
+  id committed typeName digest description metadata tags size fileCount createdAt source links { ...Pointer }
   files(first: 10) { edges { cursor node { path } } nodes { path size digest reference downloadUrl } pageInfo { ...Page } }
 }
 "#;
 
 /// A mutation of our own: its field, the part of the payload to select.
-pub const NATIVE_MUTATIONS: [(&str, &str); 27] = [
+pub const NATIVE_MUTATIONS: [(&str, &str); 33] = [
     ("userCreate", "user { name }"),
     ("userDelete", "name"),
     ("userUpdate", "user { name displayName email defaultEntity }"),
@@ -358,6 +388,12 @@ pub const NATIVE_MUTATIONS: [(&str, &str); 27] = [
     ("versionBegin", "version { id committed } uploads { path url }"),
     ("versionCommit", "version { id committed source }"),
     ("versionLink", "link { id index aliases collection { name registry { name organization { entityName } } } version { id } }"),
+    ("versionUpdate", "version { id description metadata tags }"),
+    ("versionDelete", "id"),
+    ("collectionUpdate", "collection { id name description tags }"),
+    ("collectionDelete", "name"),
+    ("linkUpdate", "link { id index aliases }"),
+    ("linkDelete", "collection { name latest { index } }"),
 ];
 
 /// The document of a mutation of our own, with `$input`.
@@ -366,8 +402,7 @@ pub const NATIVE_MUTATIONS: [(&str, &str); 27] = [
 /// When it isn't in [`NATIVE_MUTATIONS`].
 pub fn native_mutation(field: &str) -> String {
     let (_, payload) = NATIVE_MUTATIONS.iter().find(|(name, _)| *name == field).expect("a mutation of our own");
-    let (first, rest) = field.split_at(1);
-    format!("mutation($input: {}{rest}Input!) {{ {field}(input: $input) {{ {payload} }} }}", first.to_uppercase())
+    document(field, payload)
 }
 
 // All of them, on a server where they mean something --------------------------------------------------------------
@@ -467,6 +502,7 @@ impl World {
         documents.extend(self.publishing());
         documents.extend(self.members().await);
         documents.extend(self.people().await);
+        documents.extend(self.changes().await);
         let everything = json!({
             "organization": "acme", "registry": "model", "collection": "Example ML \
                 Task", "alias": "staging", "user": "bob", "team": "alpha",
@@ -561,6 +597,45 @@ impl World {
         .collect()
     }
 
+    /// The W&B protocol's changes of a version, a link and collections, all of them deleted at last.
+    async fn changes(&self) -> Vec<Document<'_>> {
+        let (mut linked, mut last) = (Vec::new(), String::new());
+        for bytes in ["one", "two"] {
+            last = self.alice.log(&VersionSpec::model("alpha", "passing", bytes.as_bytes())).await.id;
+            let place = self.alice.link(&last, "acme", "model", "Passing", &[]).await.ok();
+            linked.push(place["linkArtifact"]["artifactMembership"]["artifact"]["id"].clone());
+        }
+        let number = async |name: &str| self.server.number(&format!("select id from collections where name = '{name}'")).await;
+        let source = encode_id("ArtifactCollection", number("passing").await);
+        let portfolio = encode_id("ArtifactCollection", number("Passing").await);
+        let place = json!({ "entityName": "acme", "projectName": "wandb-registry-model", "artifactCollectionName": "Passing" });
+        let with = |more: Value| {
+            let mut all = place.clone();
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all
+        };
+        let aliases = json!({ "artifactID": last, "aliases": [with(json!({ "alias": "best" }))] });
+        let tags = with(json!({ "tags": [{ "tagName": "blue sky" }] }));
+        let update = json!({ "artifactID": last, "description": "new", "tagsToAdd": [{ "tagName": "blue" }] });
+        [
+            ("addAliases", aliases.clone()),
+            ("deleteAliases", aliases),
+            ("updateArtifact", update),
+            ("createArtifactCollectionTagAssignments", tags.clone()),
+            ("deleteArtifactCollectionTagAssignments", tags),
+            ("updateArtifactPortfolio", json!({ "artifactPortfolioID": portfolio, "description": "The card." })),
+            ("updateArtifactSequence", json!({ "artifactSequenceID": source, "name": "passed" })),
+            ("unlinkArtifact", json!({ "artifactID": linked[0], "artifactPortfolioID": portfolio, "clientMutationId": "x" })),
+            ("deleteArtifactPortfolio", json!({ "artifactPortfolioID": portfolio })),
+            ("moveArtifactSequence", json!({ "artifactSequenceID": source, "destinationArtifactTypeName": "other" })),
+            ("deleteArtifact", json!({ "artifactID": last })),
+            ("deleteArtifactSequence", json!({ "artifactSequenceID": source })),
+        ]
+        .into_iter()
+        .map(|(field, input)| Document { client: &self.alice, text: change(field), variables: json!({ "input": input }) })
+        .collect()
+    }
+
     /// The W&B protocol's ways to people and projects, in an order in which each of them succeeds.
     async fn people(&self) -> Vec<Document<'_>> {
         let alice = |text: &str, variables: Value| Document { client: &self.alice, text: text.into(), variables };
@@ -591,6 +666,11 @@ impl World {
         let viewer = self.admin.graphql("{ viewer { apiKeys { nodes { id } } } }", json!({})).await.ok();
         let key = &viewer["viewer"]["apiKeys"]["nodes"][0]["id"];
         let (admin, alice) = (&self.admin, &self.alice);
+        let changed = alice.log(&VersionSpec::model("alpha", "changing", b"changing")).await.id;
+        let place = alice.link(&changed, "acme", "model", "Changing", &[]).await.ok();
+        let place = &place["linkArtifact"]["artifactMembership"]["id"];
+        let collection = self.server.number("select id from collections where name = 'Changing'").await;
+        let collection = encode_id("Collection", collection);
         let file = json!({ "path": "a.txt", "md5": md5_hex(b"a"), "size": 1 });
         let begin = json!({ "entity": "alpha", "project": "demo", "collection": "own", "typeName": "model", "files": [file] });
         vec![
@@ -626,6 +706,12 @@ impl World {
                 alice,
                 json!({ "version": self.linked, "target": "acme/wandb-registry-Reviewed/Net", "aliases": ["production"] }),
             ),
+            ("versionUpdate", alice, json!({ "version": changed, "description": "Changed.", "addTags": ["blue"] })),
+            ("collectionUpdate", alice, json!({ "collection": collection, "name": "Changed", "addTags": ["blue"] })),
+            ("linkUpdate", alice, json!({ "link": place, "addAliases": ["best"] })),
+            ("linkDelete", alice, json!({ "link": place })),
+            ("collectionDelete", alice, json!({ "collection": collection })),
+            ("versionDelete", alice, json!({ "version": changed, "deleteAliases": true })),
         ]
     }
 }

@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use regalia_domain::ids::encode_id;
+use regalia_domain::ids::{decode_id, encode_id};
 use regalia_service::store::audit::Kind;
 use regalia_testkit::{Client, Server, VersionSpec, md5_hex};
 use serde_json::{Value, json};
 
 use crate::documents::{self, native_mutation};
+use crate::life::collection_id;
 use crate::native::own;
 
 /// The closed list of events.
-const KINDS: [Kind; 26] = [
+const KINDS: [Kind; 31] = [
     Kind::UserCreated,
     Kind::UserUpdated,
     Kind::UserDeleted,
@@ -37,10 +38,15 @@ const KINDS: [Kind; 26] = [
     Kind::RegistryMemberSet,
     Kind::RegistryMemberRemoved,
     Kind::CollectionCreated,
+    Kind::CollectionUpdated,
     Kind::CollectionDeleted,
     Kind::VersionCommitted,
+    Kind::VersionUpdated,
+    Kind::VersionDeleted,
     Kind::VersionLinked,
+    Kind::VersionUnlinked,
     Kind::AliasSet,
+    Kind::AliasRemoved,
 ];
 
 /// Rules 29 and 30, in the rows: every alias has one unbroken line of periods, in an order that the clock can't disturb.
@@ -403,12 +409,57 @@ async fn each_mutation_writes_its_events_or_nothing() {
     assert_eq!(alice.put(begun["uploads"][0]["url"].as_str().unwrap(), "a").await, 200);
     own!(alice, "versionCommit", { "version": begun["version"]["id"] }, ["version.committed", "alias.set", "alias.set"], Same);
 
+    // What becomes of them.
+    own!(alice, "versionUpdate", { "version": version, "description": "new", "addTags": ["blue"] }, ["version.updated"], Same);
+    own!(alice, "versionUpdate", { "version": version, "metadata": "{\"a\": 1}" }, ["version.updated"], Same);
+    own!(alice, "versionUpdate", { "version": version, "removeTags": ["blue"] }, ["version.updated"], Same);
+    let (other, source) = (collection_id(&watch.server, "Other").await, collection_id(&watch.server, "net").await);
+    let (other, source) = (encode_id("ArtifactCollection", other), encode_id("ArtifactCollection", source));
+    own!(alice, "collectionUpdate", { "collection": other, "name": "Others", "addTags": ["x"] }, ["collection.updated"], Same);
+    let place = format!(
+        "select m.id from memberships m join collections c on c.id = m.collection_id where c.name = 'Others' and m.version_id = {}",
+        decode_id(&["Artifact"], &version).unwrap()
+    );
+    let place = encode_id("Link", watch.server.number(&place).await);
+    own!(alice, "linkUpdate", { "link": place, "addAliases": ["a", "b"] }, ["alias.set", "alias.set"], Same);
+    own!(alice, "linkUpdate", { "link": place, "removeAliases": ["b", "c"] }, ["alias.removed"], Same);
+    let gone = ["alias.removed", "alias.removed", "version.unlinked"];
+    own!(alice, "linkDelete", { "link": place }, gone, Refused);
+    let target = to("wandb-registry-model", "x");
+    wire!(link, target, ["alias.set"], Same);
+    let names =
+        json!([{ "entityName": "acme", "projectName": "wandb-registry-model", "artifactCollectionName": "Line", "alias": "y" }]);
+    wire!(documents::change("addAliases"), { "artifactID": version, "aliases": names }, ["alias.set"], Same);
+    wire!(documents::change("deleteAliases"), { "artifactID": version, "aliases": names }, ["alias.removed"], Same);
+    wire!(documents::change("updateArtifact"), { "artifactID": version, "description": "newer" }, ["version.updated"], Same);
+    wire!(documents::change("updateArtifactSequence"), { "artifactSequenceID": source, "name": "nets" }, ["collection.updated"], Same);
+    own!(alice, "collectionDelete", { "collection": other }, ["collection.deleted"], Refused);
+
     // Registries with what was linked into them.
     let target = json!({ "version": version, "target": "acme/wandb-registry-theirs/Line" });
     own!(alice, "versionLink", target, ["collection.created", "version.linked", "alias.set"], Same);
     own!(alice, "registryDelete", { "id": id }, ["collection.deleted", "registry.deleted"], Refused);
     let delete = "mutation($input: DeleteModelInput!) { deleteModel(input: $input) { success } }";
     wire!(delete, { "id": wired }, ["registry.deleted"], Refused);
+
+    // The end of versions: of one with its links, and of a source collection with those that are left.
+    let second = alice.log(&VersionSpec::model("alpha", "nets", b"second")).await.id;
+    watch.news().await;
+    let gone = ["alias.set", "version.deleted"];
+    own!(alice, "versionDelete", { "version": second }, gone, Refused);
+    let left = VersionSpec::model("alpha", "leaving", b"left");
+    let left = alice.log(&left).await.id;
+    alice.link(&left, "acme", "model", "Line", &[]).await.expect_ok();
+    watch.news().await;
+    let leaving = encode_id("ArtifactCollection", collection_id(&watch.server, "leaving").await);
+    let move_ = documents::change("moveArtifactSequence");
+    let state = watch.state().await;
+    let input = json!({ "artifactSequenceID": leaving, "destinationArtifactTypeName": "other" });
+    assert_eq!(alice.graphql(&move_, json!({ "input": input })).await.status, 409);
+    assert_eq!(watch.state().await, state);
+    wire!(move_, { "artifactSequenceID": source, "destinationArtifactTypeName": "model" }, [], Same);
+    let gone = ["alias.set", "version.deleted", "collection.deleted"];
+    wire!(documents::change("deleteArtifactSequence"), { "artifactSequenceID": leaving }, gone, Refused);
 
     let all: BTreeSet<String> = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
     assert_eq!(watch.seen, all, "a kind of event that no step wrote");
@@ -492,7 +543,7 @@ async fn the_changes_are_told(server: &Server) {
     let moved = server.rows("select before, after from audit_events where kind = 'alias.set' order by id").await;
     assert!(moved.iter().all(|event| event["after"]["alias"].is_string() && event["after"]["version"].is_number()), "{moved:?}");
     let twice = "select count(*) from audit_events where kind = 'version.committed'";
-    assert_eq!(server.number(twice).await, server.number("select count(*) from versions where state = 'committed'").await);
+    assert_eq!(server.number(twice).await, server.number("select count(*) from versions where state <> 'pending'").await);
 }
 
 /// What an event says was before is what was there when it was changed, not what was read a moment earlier.

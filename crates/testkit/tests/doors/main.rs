@@ -8,6 +8,7 @@ mod documents;
 mod files;
 mod filters;
 mod history;
+mod life;
 mod limits;
 mod lists;
 mod main_job;

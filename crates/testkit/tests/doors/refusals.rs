@@ -307,7 +307,13 @@ async fn what_is_not_there_or_does_not_fit() {
             vec!["net", "model", "dataset"],
         ),
         (&alice, "an unknown run", with(create("alpha", "demo", "net"), json!({ "runName": "none" })), 404, vec!["none"]),
-        (&alice, "tags", with(create("alpha", "demo", "net"), json!({ "tags": [{ "tagName": "t" }] })), 400, vec!["Tags"]),
+        (
+            &alice,
+            "tags",
+            with(create("alpha", "demo", "net"), json!({ "tags": [{ "tagName": "t/" }] })),
+            400,
+            vec!["tag", "letters"],
+        ),
         (&alice, "an expiry", with(create("alpha", "demo", "net"), json!({ "ttlDurationSeconds": 60 })), 400, vec!["expiry"]),
         (
             &alice,
