@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod commit;
+pub mod demo;
 pub mod error;
 pub mod files;
 pub mod links;
