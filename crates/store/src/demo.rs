@@ -256,7 +256,7 @@ pub async fn fill(tx: &mut Tx, demo: &Demo, lines: std::ops::Range<i32>) -> Resu
 pub async fn analyze(connection: &mut Connection) -> Result<()> {
     sqlx::query!(
         "-- demo::analyze
-        analyze projects, artifact_types, collections, collection_tags, versions, version_tags, memberships, aliases, audit_events"
+        analyze projects, registry_user_members, registry_team_members, artifact_types, collections, collection_tags, versions, version_tags, memberships, aliases, audit_events"
     )
     .execute(connection)
     .await?;

@@ -18,6 +18,7 @@ mod people;
 mod races;
 mod refusals;
 mod registries;
+mod scale;
 mod schema;
 mod sessions;
 mod statements;
