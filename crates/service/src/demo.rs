@@ -8,9 +8,7 @@ use chrono::TimeDelta;
 use regalia_domain::alias::ProtectedAliases;
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::{OrganizationId, UserId};
-use regalia_domain::names::{
-    ArtifactTypeName, DisplayName, EntityName, ProjectName, RegistryName, SourceCollectionName,
-};
+use regalia_domain::names::{ArtifactTypeName, DisplayName, EntityName, ProjectName, RegistryName, SourceCollectionName};
 use regalia_domain::paths::EntryPath;
 use regalia_domain::roles::{OrganizationRole, RegistryRole, TeamRole, Visibility};
 use regalia_store::access::{ProjectKind, ProjectRow};
@@ -39,6 +37,9 @@ const CONTENTS_COLLECTION: &str = "contents";
 /// A statement writes about so many versions: seconds of work, far below its time limit.
 const PIECE: i32 = 5000;
 
+/// The most versions of a collection, and the most that the first has beside them: a collection is written by one statement.
+const LINE: u32 = 20_000;
+
 /// How much demo data.
 #[derive(Debug, Clone, Copy)]
 pub struct DemoSize {
@@ -46,7 +47,7 @@ pub struct DemoSize {
     pub registries: u32,
     /// Registry collections, evenly over the registries; each has a source collection, whose versions are linked into it.
     pub collections: u32,
-    /// Versions. The first collection has a twentieth of them beside its share.
+    /// Versions. The first collection has a twentieth of them, but no more than 20,000, beside its share.
     pub versions: u32,
 }
 
@@ -65,12 +66,11 @@ impl DemoSize {
                 most.registries, most.collections, most.versions
             )));
         }
-        if collections < registries || versions < collections {
-            return Err(Error::Invalid(
-                "The demo data can't have this size: give at least as many collections as registries, and as many versions as \
-                 collections."
-                    .into(),
-            ));
+        if collections < registries || versions < collections || versions.div_ceil(collections) > LINE {
+            return Err(Error::Invalid(format!(
+                "The demo data can't have this size: give at least as many collections as registries, and from 1 to {LINE} versions \
+                 for each collection."
+            )));
         }
         Ok(())
     }
@@ -107,7 +107,8 @@ impl Service {
             let mut connection = self.store.read().await?;
             demo::administrator(&mut connection).await?
         };
-        let id = id.ok_or_else(|| Error::Conflict("There is no site administrator yet. Start the server once, then load.".into()))?;
+        let id =
+            id.ok_or_else(|| Error::Conflict("There is no site administrator yet. Start the server once, then load.".into()))?;
         let admin = self.demo_request(id).await?;
         let (publisher, author) = self.demo_people(&admin).await?;
         let alice = self.demo_request(publisher).await?;
@@ -120,8 +121,9 @@ impl Service {
             tell(Progress { what: "registries", done: number + 1, of: size.registries });
         }
 
-        let long = size.versions / 20;
-        let (long, each) = if size.versions - long < size.collections { (0, size.versions) } else { (long, size.versions - long) };
+        let long = (size.versions / 20).min(LINE);
+        let (long, each) =
+            if size.versions - long < size.collections { (0, size.versions) } else { (long, size.versions - long) };
         // All are below `DemoSize::MOST`.
         let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
         let rows = demo::Demo {
@@ -288,13 +290,7 @@ impl Service {
     }
 
     /// All collections and versions, or none.
-    async fn demo_versions(
-        &self,
-        rows: &demo::Demo,
-        lines: i32,
-        of: u32,
-        tell: &mut impl FnMut(Progress),
-    ) -> Result<()> {
+    async fn demo_versions(&self, rows: &demo::Demo, lines: i32, of: u32, tell: &mut impl FnMut(Progress)) -> Result<()> {
         let mut tx = self.begin().await?;
         demo::prepare(&mut tx, rows).await?;
         let (mut line, mut done) = (0, 0);

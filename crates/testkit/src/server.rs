@@ -149,7 +149,9 @@ impl Server {
     }
 
     async fn other(&self, connections: u32) -> Twin {
-        let store = Store::connect(&Address::Url(self.database_url.clone()), connections).await.expect("the test database can be reached");
+        let store = Store::connect(&Address::Url(self.database_url.clone()), connections)
+            .await
+            .expect("the test database can be reached");
         let (url, running) = serve(service(store, &self.directory, self.clock.clone()).await, Patience::default()).await;
         Twin { url, _running: running }
     }

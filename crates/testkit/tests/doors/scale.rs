@@ -138,7 +138,9 @@ async fn demo_data_is_what_commits_and_links_would_have_left() {
 #[tokio::test]
 async fn demo_data_of_no_size_is_refused_and_a_broken_off_load_is_taken_up_again() {
     let server = Server::start().await;
-    for (registries, collections, versions) in [(0, 1, 1), (2, 1, 1), (1, 2, 1), (10_001, 20_000, 20_000), (1, 1, u32::MAX)] {
+    for (registries, collections, versions) in
+        [(0, 1, 1), (2, 1, 1), (1, 2, 1), (10_001, 20_000, 20_000), (1, 1, 20_001), (1, 1, u32::MAX)]
+    {
         let refused = server.service.load_demo(DemoSize { registries, collections, versions }, |_| {}).await.unwrap_err();
         assert_eq!(refused.code(), "INVALID", "{refused}");
     }
@@ -218,7 +220,8 @@ fn asked() -> Vec<(String, String, Value)> {
             "RegistryVersions" => {
                 add("of a registry", json!({ "registryFilter": json!({ "name": "wandb-registry-vision-000" }).to_string() }));
                 add("of a collection", json!({ "collectionFilter": json!({ "name": "Model 00004" }).to_string() }));
-                for (field, value) in [("alias", "production"), ("alias", "latest"), ("alias", "nobody"), ("tag", "candidate"), ("tag", "none")]
+                for (field, value) in
+                    [("alias", "production"), ("alias", "latest"), ("alias", "nobody"), ("tag", "candidate"), ("tag", "none")]
                 {
                     add(&format!("with {field} {value}"), json!({ "artifactFilter": json!({ field: value }).to_string() }));
                 }
