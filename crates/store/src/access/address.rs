@@ -131,7 +131,6 @@ pub async fn at(
             created_at: row.place_created_at?,
         })
     };
-    let place = place();
     let collection = || {
         Some(CollectionRow {
             id: CollectionId(row.collection_id?),
@@ -172,5 +171,5 @@ pub async fn at(
             level: row.version_level,
         })
     };
-    Ok(At { project, collection: collection(), place, version: version() })
+    Ok(At { project, place: place(), collection: collection(), version: version() })
 }
