@@ -267,8 +267,8 @@ impl Service {
         let types = [ArtifactTypeName::parse("dataset")?, ArtifactTypeName::parse("model")?];
         let fields = RegistryFields {
             description: Some(format!("Registry {number} of the demo data.")),
-            visibility: Some(if number % 4 == 3 { Visibility::Restricted } else { Visibility::Organization }),
-            types: (number % 3 == 0).then(|| types.to_vec()),
+            visibility: Some(if (number + 1).is_multiple_of(4) { Visibility::Restricted } else { Visibility::Organization }),
+            types: number.is_multiple_of(3).then(|| types.to_vec()),
             ..RegistryFields::default()
         };
         let registry = self.create_registry(alice, ORGANIZATION, &name, &fields).await?;
