@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build web needs-of-run needs-of-build test test-full check sqlx schema
+.PHONY: help run build demo-data web needs-of-run needs-of-build test test-full check sqlx schema
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -14,6 +14,14 @@ run: needs-of-run web ## build and start the server on http://127.0.0.1:8080
 
 build: needs-of-build web ## build the server (target/release/regalia)
 	cargo build --release --locked -p regalia-server
+
+# Sizes: make demo-data REGISTRIES=20 COLLECTIONS=100 VERSIONS=2000. DATABASE_URL and REGALIA_DATA_DIR are those of the server.
+REGISTRIES ?= 200
+COLLECTIONS ?= 10000
+VERSIONS ?= 200000
+
+demo-data: build ## load demo data into the database of the server that is running
+	target/release/regalia demo-data --registries $(REGISTRIES) --collections $(COLLECTIONS) --versions $(VERSIONS)
 
 # First of all and together, so that whoever isn't root is told one line.
 needs-of-run:

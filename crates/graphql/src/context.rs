@@ -29,6 +29,8 @@ pub(crate) trait Reach<'c> {
     ) -> impl Future<Output = async_graphql::Result<HashMap<K, K::Value>>> + Send;
     /// The rows of a page, none for a parent that is absent.
     fn page<K: Key<Value = Vec<R>>, R>(&self, key: K) -> impl Future<Output = async_graphql::Result<Vec<R>>> + Send;
+    /// Keeps what another statement brought along under its key; none: it is absent.
+    fn know<K: Key>(&self, key: K, row: Option<K::Value>) -> async_graphql::Result<()>;
     /// A turn at what is read for one row alone: hold it while the service reads, and no longer.
     fn turn(&self) -> impl Future<Output = async_graphql::Result<Option<OwnedSemaphorePermit>>> + Send;
     /// Forgets what was loaded, after each write.
@@ -71,6 +73,11 @@ impl<'c> Reach<'c> for Context<'c> {
 
     async fn page<K: Key<Value = Vec<R>>, R>(&self, key: K) -> async_graphql::Result<Vec<R>> {
         Ok(self.row(key).await?.unwrap_or_default())
+    }
+
+    fn know<K: Key>(&self, key: K, row: Option<K::Value>) -> async_graphql::Result<()> {
+        self.loaders()?.know(key, row);
+        Ok(())
     }
 
     async fn turn(&self) -> async_graphql::Result<Option<OwnedSemaphorePermit>> {

@@ -4,6 +4,7 @@
 //! The types `User` and `Organization` are one for both sides, each side adding its fields in its own file; `context`,
 //! `error`, `ids`, `loaders` and `scalars` are shared. Else neither side names the other.
 
+mod ahead;
 pub mod context;
 pub mod documents;
 pub mod error;

@@ -115,6 +115,13 @@ impl Loaders {
         })
     }
 
+    /// Keeps what another statement brought along, for whoever asks for it. What has been asked for already is loaded.
+    pub(crate) fn know<K: Key>(&self, key: K, row: Option<K::Value>) {
+        self.kind(|kind: &mut Kind<K>| {
+            kind.answers.entry(key).or_insert_with(|| futures_util::future::ready(Ok(row)).boxed().shared());
+        });
+    }
+
     /// A turn at what is read for one row alone, without a key: as many are taken at once as loads run in a round.
     pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         // It is never closed.

@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config, LogFormat};
 use crate::http::{self, App, Patience};
-use crate::postgres::{ManagedPostgres, Options};
+use crate::postgres::{self, ManagedPostgres, Options};
 
 /// How long requests that are under way may take after the signal to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,6 +54,12 @@ pub enum Error {
     /// The process's own input and output.
     #[error("The server can't go on: {0}")]
     Io(#[from] std::io::Error),
+    /// There is no managed PostgreSQL to reach.
+    #[error(
+        "No server is running on the data directory {0}, or it is another user's. Start it with `make run` or `regalia serve`, or say \
+         with --data-dir where the running one keeps its data."
+    )]
+    NotRunning(String),
     /// The managed PostgreSQL ended by itself.
     #[error("PostgreSQL has ended, so the server ends too: {0}")]
     PostgresEnded(String),
@@ -116,14 +122,32 @@ pub async fn open_database(config: &Config) -> Result<Database, Error> {
     options.bin_dir.clone_from(&config.postgres_bin_dir);
     let started = tokio::task::spawn_blocking(move || ManagedPostgres::start(&options)).await;
     let postgres = Arc::new(started.map_err(std::io::Error::other)??);
-    let address = Address::Socket {
-        directory: postgres.socket_dir().to_owned(),
-        port: postgres.port(),
-        user: postgres.user().to_owned(),
-        database: postgres.database().to_owned(),
-    };
-    let store = Store::connect(&address, config.database_connections).await?;
+    let store = Store::connect(&managed(postgres.socket_dir()), config.database_connections).await?;
     Ok(Database { store, postgres: Some(postgres) })
+}
+
+/// Connects to the database of a configuration, which without an address is that of a server that is running.
+///
+/// # Errors
+/// `NotRunning`; as [`open_database`].
+pub async fn join_database(config: &Config) -> Result<Database, Error> {
+    let address = match &config.database_url {
+        Some(url) => Address::Url(url.clone()),
+        None => match postgres::running_in(&config.data_dir)? {
+            Some(socket_dir) => managed(&socket_dir),
+            None => return Err(Error::NotRunning(config.data_dir.display().to_string())),
+        },
+    };
+    Ok(Database { store: Store::connect(&address, config.database_connections).await?, postgres: None })
+}
+
+fn managed(socket_dir: &Path) -> Address {
+    Address::Socket {
+        directory: socket_dir.to_owned(),
+        port: postgres::PORT,
+        user: postgres::ROLE.to_owned(),
+        database: postgres::DATABASE.to_owned(),
+    }
 }
 
 fn data_directory(path: &Path) -> Result<(), Error> {

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod changes;
 pub mod collections;
 pub mod commit;
+pub mod demo;
 pub mod error;
 pub mod files;
 pub mod links;

@@ -1,8 +1,9 @@
 //! Projects: found by name, made on first use. What must not live here: registries' rules.
 
+use regalia_domain::alias::{AliasRef, split_versioned_name};
 use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{EntityName, ProjectName};
-use regalia_store::access::{self, Caller, EntityRow, ProjectKind, ProjectRow};
+use regalia_store::access::{self, At, Caller, EntityRow, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::{Tx, projects};
 use serde_json::json;
@@ -39,6 +40,24 @@ impl Service {
         if kind == ProjectKind::Registry && matches!(found, Err(regalia_store::Error::NotFound)) {
             let owner = crate::organizations::named(&mut connection, caller, entity).await?;
             return access::project_by_name(&mut connection, caller, &owner.name, kind, name)
+                .await
+                .map_err(missing_project(entity, name));
+        }
+        found.map_err(missing_project(entity, name))
+    }
+
+    /// As [`Service::project`], with what `collection:alias` names in it.
+    ///
+    /// # Errors
+    /// As [`Service::project`].
+    pub async fn at(&self, caller: &Caller, entity: &str, kind: ProjectKind, name: &str, versioned: &str) -> Result<At> {
+        let (collection, alias) = split_versioned_name(versioned);
+        let alias = AliasRef::parse(&alias);
+        let mut connection = self.store.read().await?;
+        let found = access::at(&mut connection, caller, entity, kind, name, &collection, &alias).await;
+        if kind == ProjectKind::Registry && matches!(found, Err(regalia_store::Error::NotFound)) {
+            let owner = crate::organizations::named(&mut connection, caller, entity).await?;
+            return access::at(&mut connection, caller, &owner.name, kind, name, &collection, &alias)
                 .await
                 .map_err(missing_project(entity, name));
         }

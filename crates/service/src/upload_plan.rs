@@ -81,7 +81,7 @@ impl Service {
         }
         let (_, target) = self.announce_manifest(request, version, Some(Md5::of(&manifest))).await?;
         let target = target.ok_or_else(|| Error::from(regalia_store::Error::NotFound))?;
-        self.keep_manifest(request, target, manifest).await?;
+        self.send(request, target, manifest).await?;
         let files: Vec<NewFile> = by_path.into_values().map(|file| NewFile { path: file.path, md5: file.md5 }).collect();
         let announced = self.announce_files(request, version, None, &files).await?;
         let uploads = files
@@ -95,15 +95,18 @@ impl Service {
         Ok(UploadPlan { version, uploads })
     }
 
-    /// The manifest's upload, done by the server itself.
-    async fn keep_manifest(&self, request: &Request, target: UploadTarget, manifest: bytes::Bytes) -> Result<()> {
+    /// An announced upload, done by the server itself.
+    ///
+    /// # Errors
+    /// As of any upload.
+    pub(crate) async fn send(&self, request: &Request, target: UploadTarget, bytes: bytes::Bytes) -> Result<()> {
         let caller = request.caller()?;
         let upload = {
             let mut connection = self.store.read().await?;
             uploads::find(&mut connection, caller, target.id).await?
         };
-        let name = format!("manifest.{}", self.random_uuid());
-        let body = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(manifest)]);
+        let name = format!("{}.{}", target.id, self.random_uuid());
+        let body = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
         let received = self.blobs.receive(&name, body, u64::MAX).await.map_err(crate::files::receive_error)?;
         self.fulfil(caller.user, &upload, received).await
     }

@@ -10,6 +10,7 @@ pub mod aliases;
 pub mod audit;
 pub mod blobs;
 pub mod collections;
+pub mod demo;
 pub mod entities;
 mod filters;
 pub mod installation;

@@ -70,11 +70,16 @@ pub async fn resolve(connection: &mut Connection, names: &[Named]) -> Result<Vec
     }
     let rows = sqlx::query!(
         r#"-- memberships::resolve
-        select n.at as "at!", m.id, m.collection_id, c.project_id, m.version_id, m.index, m.created_at
+        select n.at as "at!", m.id as "id!", m.collection_id as "collection_id!", c.project_id, m.version_id as "version_id!",
+            m.index as "index!", m.created_at as "created_at!"
         from unnest($1::bigint[], $2::text[], $3::text[], $4::int[]) with ordinality n (project_id, collection, alias, index, at)
         join collections c on c.project_id = n.project_id and c.name = n.collection
-        left join aliases a on a.collection_id = c.id and a.alias = n.alias and upper_inf(a.valid)
-        join memberships m on m.collection_id = c.id and (m.version_id = a.version_id or m.index = n.index)"#,
+        cross join lateral (
+            select m.* from aliases a join memberships m on m.collection_id = a.collection_id and m.version_id = a.version_id
+            where a.collection_id = c.id and a.alias = n.alias and upper_inf(a.valid)
+            union all
+            select m.* from memberships m where m.collection_id = c.id and m.index = n.index
+        ) m"#,
         &projects,
         &collections as &[&str],
         &aliases as &[Option<&str>],

@@ -84,28 +84,38 @@ pub async fn versions(connection: &mut Connection, caller: &Caller, ids: &[i64])
     let rows = sqlx::query_as!(
         VersionRow,
         r#"-- versions::versions
+        with wanted as materialized (
+            select v.id, c.project_id from versions v join collections c on c.id = v.collection_id
+            where v.id = any($2) and v.state <> 'deleted'
+        ), path as materialized (
+            select id, project_id from wanted
+            union
+            select w.id, c.project_id from wanted w
+            join memberships m on m.version_id = w.id join collections c on c.id = m.collection_id
+        ), decided as materialized (
+            -- Once for each project, however many versions there are.
+            select p.project_id, coalesce((select max(s.level) from role_sources(p.project_id, $1) s), 0)::smallint as level
+            from (select distinct project_id from path) p
+        ), best as materialized (
+            select path.id, max(d.level) as level from path join decided d using (project_id) group by path.id
+        )
         select v.id as "id!", v.state as "state!", v.digest as "digest!", v.description as "description?",
             v.metadata::text as "metadata!", v.ttl_seconds as "ttl_seconds!", v.history_step as "history_step?",
-            v.created_at as "created_at!", v.updated_at as "updated_at!", v.manifest_id as "manifest_id?", coalesce(f.entry_count, 0) as "entry_count!",
-            coalesce(f.total_size, 0) as "total_size!", t.name as "type_name!", v.collection_id as "collection_id!",
-            c.name as "collection_name!", c.project_id as "project_id!", e.name as "entity_name!", team.organization_id as "organization_id?", s.index as "index?", v.run_id as "run_id?",
-            v.created_by as "created_by?",
-            access_level(c.project_id, $1) as "source_level!",
-            (
-                select max(access_level(path.project_id, $1)) from (
-                    select c.project_id union
-                    select pc.project_id from memberships pm join collections pc on pc.id = pm.collection_id where pm.version_id = v.id
-                ) path
-            ) as "level!"
-        from versions v
+            v.created_at as "created_at!", v.updated_at as "updated_at!", v.manifest_id as "manifest_id?",
+            coalesce(f.entry_count, 0) as "entry_count!", coalesce(f.total_size, 0) as "total_size!", t.name as "type_name!",
+            v.collection_id as "collection_id!", c.name as "collection_name!", c.project_id as "project_id!",
+            e.name as "entity_name!", team.organization_id as "organization_id?", s.index as "index?", v.run_id as "run_id?",
+            v.created_by as "created_by?", source.level as "source_level!", best.level as "level!"
+        from best
+        join versions v on v.id = best.id
         join collections c on c.id = v.collection_id
+        join decided source on source.project_id = c.project_id
         join artifact_types t on t.id = c.type_id
         join projects p on p.id = c.project_id
         join entities e on e.id = p.entity_id
         left join teams team on team.id = e.id
         left join manifests f on f.id = v.manifest_id
-        left join memberships s on s.version_id = v.id and s.collection_id = v.collection_id
-        where v.id = any($2) and v.state <> 'deleted'"#,
+        left join memberships s on s.version_id = v.id and s.collection_id = v.collection_id"#,
         caller.user.0,
         ids
     )

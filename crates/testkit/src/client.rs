@@ -28,6 +28,8 @@ pub struct Answer {
     pub request: Uuid,
     /// The SQL statements that it took, each by its first line.
     pub statements: Vec<String>,
+    /// PostgreSQL's plans of them, at a server of [`crate::Server::explaining`].
+    pub plans: Vec<Value>,
 }
 
 /// An answer of any other route.
@@ -151,6 +153,7 @@ impl Client {
             errors: body["errors"].as_array().cloned().unwrap_or_default(),
             request: id,
             statements: statements::of(&id.to_string()),
+            plans: statements::plans_of(&id.to_string()),
         }
     }
 

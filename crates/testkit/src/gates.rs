@@ -60,7 +60,7 @@ pub(crate) fn log() {
         let lines = tracing_subscriber::fmt::layer()
             .json()
             .with_writer(|| Guarded)
-            .with_filter(EnvFilter::new("debug,hyper=info,h2=info"));
+            .with_filter(EnvFilter::new("debug,hyper=info,h2=info,sqlx::postgres::notice=warn"));
         tracing_subscriber::registry().with(Counter).with(lines).init();
     });
 }

@@ -189,7 +189,13 @@ impl Server {
     /// # Panics
     /// When it can't.
     pub async fn twin(&self) -> Twin {
-        let store = Store::connect(&Address::Url(self.database_url.clone()), 20).await.expect("the test database can be reached");
+        self.other(20).await
+    }
+
+    async fn other(&self, connections: u32) -> Twin {
+        let store = Store::connect(&Address::Url(self.database_url.clone()), connections)
+            .await
+            .expect("the test database can be reached");
         let (url, running) = serve(service(store, &self.directory, self.clock.clone()).await, Patience::default()).await;
         Twin { url, _running: running }
     }
@@ -221,6 +227,27 @@ impl Server {
         let statement = format!("begin; {statement}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.expect("the statement runs");
         Held(connection)
+    }
+
+    /// Starts another server, whose answers have PostgreSQL's plans of their statements. It has one connection, so that statements
+    /// that come again are those that PostgreSQL may settle for one plan of. Needs a superuser of PostgreSQL.
+    ///
+    /// # Panics
+    /// When it can't.
+    pub async fn explaining(&self) -> Twin {
+        let settings = [
+            ("session_preload_libraries", "auto_explain"),
+            ("auto_explain.log_min_duration", "0"),
+            ("auto_explain.log_analyze", "on"),
+            ("auto_explain.log_timing", "off"),
+            ("auto_explain.log_format", "json"),
+            // To the client, where the driver logs it.
+            ("auto_explain.log_level", "notice"),
+        ];
+        for (name, value) in settings {
+            self.sql(&format!("alter database {} set {name} = '{value}'", self.database)).await;
+        }
+        self.other(1).await
     }
 
     /// A client of the site administrator.

@@ -1,8 +1,10 @@
-//! Counts SQL statements by request: a tracing layer that reads the driver's own events and the span they happen in.
+//! Counts SQL statements by request, and keeps their plans where PostgreSQL shows them: a tracing layer that reads the driver's
+//! own events and the span they happen in.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
 
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
@@ -10,6 +12,19 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 static SEEN: LazyLock<Mutex<HashMap<String, Vec<String>>>> = LazyLock::new(Mutex::default);
+
+static PLANS: LazyLock<Mutex<HashMap<String, Vec<Value>>>> = LazyLock::new(Mutex::default);
+
+/// PostgreSQL's plans of a request's statements, where it was told to show them; each is given once.
+pub(crate) fn plans_of(request: &str) -> Vec<Value> {
+    PLANS.lock().unwrap().remove(request).unwrap_or_default()
+}
+
+/// A plan out of a notice of `auto_explain`.
+fn plan(notice: &str) -> Option<Value> {
+    let (_, plan) = notice.strip_prefix("duration: ")?.split_once("plan:\n")?;
+    serde_json::from_str(plan).ok()
+}
 
 /// The statements of a request so far, each by its first line.
 pub(crate) fn of(request: &str) -> Vec<String> {
@@ -47,7 +62,8 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Counter {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        if event.metadata().target() != "sqlx::query" {
+        let is_notice = event.metadata().target() == "sqlx::postgres::notice";
+        if !is_notice && event.metadata().target() != "sqlx::query" {
             return;
         }
         let request = context
@@ -56,6 +72,12 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Counter {
         let Some(request) = request else { return };
         let mut values = Values::default();
         event.record(&mut values);
+        if is_notice {
+            if let Some(plan) = values.0.remove("message").as_deref().and_then(plan) {
+                PLANS.lock().unwrap().entry(request).or_default().push(plan);
+            }
+            return;
+        }
         let summary = values.0.remove("summary").unwrap_or_default();
         SEEN.lock().unwrap().entry(request).or_default().push(summary);
     }

@@ -16,8 +16,9 @@ use super::collection::Collection;
 use super::lists::{self, Arguments, CollectionFilter, CollectionOrder, RegistryFilter, RegistryOrder};
 use super::registry_member::{RegistryAccess, RegistryTeamMember, RegistryUserMember};
 use super::user::Paged;
+use crate::ahead;
 use crate::context::Reach as _;
-use crate::error::{Fail as _, OrNull as _, Parsed as _};
+use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
 use crate::loaders::{CollectionKey, CollectionNamed, ProjectKey, RegistryNamed, TypesOf};
 use crate::member_keys::{AccessOf, RegistryTeams, RegistryUsers};
@@ -283,8 +284,7 @@ impl RegistryQuery {
         #[graphql(desc = "The organization's entity name, or its name if only one has it.")] organization: String,
         #[graphql(desc = "The registry's name, without the prefix.")] name: String,
     ) -> Result<Option<Registry>> {
-        let (service, caller) = (context.service()?, context.caller()?);
-        Ok(service.project(caller, &organization, ProjectKind::Registry, &name).await.or_null()?.map(Registry))
+        Ok(ahead::project(context, &organization, ProjectKind::Registry, &name).await?.map(Registry))
     }
 }
 

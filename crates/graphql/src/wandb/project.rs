@@ -14,6 +14,7 @@ use regalia_service::store::access::{ProjectKind, ProjectRow};
 use regalia_service::store::memberships::MembershipRow;
 use regalia_service::store::projects::TypeRow;
 
+use crate::ahead;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
@@ -35,7 +36,7 @@ pub struct Project(pub ProjectRow);
 /// A project or registry by its wire name; none when absent or invisible.
 pub(crate) async fn find(context: &Context<'_>, entity: &str, name: &str) -> async_graphql::Result<Option<Project>> {
     let (kind, name) = split_project(name);
-    Ok(context.service()?.project(context.caller()?, entity, kind, name).await.or_null()?.map(Project))
+    Ok(ahead::project(context, entity, kind, name).await?.map(Project))
 }
 
 impl Project {

@@ -2,6 +2,7 @@
 //! do.
 
 mod admin;
+mod demo;
 mod doctor;
 
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ enum Command {
     Schema,
     /// Check database, migrations, storage, public URL and clock, and say what to do
     Doctor(doctor::Doctor),
+    /// Load demo data into the database of a running server: an organization "demo" with many registries and versions
+    DemoData(demo::DemoData),
     /// Manage users, API keys, organizations and teams of a running server
     Admin(admin::Admin),
 }
@@ -83,6 +86,7 @@ pub async fn run() -> ExitCode {
         Command::Serve(configured) => (false, serve(configured).await),
         Command::Migrate(configured) => (false, migrate(configured).await),
         Command::Schema => (false, Ok(Outcome::done(Value::Null, regalia_graphql::sdl().trim_end()))),
+        Command::DemoData(demo) => (false, demo.run().await),
         Command::Doctor(doctor) => (doctor.json, doctor.run().await),
         Command::Admin(admin) => (admin.json, admin.run().await),
     };

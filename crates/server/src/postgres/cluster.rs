@@ -8,6 +8,7 @@ use std::{
     os::unix::{
         ffi::OsStrExt,
         fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown},
+        net::UnixStream,
     },
     path::{Path, PathBuf},
     sync::Arc,
@@ -275,6 +276,17 @@ fn private_dir(dir: &Path) -> Result<fs::Metadata, PostgresError> {
         return Err(PostgresError::io("use", dir)(ErrorKind::NotADirectory.into()));
     }
     Ok(found)
+}
+
+/// The socket's directory, if somebody listens there.
+pub(super) fn socket_in_use(data_dir: &Path) -> Result<Option<PathBuf>, PostgresError> {
+    let root = data_dir.join("postgres");
+    if !root.join("data").exists() {
+        return Ok(None);
+    }
+    let root = fs::canonicalize(&root).map_err(PostgresError::io("find", &root))?;
+    let dir = socket_dir(&root, &Account::current()?)?;
+    Ok(UnixStream::connect(dir.join(format!(".s.PGSQL.{PORT}"))).is_ok().then_some(dir))
 }
 
 fn hand_over(dir: &Path, account: &Account) -> Result<(), PostgresError> {

@@ -51,10 +51,10 @@ use programs::Running;
 
 /// The role that the server connects as: it owns the database and may create others, but is no superuser. For
 /// administration the same operating-system user may also connect as the superuser `postgres`.
-const ROLE: &str = "regalia";
-const DATABASE: &str = "regalia";
+pub(crate) const ROLE: &str = "regalia";
+pub(crate) const DATABASE: &str = "regalia";
 /// Only a part of the socket's file name: nothing listens on TCP.
-const PORT: u16 = 5432;
+pub(crate) const PORT: u16 = 5432;
 /// How long an immediate shutdown may take, once a fast one has taken longer than it may.
 const IMMEDIATE_SHUTDOWN: Duration = Duration::from_secs(15);
 
@@ -91,6 +91,15 @@ impl Options {
             log_cap: 8 << 20,
         }
     }
+}
+
+/// The socket's directory of the PostgreSQL that a server manages in this data directory right now; none when none does, or
+/// when it is another user's.
+///
+/// # Errors
+/// The directory can't be looked at.
+pub fn running_in(data_dir: &Path) -> Result<Option<PathBuf>, PostgresError> {
+    cluster::socket_in_use(data_dir)
 }
 
 /// How PostgreSQL ended.

@@ -1567,7 +1567,7 @@ const VERSION: &str = "fragment A on Artifact { __typename id artifactSequence {
     fragment I on ArtifactCollection { __typename name project { ...P } }";
 
 /// The documents with which the SDK asks for lists.
-fn sdk_documents() -> Vec<(&'static str, String)> {
+pub(crate) fn sdk_documents() -> Vec<(&'static str, String)> {
     let page = PAGE_INFO;
     let in_type =
         |list: &str| format!("project(entityName: $entity, name: $project) {{ artifactType(name: $type) {{ {list} }} }}");

@@ -310,6 +310,62 @@ async fn the_main_job_takes_as_many_statements_for_300_files_as_for_one() {
     }
 }
 
+/// The ways in which the SDK and our own side resolve `ORG/registry/collection:alias`, with everything that one row can tell;
+/// and what the registry's name begins with there.
+const ADDRESSES: [(&str, &str); 4] = [
+    (
+        "wandb-registry-",
+        "query($name: String!) { project(entityName: \"acme\", name: $name) { artifact(name: \"Net:staging\") { id digest state size \
+         fileCount metadata versionIndex artifactType { name } } } }",
+    ),
+    (
+        "wandb-registry-",
+        "query($name: String!) { project(entityName: \"acme\", name: $name) { artifactCollectionMembership(name: \"Net:v0\") { id \
+         versionIndex artifactCollection { name project { name } } artifact { id digest } } } }",
+    ),
+    (
+        "wandb-registry-",
+        "query($name: String!) { project(entityName: \"acme\", name: $name) { artifactCollection(name: \"Net\") { name \
+         artifactMembership(aliasName: \"staging\") { ...F } } } } fragment F on ArtifactCollectionMembership { artifact { id digest } }",
+    ),
+    (
+        "",
+        "query($name: String!) { registry(organization: \"acme\", name: $name) { name yourRole collection(name: \"Net\") { name \
+         typeName link(alias: \"staging\") { index collection { name } version { digest metadata } } } } }",
+    ),
+];
+
+#[tokio::test]
+async fn an_address_and_the_right_to_it_take_one_statement() {
+    let server = Server::start().await;
+    let (alice, bob, carol) = server.people().await;
+    let version = alice.log(&VersionSpec::model("alpha", "net", b"bytes")).await.id;
+    for (registry, visibility) in [("open", "ORGANIZATION"), ("closed", "RESTRICTED")] {
+        alice.make_registry("acme", registry, visibility).await;
+        alice.link(&version, "acme", registry, "Net", &["staging"]).await.expect_ok();
+    }
+    for client in [&alice, &bob, &carol] {
+        // The first use of a key is noted, with a statement of its own.
+        client.graphql("{ __typename }", json!({})).await.expect_ok();
+    }
+    for (prefix, document) in ADDRESSES {
+        let ask = async |client: &Client, registry: &str| {
+            let answer = client.graphql(document, json!({ "name": format!("{prefix}{registry}") })).await;
+            let statements = names(&answer.statements);
+            (answer.ok().to_string().contains("\"digest\":\""), statements)
+        };
+        let one = vec!["access::at".to_owned(), "accounts::authenticate".to_owned()];
+        // Alice made both, bob is in the organization.
+        assert_eq!(ask(&alice, "closed").await, (true, one.clone()), "{document}");
+        assert_eq!(ask(&bob, "open").await, (true, one), "{document}");
+        // What is hidden is as what never was.
+        let absent = ask(&bob, "none").await;
+        assert!(!absent.0 && absent.1.contains(&"access::at".to_owned()), "{absent:?}");
+        assert_eq!(ask(&bob, "closed").await, absent, "{document}");
+        assert!(!ask(&carol, "open").await.0);
+    }
+}
+
 /// Registries with collections with links, each version in all of them: so many of each, and one long collection.
 async fn library(each: usize, long: usize) -> (Server, Client, Client, String) {
     let server = Server::start().await;
