@@ -6,6 +6,7 @@
 //! A row is a few lines in one of the three files: the operation as `Type.field` or `METHOD /path`, a note when there are several
 //! of it, and what to send. Whatever changes something is sent to a target of its own for each cell: see [`stage::Cell`].
 
+mod life;
 mod native;
 mod routes;
 mod stage;
@@ -25,8 +26,8 @@ use stage::{Cell, PERSONAE, Stage};
 /// How many cells are filled at once.
 const AT_ONCE: usize = 8;
 
-/// Mutations that write no event: heartbeats, uploads and runs are none, nor is what is only begun; and a default that is set to
-/// what it was is no change.
+/// Mutations that write no event: heartbeats, uploads and runs are none, nor is what is only begun; and where there are no other
+/// sessions none ends.
 const SILENT: [&str; 9] = [
     "createArtifact",
     "createArtifactFiles",
@@ -35,7 +36,7 @@ const SILENT: [&str; 9] = [
     "updateUser",
     "upsertBucket",
     "useArtifact",
-    "userSetDefaultEntity",
+    "sessionEnd",
     "versionBegin",
 ];
 
@@ -253,6 +254,7 @@ async fn the_access_matrix_is_as_checked_in() {
     let mut rows = Rows::default();
     native::rows(&mut rows);
     wire::rows(&mut rows);
+    life::rows(&mut rows);
     routes::rows(&mut rows);
     let rows = rows.rows;
     complete(&stage, &rows).await;

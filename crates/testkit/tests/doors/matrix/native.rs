@@ -53,12 +53,13 @@ fn accounts(r: &mut Rows) {
         let user = c.person().await;
         c.own("userUpdate", json!({ "user": user, "email": format!("{}@acme.test", c.new_name()) })).await
     });
-    row!(r, "Mutation.userSetDefaultEntity", "one's own", |c| {
-        c.own("userSetDefaultEntity", json!({ "user": c.name(), "entity": c.name() })).await
+    row!(r, "User.sessions", "one's own", |c| {
+        c.query("{ viewer { sessions { nodes { id } } } }", json!({}), "/viewer/sessions").await
     });
-    row!(r, "Mutation.userSetDefaultEntity", "a colleague's", |c| {
-        c.own("userSetDefaultEntity", json!({ "user": "bob", "entity": "bob" })).await
+    row!(r, "User.sessions", "a colleague's", |c| {
+        c.query("{ user(name: \"bob\") { sessions { nodes { id } } } }", json!({}), "/user/sessions").await
     });
+    row!(r, "Mutation.sessionEnd", "all one's others", |c| c.own("sessionEnd", json!({ "others": true })).await);
     row!(r, "Mutation.userSetPassword", "one's own", |c| {
         c.own("userSetPassword", json!({ "oldPassword": PASSWORD, "newPassword": PASSWORD })).await
     });

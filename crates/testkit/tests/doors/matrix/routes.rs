@@ -21,6 +21,11 @@ fn site(r: &mut Rows) {
     row!(r, "GET /graphiql", "", |c| page(&c, "/graphiql").await);
     row!(r, "GET /graphiql/", "", |c| page(&c, "/graphiql/").await);
     row!(r, "GET /graphiql/{*asset}", "", |c| page(&c, "/graphiql/index.html").await);
+    row!(r, "GET /signin", "", |c| page(&c, "/signin").await);
+    row!(r, "GET /signin/{*asset}", "", |c| page(&c, "/signin/signin.js").await);
+    row!(r, "GET /graphql", "the schema", |c| c
+        .http("GET", "/graphql?query=%7B__schema%7BqueryType%7Bname%7D%7D%7D", None)
+        .await);
     row!(r, "POST /graphql", "the schema", |c| {
         let body = json!({ "query": "{ __schema { queryType { name } } }" }).to_string();
         c.http("POST", "/graphql", Some(&body)).await

@@ -246,6 +246,27 @@ pub struct Fresh {
     pub by: Cell,
 }
 
+/// A version that was logged into a collection of `alpha` and linked into a registry for one cell, as `C:best`.
+pub struct Published {
+    /// The registry's name.
+    pub registry: String,
+    /// `Registry:n`.
+    id: String,
+    /// `Artifact:n`.
+    pub version: String,
+    /// `ArtifactCollectionMembership:n`.
+    pub place: String,
+    /// `ArtifactCollection:n`, of the registry's collection.
+    pub collection: String,
+}
+
+impl Published {
+    /// `Collection:n`.
+    pub fn native(&self) -> String {
+        encode_id("Collection", decode_id(&["ArtifactCollection"], &self.collection).unwrap())
+    }
+}
+
 /// One caller before one operation. Whatever it makes is called after its number, so no two cells meet.
 #[derive(Clone)]
 pub struct Cell {
@@ -449,6 +470,35 @@ impl Cell {
             self.stage.server.join(&name, self.name(), seat).await;
         }
         Fresh { name, id: String::new(), by }
+    }
+
+    /// A new version of `alpha`, the only one of a collection with the cell's name; its `Artifact:n`.
+    pub async fn logged(&self) -> String {
+        let name = self.new_name();
+        self.stage.alice.log(&VersionSpec::model("alpha", &name, name.as_bytes())).await.id
+    }
+
+    /// A new version, published in a new registry in which the caller has the role of the column; the collection has a tag `old`.
+    pub async fn published(&self, visibility: &str) -> Published {
+        let registry = self.registry(visibility).await;
+        let version = self.logged().await;
+        let linked = self.stage.alice.link(&version, "acme", &registry.name, "C", &["best"]).await.ok();
+        let place = linked["linkArtifact"]["artifactMembership"]["id"].as_str().unwrap().to_owned();
+        let select = format!(
+            "select c.id from collections c join projects p on p.id = c.project_id where p.kind = 'registry' and p.name = '{}'",
+            registry.name
+        );
+        let collection = self.id("ArtifactCollection", &select).await;
+        let published = Published { registry: registry.name, id: registry.id, version, place, collection };
+        own(&self.stage.alice, "collectionUpdate", json!({ "collection": published.native(), "addTags": ["old"] }))
+            .await
+            .expect_ok();
+        published
+    }
+
+    /// Protects an alias of the registry that something was published in.
+    pub async fn protect(&self, published: &Published, alias: &str) {
+        own(&self.stage.alice, "registryUpdate", json!({ "id": published.id, "protectedAliases": [alias] })).await.expect_ok();
     }
 
     /// A new version of `alpha` without files, begun by alice; its `Version:n`.
