@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_graphql::Context;
 use regalia_service::store::access::Caller;
 use regalia_service::{Request, Service};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::Fail as _;
 use crate::loaders::{Key, Loaders};
@@ -28,8 +27,6 @@ pub(crate) trait Reach<'c> {
     ) -> impl Future<Output = async_graphql::Result<HashMap<K, K::Value>>> + Send;
     /// The rows of a page, none for a parent that is absent.
     fn page<K: Key<Value = Vec<R>>, R>(&self, key: K) -> impl Future<Output = async_graphql::Result<Vec<R>>> + Send;
-    /// A turn at what is read for one row alone: hold it while the service reads, and no longer.
-    fn turn(&self) -> impl Future<Output = async_graphql::Result<Option<OwnedSemaphorePermit>>> + Send;
     /// Forgets what was loaded, after each write.
     fn forget(&self) -> async_graphql::Result<()>;
 }
@@ -66,10 +63,6 @@ impl<'c> Reach<'c> for Context<'c> {
 
     async fn page<K: Key<Value = Vec<R>>, R>(&self, key: K) -> async_graphql::Result<Vec<R>> {
         Ok(self.row(key).await?.unwrap_or_default())
-    }
-
-    async fn turn(&self) -> async_graphql::Result<Option<OwnedSemaphorePermit>> {
-        Ok(self.loaders()?.turn().await)
     }
 
     fn forget(&self) -> async_graphql::Result<()> {

@@ -23,9 +23,8 @@ use regalia_service::store::tags::TagRow;
 use regalia_service::store::teams::BelongingRow;
 use regalia_service::store::versions::VersionRow;
 use regalia_service::{Error, Page, Result, Service};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::rounds::{AT_ONCE, Rounds};
+use crate::rounds::Rounds;
 
 /// A key that something is loaded by.
 pub trait Key: Hash + Eq + Clone + Send + Sync + 'static {
@@ -77,7 +76,6 @@ impl<K: Key> AnyKind for Kind<K> {
 pub struct Loaders {
     source: Arc<Source>,
     rounds: Rounds,
-    turns: Arc<Semaphore>,
     kinds: Arc<Mutex<HashMap<TypeId, Box<dyn AnyKind>>>>,
 }
 
@@ -85,12 +83,7 @@ impl Loaders {
     /// Loaders whose loads are run by these rounds.
     #[must_use]
     pub fn new(service: Arc<Service>, caller: Caller, rounds: Rounds) -> Self {
-        Self {
-            source: Arc::new(Source { service, caller }),
-            rounds,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            kinds: Arc::default(),
-        }
+        Self { source: Arc::new(Source { service, caller }), rounds, kinds: Arc::default() }
     }
 
     /// Loads one with what else is asked for until the round begins; none when it is absent or invisible.
@@ -113,12 +106,6 @@ impl Loaders {
             kind.answers.insert(key, answer.clone());
             answer
         })
-    }
-
-    /// A turn at what is read for one row alone, without a key: as many are taken at once as loads run in a round.
-    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        // It is never closed.
-        Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 
     /// Takes what was asked for and loads it.

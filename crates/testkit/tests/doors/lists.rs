@@ -14,6 +14,7 @@ use regalia_domain::filters::{
 use regalia_domain::ids::decode_id;
 use regalia_domain::metadata::Metadata;
 use regalia_domain::orders::{CollectionOrder, Order, OrderKey, RegistryOrder, VersionOrder};
+use regalia_domain::roles::OrganizationRole;
 use regalia_testkit::{Answer, Client, Server, VersionSpec};
 use serde_json::{Value, json};
 
@@ -1237,6 +1238,69 @@ async fn rule_42_a_count_is_of_what_the_caller_sees_and_taken_only_when_asked_fo
         let document = document.replace("[PORTFOLIO]", kinds);
         assert_eq!(connection(&world.bob.graphql(&document, json!({})).await.ok())["totalCount"], *expected, "{kinds}");
     }
+}
+
+/// The lists of many parents, read together, are those that each parent has alone.
+#[tokio::test]
+async fn rule_42_lists_of_many_parents_are_read_together_and_not_mixed() {
+    let World { server, alice, .. } = &world().await;
+    server.join("elsewhere", "alice", OrganizationRole::Member).await;
+    let page = "{ totalCount pageInfo { startCursor endCursor hasNextPage hasPreviousPage } edges { cursor node { id } } }";
+    let variables = json!({ "filters": r#"{"created_at": {"$lt": "2025-06-01"}}"# });
+    let mut rows = 0;
+    for order in ["", "-created_at", "updated_at"] {
+        let list = |field: &str, page: &str| format!("{field}(filters: $filters, first: 3, order: \"{order}\") {page}");
+        let ask = async |fields: String| {
+            let answer = alice.graphql(&format!("query($filters: JSONString) {{ {fields} }}"), variables.clone()).await;
+            let statements = of_lists(&answer);
+            (answer.ok(), statements)
+        };
+        // Of organizations.
+        let of_entity = format!(
+            "orgEntity {{ {} {} {} }}",
+            list("projects", PAGE),
+            list("artifactCollections", page),
+            list("artifactMemberships", PAGE)
+        );
+        let (all, statements) = ask(format!("organizations(first: 9) {{ nodes {{ name {of_entity} }} }}")).await;
+        assert_eq!(statements, ["lists::collections", "lists::collections_count", "lists::projects", "lists::versions"]);
+        let all = all["organizations"]["nodes"].as_array().unwrap();
+        assert_eq!(all.len(), 2);
+        for organization in all {
+            let (alone, same) = ask(format!("organization(name: {}) {{ name {of_entity} }}", organization["name"])).await;
+            assert_eq!((organization, &statements), (&alone["organization"], &same), "by {order:?}");
+            rows += alone.to_string().matches("\"node\"").count();
+        }
+        // Of projects, their types, their collections.
+        let of_type = format!("name {}", list("artifactCollections", page));
+        let of_collection = format!("name {}", list("artifacts", page));
+        let of_project = format!(
+            "{} artifactTypes {{ edges {{ node {{ {of_type} }} }} }} all: artifactCollections(first: 12) {{ edges {{ node {{ \
+             {of_collection} }} }} }}",
+            list("artifactCollections", page)
+        );
+        let everything = "entity(name: \"acme\") { projects(first: 12) { edges { node { name FIELDS } } } }";
+        let (data, statements) = ask(everything.replace("FIELDS", &of_project)).await;
+        assert_eq!(statements.len(), 8, "{statements:?}");
+        let edges = |at: &Value| at["edges"].as_array().unwrap().iter().map(|edge| edge["node"].clone()).collect::<Vec<_>>();
+        for project in edges(&data["entity"]["projects"]) {
+            let name = &project["name"];
+            let within = |fields: String| format!("project(entityName: \"acme\", name: {name}) {{ {fields} }}");
+            let (alone, _) = ask(within(list("artifactCollections", page))).await;
+            assert_eq!(project["artifactCollections"], alone["project"]["artifactCollections"], "{name} by {order:?}");
+            for kind in edges(&project["artifactTypes"]) {
+                let (alone, _) = ask(within(format!("artifactType(name: {}) {{ {of_type} }}", kind["name"]))).await;
+                assert_eq!(kind, alone["project"]["artifactType"], "{name} by {order:?}");
+            }
+            for collection in edges(&project["all"]) {
+                let (alone, _) =
+                    ask(within(format!("artifactCollection(name: {}) {{ {of_collection} }}", collection["name"]))).await;
+                assert_eq!(collection, alone["project"]["artifactCollection"], "{name} by {order:?}");
+                rows += collection["artifacts"]["edges"].as_array().unwrap().len();
+            }
+        }
+    }
+    assert!(rows > 50, "only {rows} rows were compared");
 }
 
 // What is not seen ------------------------------------------------------------------------------------------------
