@@ -377,9 +377,11 @@ fn harmless(row: &EntryRow) -> bool {
 fn numbered(page: &Page, start: i32) -> Result<i32> {
     match page.after.as_str() {
         "" => Ok(start),
-        cursor => cursor
-            .parse()
-            .map_err(|_| Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())),
+        cursor => match cursor.parse::<i64>() {
+            // Beyond the column's range is behind all rows, or before them.
+            Ok(number) => Ok(i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })),
+            Err(_) => Err(Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())),
+        },
     }
 }
 

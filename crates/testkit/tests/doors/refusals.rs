@@ -1735,6 +1735,58 @@ async fn hostile_texts_in_every_argument() {
     }
 }
 
+/// What is named with a NUL is absent, or its page is refused, and what is asked for beside it is answered: rows that one document
+/// names are looked up together.
+#[tokio::test]
+async fn a_nul_in_one_name_leaves_the_others() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let version = alice.log(&VersionSpec::model("alpha", "net", b"weights")).await.id;
+    alice.link(&version, "acme", "model", "Net", &["best"]).await.expect_ok();
+    let registry = |fields: &str| format!("registry(organization: \"acme\", name: \"model\") {{ {fields} }}");
+    let project = |fields: &str| format!("project(entityName: \"acme\", name: \"wandb-registry-model\") {{ {fields} }}");
+    let two = |field: &str, good: &str, bad: &str, fields: &str| {
+        format!("good: {} {fields} bad: {} {fields}", field.replace("TEXT", good), field.replace("TEXT", bad))
+    };
+    let nul = "a\\u0000b";
+    for (query, at) in [
+        (
+            format!("organization(name: \"acme\") {{ {} }}", two("registry(name: \"TEXT\")", "model", nul, "{ id }")),
+            "/organization",
+        ),
+        (registry(&two("collection(name: \"TEXT\")", "Net", nul, "{ id }")), "/registry"),
+        (
+            registry(&format!("collection(name: \"Net\") {{ {} }}", two("link(alias: \"TEXT\")", "best", nul, "{ id }"))),
+            "/registry/collection",
+        ),
+        (registry(&two("effectiveAccess(user: \"TEXT\")", "alice", nul, "{ role }")), "/registry"),
+        (project(&two("artifactCollection(name: \"TEXT\")", "Net", nul, "{ id }")), "/project"),
+        (project(&two("artifactCollectionMembership(name: \"TEXT\")", "Net:best", nul, "{ id }")), "/project"),
+        (project(&two("artifact(name: \"TEXT\")", "Net:best", "Net:a\\u0000", "{ id }")), "/project"),
+    ] {
+        let data = alice.graphql(&format!("{{ {query} }}"), json!({})).await.ok();
+        let found = data.pointer(at).unwrap();
+        assert!(found["good"].is_object() && found["bad"].is_null(), "{query}: {data}");
+    }
+    let cursor = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json!(text).to_string());
+    let place = "artifactCollectionMembership(name: \"Net:best\")";
+    for (query, good, bad) in [
+        (registry("userMembers(after: \"AFTER\") { nodes { role } }"), "a", "a\0"),
+        (registry("teamMembers(after: \"AFTER\") { nodes { role } }"), "a", "a\0"),
+        (project("artifactCollection(name: \"Net\") { aliases(after: \"AFTER\") { edges { cursor } } }"), "a", "a\0"),
+        (project(&format!("{place} {{ files(after: \"AFTER\") {{ edges {{ cursor }} }} }}")), "0", "a"),
+        (format!("version(id: \"{}\") {{ files(after: \"AFTER\") {{ nodes {{ path }} }} }}", version_id(&version)), "0", "a"),
+        ("viewer { apiKeys(after: \"AFTER\") { nodes { id } } }".to_owned(), "0", "a"),
+    ] {
+        let [good, bad] = [good, bad].map(|text| query.replace("AFTER", &cursor(text)));
+        alice.graphql(&format!("{{ {good} }}"), json!({})).await.expect_ok();
+        let answer = alice.graphql(&format!("{{ good: {good} bad: {bad} }}"), json!({})).await;
+        assert_eq!(answer.errors.len(), 1, "{query}: {:?}", answer.errors);
+        assert_eq!((&answer.errors[0]["path"][0], answer.code()), (&json!("bad"), "INVALID"), "{query}: {:?}", answer.errors);
+        assert!(answer.message().contains("not a cursor of this list"), "{query}: {}", answer.message());
+    }
+}
+
 /// Ids: of another kind, in another writing, out of range: refused wherever one is taken, and never read as another's.
 #[tokio::test]
 async fn ids_that_are_none() {
