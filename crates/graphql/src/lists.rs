@@ -38,7 +38,7 @@ impl<K: OrderKey> Wanted<K> {
             Some(cursor) => {
                 // What isn't even opaque is answered as what isn't of this list.
                 let text = OpaqueCursor::<String>::decode_cursor(cursor).map_or_else(|_| cursor.to_owned(), |cursor| cursor.0);
-                Some(order.read_position(&text).parsed()?)
+                Some(order.read_cursor(&text).parsed()?)
             }
         };
         Ok(Self { order, after, first })
@@ -47,6 +47,11 @@ impl<K: OrderKey> Wanted<K> {
     /// Whether it begins behind another part.
     pub(crate) fn continues(&self) -> bool {
         self.after.is_some()
+    }
+
+    /// The cursor of a place in it.
+    pub(crate) fn cursor(&self, position: &Position) -> OpaqueCursor<String> {
+        OpaqueCursor(self.order.cursor(position))
     }
 
     /// The part, with one row more to know whether there are more.

@@ -249,7 +249,7 @@ async fn page<L: List, K: Columns>(list: &L, connection: &mut Connection, part: 
                     SortValue::Text(text) => sql.push_bind(text.clone()),
                     SortValue::Time(time) => sql.push_bind(utc(*time)),
                     SortValue::Number(number) => sql.push_bind(*number),
-                    // `Order::read_position` gives no such place for an order by a column.
+                    // `Order::read_cursor` gives no such place for an order by a column.
                     SortValue::Id => sql.push("null"),
                 };
                 sql.push(", ").push_bind(after.id).push(")")

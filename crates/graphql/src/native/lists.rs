@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use async_graphql::connection::{Edge, OpaqueCursor};
+use async_graphql::connection::Edge;
 use async_graphql::{Context, Enum, InputObject, OutputType};
 use chrono::{DateTime, Utc};
 use regalia_domain::filters::number::Number;
@@ -499,7 +499,7 @@ pub(crate) async fn page<B: Build, R: Key, N: OutputType>(
     // A row that has just been deleted is left out.
     connection.edges.extend(positions.into_iter().filter_map(|position| {
         let row = rows.remove(&key(position.id))?;
-        Some(Edge::new(OpaqueCursor(position.to_string()), node(row)))
+        Some(Edge::new(wanted.cursor(&position), node(row)))
     }));
     Ok(connection)
 }

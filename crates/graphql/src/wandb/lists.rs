@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
+use async_graphql::connection::{CursorType as _, PageInfo};
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, Target, VersionTest};
-use regalia_domain::orders::{CollectionOrder, Order, OrderKey, Position, RegistryOrder, VersionOrder};
+use regalia_domain::orders::{CollectionOrder, Order, OrderKey, RegistryOrder, VersionOrder};
 
 use crate::context::Reach as _;
 use crate::error::Parsed as _;
@@ -38,19 +38,28 @@ pub(crate) fn wanted<K: OrderKey>(
     Wanted::read(first, after.as_deref(), order)
 }
 
-/// Where the wanted rows of a parent's list stand, and what their page says of itself.
+/// The wanted rows of a parent's list, each with its cursor, and what their page says of itself.
 async fn part<L: List>(
     context: &Context<'_>,
     parent: i64,
     list: &Arc<L>,
     wanted: &Wanted<L::Order>,
-) -> async_graphql::Result<(Vec<Position>, PageInfo)> {
-    let (page, has_next_page) = lists::part(context, parent, list, wanted).await?;
-    let info = page_info(wanted, &page, has_next_page);
+) -> async_graphql::Result<(Vec<Row>, PageInfo)> {
+    let (positions, more) = lists::part(context, parent, list, wanted).await?;
+    let page: Vec<Row> =
+        positions.iter().map(|place| Row { cursor: wanted.cursor(place).encode_cursor(), id: place.id }).collect();
+    let info = page_info(wanted, &page, more);
     Ok((page, info))
 }
 
-fn page_info<K: OrderKey>(wanted: &Wanted<K>, page: &[Position], has_next_page: bool) -> PageInfo {
+/// A row of a page, by its number.
+struct Row {
+    cursor: String,
+    id: i64,
+}
+
+fn page_info<K: OrderKey>(wanted: &Wanted<K>, page: &[Row], has_next_page: bool) -> PageInfo {
+    let cursor = |row: &Row| row.cursor.clone();
     PageInfo {
         has_previous_page: wanted.continues(),
         has_next_page,
@@ -59,19 +68,15 @@ fn page_info<K: OrderKey>(wanted: &Wanted<K>, page: &[Position], has_next_page: 
     }
 }
 
-fn cursor(position: &Position) -> String {
-    OpaqueCursor(position.to_string()).encode_cursor()
-}
-
 /// The rows of a page, in its order. One that has just been deleted is left out.
 async fn rows<K: Key>(
     context: &Context<'_>,
-    page: &[Position],
+    page: &[Row],
     key: impl Fn(i64) -> K + Send,
 ) -> async_graphql::Result<Vec<(String, K::Value)>> {
-    let keys: Vec<K> = page.iter().map(|position| key(position.id)).collect();
+    let keys: Vec<K> = page.iter().map(|row| key(row.id)).collect();
     let mut found = context.rows(keys.iter().cloned()).await?;
-    Ok(page.iter().zip(keys).filter_map(|(position, key)| Some((cursor(position), found.remove(&key)?))).collect())
+    Ok(page.iter().zip(keys).filter_map(|(row, key)| Some((row.cursor.clone(), found.remove(&key)?))).collect())
 }
 
 /// W&B protocol: a page of projects or registries.
@@ -120,7 +125,7 @@ pub enum ArtifactCollectionType {
 pub struct ArtifactCollectionConnection {
     /// None for a page of a list that can have no rows.
     list: Option<(i64, Arc<CollectionList>)>,
-    page: Vec<Position>,
+    page: Vec<Row>,
     page_info: PageInfo,
 }
 
@@ -217,7 +222,7 @@ impl ArtifactCollectionMembershipConnection {
 pub struct VersionedArtifactConnection {
     collection: i64,
     list: Arc<VersionList>,
-    page: Vec<Position>,
+    page: Vec<Row>,
     page_info: PageInfo,
 }
 

@@ -1040,6 +1040,7 @@ async fn rule_42_every_order_walks_through_everything_once() {
 
 #[tokio::test]
 async fn rule_42_cursors() {
+    use List::{Artifacts, Collections, InProject, Memberships, OfType, Registries};
     let world = world().await;
     let rows = Rows::read(&world.server).await;
     let World { server, alice, .. } = &world;
@@ -1066,9 +1067,9 @@ async fn rule_42_cursors() {
         let later = server.client("alice").await;
         let rest = list.ask(&later, json!({ "first": 1000, "after": after })).await.ok();
         assert_eq!(list.numbers(&connection(&rest)), everything[2..], "{list:?}");
-        // Under another order it is none: of text, of moments, of numbers, of ids alone.
+        // Under another order it is none: by another column of the same kind, the other way, by the id alone.
         let mut cursors = Vec::new();
-        for order in [None, Some(list.words()[0]), Some("created_at")] {
+        for order in [None, Some(list.words()[0]), Some("created_at"), Some("-created_at"), Some("updated_at")] {
             let got = connection(&page(list, "{}", order, 1, &Value::Null).await.ok());
             cursors.push((order, got["pageInfo"]["endCursor"].clone()));
         }
@@ -1097,14 +1098,31 @@ async fn rule_42_cursors() {
         // An empty cursor is none.
         let start = connection(&page(list, "{}", None, 2, &json!("")).await.ok());
         assert_eq!(start["edges"], first["edges"], "{list:?}");
+        let opaque = |text: &str| {
+            use base64::Engine as _;
+            json!(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json!(text).to_string()))
+        };
+        // What was handed out before cursors named their order is told apart, and begins anew.
+        for old in ["i:9:", "s:9:name", "t:9:5", "n:9:5"] {
+            for (order, _) in &cursors {
+                let answer = page(list, "{}", *order, 1, &opaque(old)).await;
+                assert_eq!((answer.status, code(&answer)), (list.refused(), "INVALID"), "{list:?} {old}");
+                assert!(answer.message().contains("ask for the first page again"), "{}", answer.message());
+            }
+        }
         // A made-up place says nothing and harms nothing: it is a place in the order like any other.
-        for place in ["i:-9223372036854775808:", "i:9223372036854775807:"] {
-            let cursor = {
-                use base64::Engine as _;
-                base64::engine::general_purpose::STANDARD.encode(place)
-            };
-            let answer = page(list, "{}", None, 1, &json!(cursor)).await;
-            assert!(answer.errors.is_empty() || code(&answer) == "INVALID", "{list:?} {:?}", answer.errors);
+        let (of, rows) = match list {
+            Registries | Collections | InProject | OfType => {
+                (if list == Registries { "registries" } else { "collections" }, "name")
+            }
+            Memberships | Artifacts => ("versions", "version_index"),
+        };
+        for (value, order) in [("0", rows), ("1", rows), ("0", "created_at")] {
+            for id in ["-9223372036854775808", "9223372036854775807"] {
+                let answer = page(list, "{}", Some(order), 1000, &opaque(&format!("{of}+{order}:{id}:{value}"))).await.ok();
+                let behind = list.numbers(&connection(&answer));
+                assert!(behind.iter().all(|row| everything.contains(row)), "{list:?} {order} {id}");
+            }
         }
     }
 }
