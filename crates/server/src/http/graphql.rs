@@ -1,8 +1,8 @@
 //! `POST /graphql`: limits, authentication and parsing before execution; the HTTP status after it (rule 45). What must not
 //! live here: fields.
 
-use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Response as GraphqlResponse};
+use async_graphql::Response as GraphqlResponse;
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -158,35 +158,31 @@ fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option
 }
 
 fn door(document: &ExecutableDocument, operation: &OperationDefinition) -> Door {
-    let mut names = Vec::new();
-    root_fields(document, &operation.selection_set.node, &mut names, limits::DEPTH);
-    if names.iter().any(|name| name.as_str() == "upsertBucket") {
+    let root = &operation.selection_set.node;
+    let asks = |names: &[&str], below: bool| asks_for(document, root, names, below, limits::DEPTH * 2);
+    if asks(&["upsertBucket"], false) {
         Door::WandbRun
-    } else if names.iter().any(|name| wandb::ROOT_FIELDS.contains(&name.as_str())) {
+    } else if asks(&wandb::ROOT_FIELDS, false) || asks(&wandb::SHARED_FIELDS, true) {
         Door::Wandb
     } else {
         Door::Native
     }
 }
 
-fn root_fields<'d>(document: &'d ExecutableDocument, set: &'d SelectionSet, names: &mut Vec<&'d Name>, depth: usize) {
-    for selection in &set.items {
-        match &selection.node {
-            Selection::Field(field) => {
-                let Field { name, .. } = &field.node;
-                names.push(&name.node);
-            }
-            Selection::InlineFragment(fragment) if depth > 0 => {
-                root_fields(document, &fragment.node.selection_set.node, names, depth - 1)
-            }
-            Selection::FragmentSpread(spread) if depth > 0 => {
-                if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
-                    root_fields(document, &fragment.node.selection_set.node, names, depth - 1);
-                }
-            }
-            Selection::InlineFragment(_) | Selection::FragmentSpread(_) => {}
+/// Whether one of these fields is in a selection, or also anywhere below it. The limits have bounded how many there are.
+fn asks_for(document: &ExecutableDocument, set: &SelectionSet, names: &[&str], below: bool, depth: usize) -> bool {
+    let Some(deeper) = depth.checked_sub(1) else { return false };
+    set.items.iter().any(|selection| match &selection.node {
+        Selection::Field(field) => {
+            names.contains(&field.node.name.node.as_str())
+                || below && asks_for(document, &field.node.selection_set.node, names, below, deeper)
         }
-    }
+        Selection::InlineFragment(fragment) => asks_for(document, &fragment.node.selection_set.node, names, below, deeper),
+        Selection::FragmentSpread(spread) => document
+            .fragments
+            .get(&spread.node.fragment_name.node)
+            .is_some_and(|fragment| asks_for(document, &fragment.node.selection_set.node, names, below, deeper)),
+    })
 }
 
 async fn execute(app: &App, request: Request, mut graphql: async_graphql::Request, door: Door) -> Response {
