@@ -194,6 +194,8 @@ key! {
     PlacesOf,
     /// A place; the loader doesn't check its project.
     PlaceKey,
+    /// The newest place of a collection; the loader doesn't check its project.
+    NewestIn,
     /// The tags of a collection; the loader doesn't check its project.
     TagsOfCollection,
     /// The tags of a version; the loader doesn't check who sees it.
@@ -246,16 +248,11 @@ macro_rules! pages {
 pub(crate) use pages;
 
 pages! {
-    /// A page of the places of a collection, newest first; the loader doesn't check its project.
-    PlacesIn;
     /// A page of the aliases of a collection; the loader doesn't check its project.
     AliasesIn;
     /// A page of the entries of a manifest; the loader doesn't check who may read it.
     EntriesOf;
 }
-
-/// The page that holds the newest alone.
-pub(crate) const NEWEST: Page = Page { after: String::new(), first: 1 };
 
 macro_rules! named {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -378,6 +375,15 @@ impl Key for PlaceKey {
     }
 }
 
+impl Key for NewestIn {
+    type Value = MembershipRow;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.newest_memberships(&numbers(keys, |key| key.0)).await?;
+        Ok(rows.into_iter().map(|row| (NewestIn(row.collection_id.0), row)).collect())
+    }
+}
+
 impl Key for TagsOfCollection {
     type Value = Vec<TagRow>;
 
@@ -429,18 +435,6 @@ impl Key for BytesOf {
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         let rows = source.service.stored_bytes(&source.caller, &numbers(keys, |key| key.0)).await?;
         Ok(rows.into_iter().map(|(entity, bytes)| (BytesOf(entity), bytes)).collect())
-    }
-}
-
-impl Key for PlacesIn {
-    type Value = Vec<MembershipRow>;
-
-    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        paged(keys, |collections, page| async move {
-            let rows = source.service.memberships(&collections, &page).await?;
-            Ok(rows.into_iter().map(|row| (row.collection_id.0, row)).collect())
-        })
-        .await
     }
 }
 
