@@ -105,7 +105,7 @@ pub(crate) enum VersionParents {
     /// Collections in projects or registries that the caller sees.
     Collections,
     /// Entities: the collections that the second wants in the projects or registries that the caller sees and the first wants.
-    Entities(Filter<RegistryTest>, Filter<CollectionTest>),
+    Entities(Box<(Filter<RegistryTest>, Filter<CollectionTest>)>),
 }
 
 /// Versions at their places.
@@ -136,9 +136,7 @@ impl VersionList {
     fn list<'l>(&'l self, source: &'l Source, parents: &'l [i64]) -> Versions<'l> {
         let place = match &self.of {
             VersionParents::Collections => VersionsIn::Collections(parents),
-            VersionParents::Entities(projects, collections) => {
-                VersionsIn::Entities(&source.caller, parents, projects, collections)
-            }
+            VersionParents::Entities(filters) => VersionsIn::Entities(&source.caller, parents, &filters.0, &filters.1),
         };
         Versions { place, filter: &self.filter }
     }

@@ -207,7 +207,7 @@ impl ArtifactCollectionMembershipConnection {
         filter: Filter<VersionTest>,
         wanted: &Wanted<VersionOrder>,
     ) -> async_graphql::Result<Self> {
-        let list = VersionList { of: VersionParents::Entities(projects, collections), filter };
+        let list = VersionList { of: VersionParents::Entities(Box::new((projects, collections))), filter };
         let (page, page_info) = part(context, entity, &Arc::new(list), wanted).await?;
         let edges = rows(context, &page, PlaceKey)
             .await?
