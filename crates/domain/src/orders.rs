@@ -215,7 +215,8 @@ pub struct OrderError {
 /// A cursor that is none, or none of this list in this order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "The cursor {given} is not one of these {list} in this order. Use the endCursor of a page that was asked for in the same order."
+    "The cursor {given} is not one of these {list} in this order. Use the endCursor of a page that was asked for in the same order, \
+     or ask for the first page again."
 )]
 pub struct CursorError {
     given: String,
@@ -253,56 +254,65 @@ impl<K: OrderKey> Order<K> {
         Position { value: self.key.value(row), id: K::id(row) }
     }
 
-    /// Reads what [`Position`] shows, if it is a place in this order. Untrusted: it says where to go on and nothing
-    /// about what may be seen there.
-    pub fn read_position(&self, text: &str) -> Result<Position, CursorError> {
+    /// The cursor of a place in this order, for [`Order::read_cursor`]; the door makes it opaque. It names the list and the order,
+    /// and says nothing of the filter, so that it goes on under any filter that means the same (rule 42).
+    pub fn cursor(&self, position: &Position) -> String {
+        let id = position.id;
+        match &position.value {
+            SortValue::Id => format!("{self}:{id}:"),
+            SortValue::Text(text) => format!("{self}:{id}:{text}"),
+            SortValue::Time(time) => format!("{self}:{id}:{}", time.micros()),
+            SortValue::Number(number) => format!("{self}:{id}:{number}"),
+        }
+    }
+
+    /// Reads a cursor of this list in this order. Untrusted: it says where to go on and nothing about what may be seen there.
+    pub fn read_cursor(&self, text: &str) -> Result<Position, CursorError> {
         self.read(text).ok_or_else(|| CursorError { given: quoted(text), list: K::NAME })
     }
 
     fn read(&self, text: &str) -> Option<Position> {
-        let (kind, rest) = text.split_once(':')?;
+        let (order, rest) = text.split_once(':')?;
         let (id, value) = rest.split_once(':')?;
-        let position = Position {
-            value: match (kind, self.key.kind()) {
-                ("i", SortKind::Id) if value.is_empty() => SortValue::Id,
-                ("s", SortKind::Text) if !value.contains('\0') && value.len() <= MAX_CURSOR_BYTES => {
-                    SortValue::Text(value.to_owned())
-                }
-                ("t", SortKind::Time) => SortValue::Time(Timestamp::from_micros(value.parse().ok()?)?),
-                ("n", SortKind::Number) => SortValue::Number(value.parse().ok()?),
-                _ => return None,
-            },
-            id: id.parse().ok()?,
+        if order != self.to_string() {
+            return None;
+        }
+        let value = match self.key.kind() {
+            SortKind::Id => SortValue::Id,
+            SortKind::Text if !value.contains('\0') && value.len() <= MAX_CURSOR_BYTES => SortValue::Text(value.to_owned()),
+            SortKind::Text => return None,
+            SortKind::Time => SortValue::Time(Timestamp::from_micros(value.parse().ok()?)?),
+            SortKind::Number => SortValue::Number(value.parse().ok()?),
         };
+        let position = Position { value, id: id.parse().ok()? };
         // One place has one cursor.
-        (position.to_string() == text).then_some(position)
+        (self.cursor(&position) == text).then_some(position)
+    }
+}
+
+/// The list and the order in one word without a colon, such as `registries-name`.
+impl<K: OrderKey> fmt::Display for Order<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.direction {
+            Direction::Ascending => '+',
+            Direction::Descending => '-',
+        };
+        // The order that no client names is by the id alone.
+        let word = K::WORDS.iter().find(|(_, key)| *key == self.key).map_or("id", |(word, _)| *word);
+        write!(f, "{}{sign}{word}", K::NAME)
     }
 }
 
 /// The longest text in a cursor, in bytes: more than any name has.
 const MAX_CURSOR_BYTES: usize = 1024;
 
-/// A place in an ordered list: behind the row with this value and this id. It says nothing of the filter, so that it
-/// goes on under any filter that means the same (rule 42), and stays good when its row is gone.
+/// A place in an ordered list: behind the row with this value and this id. It stays good when its row is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
     /// The row's value under the order's key.
     pub value: SortValue,
     /// The row's id.
     pub id: i64,
-}
-
-/// A text for [`Order::read_position`]; the door makes it opaque.
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.id;
-        match &self.value {
-            SortValue::Id => write!(f, "i:{id}:"),
-            SortValue::Text(text) => write!(f, "s:{id}:{text}"),
-            SortValue::Time(time) => write!(f, "t:{id}:{}", time.micros()),
-            SortValue::Number(number) => write!(f, "n:{id}:{number}"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -374,23 +384,36 @@ mod tests {
     #[test]
     fn rule_42_other_cursors_are_refused() {
         let order = |text| Order::<RegistryOrder>::parse(text).unwrap();
-        let name = order("name").position(&row("a:b", 5, 7)).to_string();
-        let created = order("created_at").position(&row("a:b", 5, 7)).to_string();
-        assert_eq!((name.as_str(), created.as_str()), ("s:7:a:b", "t:7:5"));
-        assert!(order("created_at").read_position(&name).is_err());
-        assert!(order("name").read_position(&created).is_err());
-        assert!(order("-updated_at").read_position(&created).is_ok());
+        let row = row("a:b", 5, 7);
+        let orders = ["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"].map(order);
+        for one in orders {
+            let cursor = one.cursor(&one.position(&row));
+            for other in orders {
+                assert_eq!(other.read_cursor(&cursor).is_ok(), one == other, "{cursor} under {other}");
+            }
+        }
+        let cursors = orders.map(|order| order.cursor(&order.position(&row)));
+        assert_eq!((cursors[0].as_str(), cursors[3].as_str()), ("registries+name:7:a:b", "registries-created_at:7:5"));
+        assert!(Order::<CollectionOrder>::parse("name").unwrap().read_cursor(&cursors[0]).is_err());
         let ids = CollectionOrder::DEFAULT;
-        assert_eq!(ids.read_position("i:9:"), Ok(Position { value: SortValue::Id, id: 9 }));
-        for text in ["", "i", "i:", "i:9", "i:9:x", "i:09:", "i:+9:", "i: 9:", "i:9223372036854775808:", "x:9:", "s:9:a", "i::"] {
-            assert!(ids.read_position(text).is_err(), "{text}");
+        assert_eq!(ids.read_cursor("collections-id:9:"), Ok(Position { value: SortValue::Id, id: 9 }));
+        for text in ["", "-", "-:", "-:9", "-:9:x", "-:09:", "-:+9:", "-: 9:", "-:9223372036854775808:", "-::", ":9:"] {
+            let text = text.replacen('-', "collections-id", 1);
+            assert!(ids.read_cursor(&text).is_err(), "{text}");
         }
-        for text in ["t:1:", "t:1:x", "t:1:05", "t:1:9223372036854775807", "t:1:1.5"] {
-            assert!(order("created_at").read_position(text).is_err(), "{text}");
+        assert!(ids.read_cursor("collections+id:9:").is_err());
+        for text in ["1:", "1:x", "1:05", "1:9223372036854775807", "1:1.5"] {
+            assert!(order("created_at").read_cursor(&format!("registries+created_at:{text}")).is_err(), "{text}");
         }
-        assert!(order("name").read_position("s:1:a\0").is_err());
-        assert!(order("name").read_position(&format!("s:1:{}", "x".repeat(1025))).is_err());
-        let error = ids.read_position("x\n").unwrap_err().to_string();
+        assert!(order("name").read_cursor("registries+name:1:a\0").is_err());
+        assert!(order("name").read_cursor(&format!("registries+name:1:{}", "x".repeat(1025))).is_err());
+        // What was handed out before cursors named their order.
+        for (old, order) in [("s:7:a:b", order("name")), ("t:7:5", order("created_at")), ("t:7:5", order("-updated_at"))] {
+            let error = order.read_cursor(old).unwrap_err().to_string();
+            assert!(error.contains(old) && error.contains("registries") && error.contains("first page again"), "{error}");
+        }
+        assert!(ids.read_cursor("i:9:").is_err());
+        let error = ids.read_cursor("x\n").unwrap_err().to_string();
         assert!(error.contains("\"x\\n\"") && error.contains("collections"), "{error}");
     }
 
@@ -412,16 +435,16 @@ mod tests {
             }
             for row in &rows {
                 let position = order.position(row);
-                prop_assert_eq!(order.read_position(&position.to_string()), Ok(position));
+                prop_assert_eq!(order.read_cursor(&order.cursor(&position)), Ok(position));
             }
         }
 
         #[test]
-        fn no_text_panics(text in any::<String>(), near in "[isntx]:[-+0-9]{0,3}:.{0,5}") {
+        fn no_text_panics(text in any::<String>(), near in "(versions|registries)[-+](id|name):[-+0-9]{0,3}:.{0,5}") {
             for text in [text, near] {
                 let _ = Order::<VersionOrder>::parse(&text);
-                let _ = VersionOrder::DEFAULT.read_position(&text);
-                let _ = RegistryOrder::DEFAULT.read_position(&text);
+                let _ = VersionOrder::DEFAULT.read_cursor(&text);
+                let _ = RegistryOrder::DEFAULT.read_cursor(&text);
             }
         }
     }

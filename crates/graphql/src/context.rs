@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_graphql::Context;
 use regalia_service::store::access::Caller;
 use regalia_service::{Request, Service};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::Fail as _;
 use crate::loaders::{Key, Loaders};
@@ -31,8 +30,6 @@ pub(crate) trait Reach<'c> {
     fn page<K: Key<Value = Vec<R>>, R>(&self, key: K) -> impl Future<Output = async_graphql::Result<Vec<R>>> + Send;
     /// Keeps what another statement brought along under its key; none: it is absent.
     fn know<K: Key>(&self, key: K, row: Option<K::Value>) -> async_graphql::Result<()>;
-    /// A turn at what is read for one row alone: hold it while the service reads, and no longer.
-    fn turn(&self) -> impl Future<Output = async_graphql::Result<Option<OwnedSemaphorePermit>>> + Send;
     /// Forgets what was loaded, after each write.
     fn forget(&self) -> async_graphql::Result<()>;
     /// The rows of a list without pages, counted; `TOO_LARGE` when the request has brought too many.
@@ -78,10 +75,6 @@ impl<'c> Reach<'c> for Context<'c> {
     fn know<K: Key>(&self, key: K, row: Option<K::Value>) -> async_graphql::Result<()> {
         self.loaders()?.know(key, row);
         Ok(())
-    }
-
-    async fn turn(&self) -> async_graphql::Result<Option<OwnedSemaphorePermit>> {
-        Ok(self.loaders()?.turn().await)
     }
 
     fn forget(&self) -> async_graphql::Result<()> {

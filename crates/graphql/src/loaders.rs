@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_channel::oneshot;
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Either, Shared, ready};
 use regalia_domain::ids::ProjectId;
 use regalia_service::store::access::{Caller, EntityRow, ProjectRow};
 use regalia_service::store::accounts::UserRow;
@@ -23,14 +23,19 @@ use regalia_service::store::tags::TagRow;
 use regalia_service::store::teams::BelongingRow;
 use regalia_service::store::versions::VersionRow;
 use regalia_service::{Error, Page, Result, Service};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::rounds::{AT_ONCE, Rounds};
+use crate::rounds::Rounds;
 
 /// A key that something is loaded by.
 pub trait Key: Hash + Eq + Clone + Send + Sync + 'static {
     /// What is loaded.
     type Value: Clone + Send + Sync + 'static;
+
+    /// The text in it, if there is one. What is named by a text with a NUL character is absent, and nobody asks PostgreSQL, which
+    /// would refuse all that is asked for with it.
+    fn text(&self) -> Option<&str> {
+        None
+    }
 
     /// Loads many at once, in a number of statements that doesn't depend on how many. What is absent or invisible is left out.
     ///
@@ -51,9 +56,12 @@ pub struct Source {
 /// What is told to each that asked: errors are shared.
 type Answer<V> = std::result::Result<Option<V>, Arc<Error>>;
 
+/// An answer to come, for as many as wait for it.
+type Told<V> = Shared<BoxFuture<'static, Answer<V>>>;
+
 /// What is known and asked for of one kind of key.
 struct Kind<K: Key> {
-    answers: HashMap<K, Shared<BoxFuture<'static, Answer<K::Value>>>>,
+    answers: HashMap<K, Told<K::Value>>,
     asked: HashMap<K, oneshot::Sender<Answer<K::Value>>>,
 }
 
@@ -62,9 +70,32 @@ trait AnyKind: Any + Send {
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
+impl<K: Key> Kind<K> {
+    /// The answer to come for a key, and whether it is the first that the next load is for.
+    fn ask(&mut self, key: K) -> (Told<K::Value>, bool) {
+        if let Some(answer) = self.answers.get(&key) {
+            return (answer.clone(), false);
+        }
+        let first = self.asked.is_empty();
+        let (tell, told) = oneshot::channel();
+        self.asked.insert(key.clone(), tell);
+        // A load ends by telling; if it can't, that is a bug and no absence.
+        let answer = told.map(|told| told.unwrap_or_else(|gone| Err(Arc::new(Error::Internal(Box::new(gone)))))).boxed().shared();
+        self.answers.insert(key, answer.clone());
+        (answer, first)
+    }
+
+    /// Takes what is asked for: what is asked for from now on is for another load.
+    fn take(&mut self) -> HashMap<K, oneshot::Sender<Answer<K::Value>>> {
+        std::mem::take(&mut self.asked)
+    }
+}
+
 impl<K: Key> AnyKind for Kind<K> {
     fn forget(&mut self) {
-        self.answers.clear();
+        let Self { answers, asked } = self;
+        // What no load has taken yet is read after the write.
+        answers.retain(|key, _| asked.contains_key(key));
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -77,7 +108,6 @@ impl<K: Key> AnyKind for Kind<K> {
 pub struct Loaders {
     source: Arc<Source>,
     rounds: Rounds,
-    turns: Arc<Semaphore>,
     kinds: Arc<Mutex<HashMap<TypeId, Box<dyn AnyKind>>>>,
 }
 
@@ -85,12 +115,7 @@ impl Loaders {
     /// Loaders whose loads are run by these rounds.
     #[must_use]
     pub fn new(service: Arc<Service>, caller: Caller, rounds: Rounds) -> Self {
-        Self {
-            source: Arc::new(Source { service, caller }),
-            rounds,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            kinds: Arc::default(),
-        }
+        Self { source: Arc::new(Source { service, caller }), rounds, kinds: Arc::default() }
     }
 
     /// Loads one with what else is asked for until the round begins; none when it is absent or invisible.
@@ -98,21 +123,15 @@ impl Loaders {
     /// # Errors
     /// The service's.
     pub fn load<K: Key>(&self, key: K) -> impl Future<Output = Answer<K::Value>> + Send + use<K> {
-        self.kind(|kind: &mut Kind<K>| {
-            if let Some(answer) = kind.answers.get(&key) {
-                return answer.clone();
-            }
-            if kind.asked.is_empty() {
-                let loaders = self.clone();
-                self.rounds.add(move || loaders.begin::<K>());
-            }
-            let (tell, told) = oneshot::channel();
-            kind.asked.insert(key.clone(), tell);
-            // The load can't end without telling; it is dropped only with the request.
-            let answer = told.map(|told| told.unwrap_or(Ok(None))).boxed().shared();
-            kind.answers.insert(key, answer.clone());
-            answer
-        })
+        if key.text().is_some_and(|text| text.contains('\0')) {
+            return Either::Left(ready(Ok(None)));
+        }
+        let (answer, first) = self.kind(|kind| kind.ask(key));
+        if first {
+            let loaders = self.clone();
+            self.rounds.add(move || loaders.begin::<K>());
+        }
+        Either::Right(answer)
     }
 
     /// Keeps what another statement brought along, for whoever asks for it. What has been asked for already is loaded.
@@ -122,15 +141,9 @@ impl Loaders {
         });
     }
 
-    /// A turn at what is read for one row alone, without a key: as many are taken at once as loads run in a round.
-    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        // It is never closed.
-        Arc::clone(&self.turns).acquire_owned().await.ok()
-    }
-
     /// Takes what was asked for and loads it.
     fn begin<K: Key>(&self) -> BoxFuture<'static, ()> {
-        let asked = self.kind(|kind: &mut Kind<K>| std::mem::take(&mut kind.asked));
+        let asked = self.kind(Kind::<K>::take);
         let source = Arc::clone(&self.source);
         Box::pin(async move {
             let keys: Vec<K> = asked.keys().cloned().collect();
@@ -188,6 +201,8 @@ key! {
     PlacesOf,
     /// A place; the loader doesn't check its project.
     PlaceKey,
+    /// The newest place of a collection; the loader doesn't check its project.
+    NewestIn,
     /// The tags of a collection; the loader doesn't check its project.
     TagsOfCollection,
     /// The tags of a version; the loader doesn't check who sees it.
@@ -240,16 +255,11 @@ macro_rules! pages {
 pub(crate) use pages;
 
 pages! {
-    /// A page of the places of a collection, newest first; the loader doesn't check its project.
-    PlacesIn;
     /// A page of the aliases of a collection; the loader doesn't check its project.
     AliasesIn;
     /// A page of the entries of a manifest; the loader doesn't check who may read it.
     EntriesOf;
 }
-
-/// The page that holds the newest alone.
-pub(crate) const NEWEST: Page = Page { after: String::new(), first: 1 };
 
 macro_rules! named {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -372,6 +382,15 @@ impl Key for PlaceKey {
     }
 }
 
+impl Key for NewestIn {
+    type Value = MembershipRow;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.newest_memberships(&numbers(keys, |key| key.0)).await?;
+        Ok(rows.into_iter().map(|row| (NewestIn(row.collection_id.0), row)).collect())
+    }
+}
+
 impl Key for TagsOfCollection {
     type Value = Vec<TagRow>;
 
@@ -426,18 +445,6 @@ impl Key for BytesOf {
     }
 }
 
-impl Key for PlacesIn {
-    type Value = Vec<MembershipRow>;
-
-    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        paged(keys, |collections, page| async move {
-            let rows = source.service.memberships(&collections, &page).await?;
-            Ok(rows.into_iter().map(|row| (row.collection_id.0, row)).collect())
-        })
-        .await
-    }
-}
-
 impl Key for AliasesIn {
     type Value = Vec<AliasRow>;
 
@@ -465,6 +472,10 @@ impl Key for EntriesOf {
 impl Key for RegistryNamed {
     type Value = ProjectRow;
 
+    fn text(&self) -> Option<&str> {
+        Some(&self.1)
+    }
+
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         let (organizations, names): (Vec<i64>, Vec<&str>) = keys.iter().map(|key| (key.0, key.1.as_str())).unzip();
         let rows = source.service.registries_named(&source.caller, &organizations, &names).await?;
@@ -474,6 +485,10 @@ impl Key for RegistryNamed {
 
 impl Key for CollectionNamed {
     type Value = CollectionRow;
+
+    fn text(&self) -> Option<&str> {
+        Some(&self.1)
+    }
 
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         let (projects, names): (Vec<i64>, Vec<&str>) = keys.iter().map(|key| (key.0, key.1.as_str())).unzip();
@@ -485,8 +500,74 @@ impl Key for CollectionNamed {
 impl Key for PlaceNamed {
     type Value = MembershipRow;
 
+    fn text(&self) -> Option<&str> {
+        Some(&self.1)
+    }
+
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         let places = source.service.resolve(keys.iter().map(|key| (ProjectId(key.0), key.1.as_str()))).await?;
         Ok(keys.iter().cloned().zip(places).filter_map(|(key, place)| Some((key, place?))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    struct Number(i64);
+
+    impl Key for Number {
+        type Value = i64;
+
+        async fn load(_: &Source, _: &[Self]) -> Result<HashMap<Self, i64>> {
+            Ok(HashMap::new())
+        }
+    }
+
+    fn told(answer: Told<i64>) -> Option<i64> {
+        answer.now_or_never().expect("it was told").expect("it is no error")
+    }
+
+    #[test]
+    fn what_is_asked_for_before_a_write_is_answered_after_it() {
+        let mut kind = Kind { answers: HashMap::new(), asked: HashMap::new() };
+        let (before, first) = kind.ask(Number(1));
+        assert!(first);
+        kind.forget();
+        // The same load answers both, because it hasn't begun.
+        let (after, first) = kind.ask(Number(1));
+        assert!(!first);
+        for (Number(key), tell) in kind.take() {
+            tell.send(Ok(Some(key))).unwrap();
+        }
+        assert_eq!((told(before), told(after)), (Some(1), Some(1)));
+        // What is known is forgotten.
+        kind.forget();
+        assert!(kind.ask(Number(1)).1);
+    }
+
+    #[test]
+    fn a_load_that_began_before_a_write_answers_nobody_who_asks_after_it() {
+        let mut kind = Kind { answers: HashMap::new(), asked: HashMap::new() };
+        let (before, _) = kind.ask(Number(1));
+        let begun = kind.take();
+        kind.forget();
+        let (after, first) = kind.ask(Number(1));
+        assert!(first);
+        for (begun, value) in [(begun, 1), (kind.take(), 2)] {
+            for tell in begun.into_values() {
+                tell.send(Ok(Some(value))).unwrap();
+            }
+        }
+        assert_eq!((told(before), told(after)), (Some(1), Some(2)));
+    }
+
+    #[test]
+    fn a_load_that_ends_without_telling_is_an_error_and_no_absence() {
+        let mut kind = Kind { answers: HashMap::new(), asked: HashMap::new() };
+        let (answer, _) = kind.ask(Number(1));
+        drop(kind.take());
+        assert_eq!(answer.now_or_never().unwrap().unwrap_err().code(), "INTERNAL");
     }
 }

@@ -62,6 +62,10 @@ impl Key for TeamKey {
 impl Key for AccessOf {
     type Value = EffectiveAccess;
 
+    fn text(&self) -> Option<&str> {
+        Some(&self.1)
+    }
+
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         let (registries, users): (Vec<i64>, Vec<&str>) = keys.iter().map(|key| (key.0, key.1.as_str())).unzip();
         let answers = source.service.effective_access(&source.caller, &registries, &users).await?;

@@ -1,4 +1,4 @@
-//! Pages of lists that are ordered by a text key: arguments in, a Relay connection out.
+//! Pages of lists that are ordered by one key: arguments in, a Relay connection out.
 
 use async_graphql::connection::{Connection, Edge, EmptyFields, OpaqueCursor};
 use async_graphql::{OutputType, connection::CursorType as _};
@@ -14,16 +14,23 @@ pub(crate) fn page(first: Option<i32>, after: Option<&str>) -> async_graphql::Re
     }
     let after = match after {
         None | Some("") => String::new(),
-        Some(cursor) => {
-            OpaqueCursor::<String>::decode_cursor(cursor)
-                .map_err(|_| {
-                    Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())
-                })
-                .fail()?
-                .0
-        }
+        // No key has a NUL, and PostgreSQL would refuse all pages that are asked for with it.
+        Some(cursor) => match OpaqueCursor::<String>::decode_cursor(cursor) {
+            Ok(OpaqueCursor(key)) if !key.contains('\0') => key,
+            _ => return no_cursor(),
+        },
     };
     Ok(Page { after, first })
+}
+
+/// Reads `first` and `after` of a list that is ordered by a number.
+pub(crate) fn numbered(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
+    let page = page(first, after)?;
+    if page.after.is_empty() || page.after.parse::<i64>().is_ok() { Ok(page) } else { no_cursor() }
+}
+
+fn no_cursor<T>() -> async_graphql::Result<T> {
+    Err(Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())).fail()
 }
 
 /// The page to ask the service for: one row more than wanted, to know whether there are more.

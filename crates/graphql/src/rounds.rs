@@ -12,8 +12,9 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-/// How many loads of a round run at once: each takes a connection, and other requests want some too.
-pub(crate) const AT_ONCE: usize = 4;
+/// How many loads of a round run at once: each takes one connection, and other requests want some too. A load is of all keys of one
+/// kind, so a document with a hundred lists of a kind takes one, and no document takes more than this.
+const AT_ONCE: usize = 4;
 
 type Load = BoxFuture<'static, ()>;
 type Begin = Box<dyn FnOnce() -> Load + Send>;
@@ -149,6 +150,28 @@ mod tests {
         let all = rounds.clone().run(join_all((0..500).map(resolver))).await;
         assert_eq!(all, [2; 500]);
         assert_eq!(batches.load(Ordering::SeqCst), 2);
+    }
+
+    /// However much a document asks for, it takes only so many connections.
+    #[tokio::test]
+    async fn only_so_many_loads_run_at_once() {
+        let rounds = Rounds::default();
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let resolver = async |_| {
+            let (answer, answered) = oneshot::channel();
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            rounds.add(move || {
+                Box::pin(async move {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    let_others_go_first().await;
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    answer.send(()).unwrap();
+                })
+            });
+            answered.await.unwrap();
+        };
+        rounds.clone().run(join_all((0..100).map(resolver))).await;
+        assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
     }
 
     #[tokio::test]

@@ -38,22 +38,13 @@ impl Service {
         Ok(list.part(&mut connection, part).await?)
     }
 
-    /// Tags of collections. The caller of this checks their projects.
+    /// How many there are of each parent, by its number.
     ///
     /// # Errors
-    /// Of the database alone.
-    pub async fn tags_of_collections(&self, collections: &[i64]) -> Result<Vec<TagRow>> {
+    /// `TooSlow`.
+    pub async fn count_projects(&self, list: &Projects<'_>) -> Result<Vec<(i64, i64)>> {
         let mut connection = self.store.read().await?;
-        Ok(tags::of_collections(&mut connection, collections).await?)
-    }
-
-    /// Tags of versions. The caller of this checks who may see them.
-    ///
-    /// # Errors
-    /// Of the database alone.
-    pub async fn tags_of_versions(&self, versions: &[i64]) -> Result<Vec<TagRow>> {
-        let mut connection = self.store.read().await?;
-        Ok(tags::of_versions(&mut connection, versions).await?)
+        Ok(list.count(&mut connection).await?)
     }
 
     /// How many there are of each parent, by its number.
@@ -72,5 +63,23 @@ impl Service {
     pub async fn count_versions(&self, list: &Versions<'_>) -> Result<Vec<(i64, i64)>> {
         let mut connection = self.store.read().await?;
         Ok(list.count(&mut connection).await?)
+    }
+
+    /// Tags of collections. The caller of this checks their projects.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn tags_of_collections(&self, collections: &[i64]) -> Result<Vec<TagRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(tags::of_collections(&mut connection, collections).await?)
+    }
+
+    /// Tags of versions. The caller of this checks who may see them.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn tags_of_versions(&self, versions: &[i64]) -> Result<Vec<TagRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(tags::of_versions(&mut connection, versions).await?)
     }
 }

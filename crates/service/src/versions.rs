@@ -316,15 +316,13 @@ impl Service {
         Ok(memberships::of_versions(&mut connection, versions).await?)
     }
 
-    /// One page of each of several collections, newest first: what stands below the index that the page begins after. The
-    /// caller of this checks the projects.
+    /// The newest place of each of several collections. The caller of this checks their projects.
     ///
     /// # Errors
-    /// `Invalid` for what is no cursor.
-    pub async fn memberships(&self, collections: &[i64], page: &Page) -> Result<Vec<MembershipRow>> {
-        let before = numbered(page, i32::MAX)?;
+    /// Of the database alone.
+    pub async fn newest_memberships(&self, collections: &[i64]) -> Result<Vec<MembershipRow>> {
         let mut connection = self.store.read().await?;
-        Ok(memberships::of_collections(&mut connection, collections, before, page.first).await?)
+        Ok(memberships::newest(&mut connection, collections).await?)
     }
 
     /// One page of the aliases of today of each of several collections, by name. The caller of this checks their projects.
@@ -351,7 +349,7 @@ impl Service {
     /// # Errors
     /// `Invalid` for what is no cursor.
     pub async fn entries(&self, manifests: &[i64], page: &Page) -> Result<Vec<EntryRow>> {
-        let after = numbered(page, 0)?;
+        let after = numbered(page)?;
         let mut connection = self.store.read().await?;
         let mut rows = manifests::entries(&mut connection, manifests, after, page.first).await?;
         rows.retain(harmless);
@@ -364,7 +362,7 @@ impl Service {
     /// # Errors
     /// `Invalid` for what is no cursor.
     pub async fn entries_named(&self, manifest: ManifestId, names: &[String], page: &Page) -> Result<Vec<EntryRow>> {
-        let after = numbered(page, 0)?;
+        let after = numbered(page)?;
         let mut connection = self.store.read().await?;
         let mut rows = manifests::entries_named(&mut connection, manifest, names, after, page.first).await?;
         rows.retain(harmless);
@@ -387,12 +385,14 @@ fn harmless(row: &EntryRow) -> bool {
 }
 
 /// The number that a page begins after, in lists that are ordered by a number.
-fn numbered(page: &Page, start: i32) -> Result<i32> {
+fn numbered(page: &Page) -> Result<i32> {
     match page.after.as_str() {
-        "" => Ok(start),
-        cursor => cursor
-            .parse()
-            .map_err(|_| Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())),
+        "" => Ok(0),
+        cursor => match cursor.parse::<i64>() {
+            // Beyond the column's range is behind all rows, or before them.
+            Ok(number) => Ok(i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })),
+            Err(_) => Err(Error::Invalid("`after` is not a cursor of this list. Use the `endCursor` of the page before.".into())),
+        },
     }
 }
 

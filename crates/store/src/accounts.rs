@@ -147,6 +147,8 @@ pub struct UserRow {
     pub display_name: Option<String>,
     /// Address, if one was given.
     pub email: Option<String>,
+    /// What the account is found by, of the address: none where two accounts had one address before this was kept.
+    pub email_key: Option<String>,
     /// Manages accounts and organizations.
     pub site_admin: bool,
     /// A machine's account.
@@ -165,7 +167,7 @@ macro_rules! select_user {
             UserRow,
             "-- accounts::" + $name + "
             select u.id as \"id!\", e.name as \"name!\", u.display_name as \"display_name?\", u.email as \"email?\",
-                u.site_admin as \"site_admin!\", u.service_account as \"service_account!\",
+                u.email_key as \"email_key?\", u.site_admin as \"site_admin!\", u.service_account as \"service_account!\",
                 u.password_hash is not null as \"has_password!\",
                 coalesce(d.name, e.name) as \"default_entity!\", e.created_at as \"created_at!\"
             from users u join entities e on e.id = u.id left join entities d on d.id = u.default_entity_id
@@ -258,7 +260,7 @@ impl UserRow {
     /// Where the user stands among those that [`find_users`] finds for `part`.
     #[must_use]
     pub fn found_at(&self, part: &str) -> String {
-        let exact = self.name == part || self.email.as_ref().is_some_and(|email| name_key(email) == name_key(part));
+        let exact = self.name == part || self.email_key.as_ref().is_some_and(|key| *key == name_key(part));
         format!("{}{}", if exact { '0' } else { '1' }, self.name)
     }
 }

@@ -7,7 +7,6 @@
 use chrono::{DateTime, Utc};
 use regalia_domain::filters::timestamp::Timestamp;
 use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, VersionTest};
-use regalia_domain::ids::ArtifactTypeId;
 use regalia_domain::orders::{Direction, Order, Position, SortKind, SortValue};
 use sqlx::Row as _;
 
@@ -51,10 +50,10 @@ pub struct Projects<'l> {
 pub enum CollectionsIn<'l> {
     /// Of each of these projects or registries, which the caller was allowed to see.
     Projects(&'l [i64]),
-    /// Of one type, whose project the caller was allowed to see.
-    Type(ArtifactTypeId),
-    /// Of all projects or registries of an entity that the caller sees.
-    Entity(&'l Caller, i64, &'l Filter<RegistryTest>),
+    /// Of each of these types, whose projects the caller was allowed to see.
+    Types(&'l [i64]),
+    /// Of all projects or registries of each of these entities that the caller sees and this wants.
+    Entities(&'l Caller, &'l [i64], &'l Filter<RegistryTest>),
 }
 
 /// Collections.
@@ -71,8 +70,8 @@ pub struct Collections<'l> {
 pub enum VersionsIn<'l> {
     /// In each of these collections, whose projects the caller was allowed to see.
     Collections(&'l [i64]),
-    /// In the collections of all projects or registries of an entity that the caller sees.
-    Entity(&'l Caller, i64, &'l Filter<RegistryTest>, &'l Filter<CollectionTest>),
+    /// In the collections, as this wants them, of all projects or registries of each of these entities that the caller sees.
+    Entities(&'l Caller, &'l [i64], &'l Filter<RegistryTest>, &'l Filter<CollectionTest>),
 }
 
 /// Committed versions at their places.
@@ -90,7 +89,7 @@ trait List {
     const NAME: &'static str;
 
     /// The parents' numbers.
-    fn parents(&self) -> Vec<i64>;
+    fn parents(&self) -> &[i64];
 
     /// Writes a common table expression if the list needs one.
     fn write_with(&self, _sql: &mut Sql) {}
@@ -99,9 +98,11 @@ trait List {
     fn write_rows(&self, sql: &mut Sql);
 }
 
-/// The projects of one entity that a caller sees, decided once for the statement.
-fn write_visible(sql: &mut Sql, caller: &Caller, entity: i64, filter: &Filter<RegistryTest>) {
-    sql.push("with visible as materialized (select p.id from projects p where p.entity_id = ").push_bind(entity);
+/// The projects of entities that a caller sees, decided once for the statement.
+fn write_visible(sql: &mut Sql, caller: &Caller, entities: &[i64], filter: &Filter<RegistryTest>) {
+    sql.push("with visible as materialized (select p.id, p.entity_id from projects p where p.entity_id = any(")
+        .push_bind(entities.to_vec())
+        .push(")");
     write_seen(sql, caller);
     write(sql, filter);
     sql.push(")\n");
@@ -113,11 +114,20 @@ fn write_seen(sql: &mut Sql, caller: &Caller) {
     sql.push(" and exists (select from role_sources(p.id, ").push_bind(caller.user.0).push(") s where s.level >= 1) and ");
 }
 
+/// Of the projects that [`write_visible`] has found, those of the parent.
+fn in_visible(parents: &[i64]) -> &'static str {
+    match parents {
+        // All are its own. The planner can't tell, and would take the question for one that leaves hardly any.
+        [_] => "c.project_id in (select id from visible) and ",
+        _ => "c.project_id in (select id from visible where entity_id = parent.id) and ",
+    }
+}
+
 impl List for Projects<'_> {
     const NAME: &'static str = "lists::projects";
 
-    fn parents(&self) -> Vec<i64> {
-        self.entities.to_vec()
+    fn parents(&self) -> &[i64] {
+        self.entities
     }
 
     fn write_rows(&self, sql: &mut Sql) {
@@ -130,25 +140,23 @@ impl List for Projects<'_> {
 impl List for Collections<'_> {
     const NAME: &'static str = "lists::collections";
 
-    fn parents(&self) -> Vec<i64> {
-        match &self.place {
-            CollectionsIn::Projects(projects) => projects.to_vec(),
-            CollectionsIn::Type(id) => vec![id.0],
-            CollectionsIn::Entity(_, entity, _) => vec![*entity],
+    fn parents(&self) -> &[i64] {
+        match self.place {
+            CollectionsIn::Projects(parents) | CollectionsIn::Types(parents) | CollectionsIn::Entities(_, parents, _) => parents,
         }
     }
 
     fn write_with(&self, sql: &mut Sql) {
-        if let CollectionsIn::Entity(caller, entity, filter) = &self.place {
-            write_visible(sql, caller, *entity, filter);
+        if let CollectionsIn::Entities(caller, entities, filter) = self.place {
+            write_visible(sql, caller, entities, filter);
         }
     }
 
     fn write_rows(&self, sql: &mut Sql) {
-        sql.push("from collections c where ").push(match &self.place {
+        sql.push("from collections c where ").push(match self.place {
             CollectionsIn::Projects(_) => "c.project_id = parent.id and ",
-            CollectionsIn::Type(_) => "c.type_id = parent.id and ",
-            CollectionsIn::Entity(..) => "c.project_id in (select id from visible) and ",
+            CollectionsIn::Types(_) => "c.type_id = parent.id and ",
+            CollectionsIn::Entities(_, parents, _) => in_visible(parents),
         });
         write(sql, self.filter);
     }
@@ -157,16 +165,15 @@ impl List for Collections<'_> {
 impl List for Versions<'_> {
     const NAME: &'static str = "lists::versions";
 
-    fn parents(&self) -> Vec<i64> {
-        match &self.place {
-            VersionsIn::Collections(collections) => collections.to_vec(),
-            VersionsIn::Entity(_, entity, ..) => vec![*entity],
+    fn parents(&self) -> &[i64] {
+        match self.place {
+            VersionsIn::Collections(parents) | VersionsIn::Entities(_, parents, ..) => parents,
         }
     }
 
     fn write_with(&self, sql: &mut Sql) {
-        if let VersionsIn::Entity(caller, entity, filter, _) = &self.place {
-            write_visible(sql, caller, *entity, filter);
+        if let VersionsIn::Entities(caller, entities, filter, _) = self.place {
+            write_visible(sql, caller, entities, filter);
         }
     }
 
@@ -176,8 +183,8 @@ impl List for Versions<'_> {
             VersionsIn::Collections(_) => {
                 sql.push("where m.collection_id = parent.id and ");
             }
-            VersionsIn::Entity(.., filter) => {
-                sql.push("join collections c on c.id = m.collection_id where c.project_id in (select id from visible) and ");
+            VersionsIn::Entities(_, parents, _, filter) => {
+                sql.push("join collections c on c.id = m.collection_id where ").push(in_visible(parents));
                 write(sql, filter);
                 sql.push(" and ");
             }
@@ -228,7 +235,9 @@ async fn page<L: List, K: Columns>(list: &L, connection: &mut Connection, part: 
     };
     let column = part.order.key.column();
     let mut sql = begin(list, "");
-    sql.push("select parent.id as parent, listed.* from unnest(").push_bind(list.parents()).push("::bigint[]) parent (id)\n");
+    sql.push("select parent.id as parent, listed.* from unnest(")
+        .push_bind(list.parents().to_vec())
+        .push("::bigint[]) parent (id)\n");
     sql.push("cross join lateral (select ").push(K::ID).push(" as id");
     if let Some(column) = column {
         sql.push(", ").push(column).push(" as key");
@@ -244,7 +253,7 @@ async fn page<L: List, K: Columns>(list: &L, connection: &mut Connection, part: 
                     SortValue::Text(text) => sql.push_bind(text.clone()),
                     SortValue::Time(time) => sql.push_bind(utc(*time)),
                     SortValue::Number(number) => sql.push_bind(*number),
-                    // `Order::read_position` gives no such place for an order by a column.
+                    // `Order::read_cursor` gives no such place for an order by a column.
                     SortValue::Id => sql.push("null"),
                 };
                 sql.push(", ").push_bind(after.id).push(")")
@@ -283,7 +292,7 @@ async fn count<L: List>(list: &L, connection: &mut Connection) -> Result<Vec<(i6
     let mut sql = begin(list, "_count");
     sql.push("select parent.id as parent, (select count(*) ");
     list.write_rows(&mut sql);
-    sql.push(") as count from unnest(").push_bind(list.parents()).push("::bigint[]) parent (id)");
+    sql.push(") as count from unnest(").push_bind(list.parents().to_vec()).push("::bigint[]) parent (id)");
     let rows = sql.build().fetch_all(connection).await?;
     rows.into_iter().map(|row| Ok((row.try_get("parent")?, row.try_get("count")?))).collect()
 }

@@ -135,27 +135,18 @@ pub async fn of_versions(connection: &mut Connection, versions: &[i64]) -> Resul
     Ok(select_membership!("of_versions", "where m.version_id = any($1) order by m.id", versions).fetch_all(connection).await?)
 }
 
-/// One page of each of several collections, newest first: at most `limit` below the index `before`.
+/// The newest place of each of these collections, in any order. The caller of this checks their projects.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn of_collections(
-    connection: &mut Connection,
-    collections: &[i64],
-    before: i32,
-    limit: i64,
-) -> Result<Vec<MembershipRow>> {
+pub async fn newest(connection: &mut Connection, collections: &[i64]) -> Result<Vec<MembershipRow>> {
     Ok(select_membership!(
-        "of_collections",
+        "newest",
         "where m.id in (
-            select page.id from unnest($1::bigint[]) p (id)
-            cross join lateral (
-                select id from memberships where collection_id = p.id and index < $2 order by index desc limit $3
-            ) page
-        ) order by m.collection_id, m.index desc",
-        collections,
-        before,
-        limit
+            select newest.id from unnest($1::bigint[]) p (id)
+            cross join lateral (select id from memberships where collection_id = p.id order by index desc limit 1) newest
+        )",
+        collections
     )
     .fetch_all(connection)
     .await?)

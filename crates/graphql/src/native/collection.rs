@@ -15,9 +15,7 @@ use super::version::Version;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
-use crate::loaders::{
-    AliasesOf, CollectionKey, NEWEST, PlaceKey, PlaceNamed, PlacesIn, ProjectKey, TagsOfCollection, VersionKey,
-};
+use crate::loaders::{AliasesOf, CollectionKey, NewestIn, PlaceKey, PlaceNamed, ProjectKey, TagsOfCollection, VersionKey};
 
 /// A named line of published versions of one artifact type.
 #[derive(Debug, Clone)]
@@ -63,8 +61,7 @@ impl Collection {
 
     /// The newest link.
     async fn latest(&self, context: &Context<'_>) -> Result<Option<Link>> {
-        let newest = context.page(PlacesIn::new(self.0.id.0, &NEWEST)).await?;
-        Ok(newest.into_iter().next().map(Link))
+        Ok(context.row(NewestIn(self.0.id.0)).await?.map(Link))
     }
 
     /// A link by an alias, such as `production`, or by `vN`; null when there is none.

@@ -1,11 +1,10 @@
 //! Filtered and ordered lists in our own schema: typed filters that build the domain's tree, and pages of lists that hang below
 //! other lists, which load together. What must not live here: what a filter means (the domain crate).
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use async_graphql::connection::{Edge, OpaqueCursor};
+use async_graphql::connection::Edge;
 use async_graphql::{Context, Enum, InputObject, OutputType};
 use chrono::{DateTime, Utc};
 use regalia_domain::filters::number::Number;
@@ -16,15 +15,14 @@ use regalia_domain::filters::{
     CollectionTest, Comparison, Filter, JsonIs, LabelsAre, MetadataPath, NullableTextIs, RegistryTest, Target, TextIs, ValueIs,
     VersionTest,
 };
-use regalia_domain::orders::{self, Direction, Order, OrderKey, Position};
-use regalia_service::store::lists::{Collections, CollectionsIn, Listed, Projects, Versions, VersionsIn};
+use regalia_domain::orders::{self, Direction, Order};
 use regalia_service::{Error, Result};
 
 use super::user::Paged;
 use crate::context::Reach as _;
 use crate::error::Fail as _;
-use crate::lists::Wanted;
-use crate::loaders::{Key, Source};
+use crate::lists::{self, CollectionList, CollectionParents, List, ProjectList, VersionList, VersionParents, Wanted};
+use crate::loaders::Key;
 use crate::scalars::JsonString;
 
 /// Which texts are wanted. Everything that is given must hold.
@@ -371,6 +369,11 @@ fn scalars(text: &str) -> Result<BTreeSet<Scalar>> {
 pub(crate) trait Build: Sized {
     /// What is filtered.
     type Target: Target;
+    /// The lists that it filters.
+    type List: List;
+
+    /// The lists under such a filter.
+    fn list(filter: Filter<Self::Target>) -> Self::List;
 
     /// Builds what was given.
     fn parts(self) -> Result<Vec<Filter<Self::Target>>>;
@@ -399,6 +402,11 @@ fn joined<B: Build>(and: Option<Vec<B>>, or: Option<Vec<B>>, not: Option<Box<B>>
 
 impl Build for RegistryFilter {
     type Target = RegistryTest;
+    type List = ProjectList;
+
+    fn list(filter: Filter<RegistryTest>) -> ProjectList {
+        ProjectList(filter)
+    }
 
     fn parts(self) -> Result<Vec<Filter<RegistryTest>>> {
         let mut parts = joined(self.and, self.or, self.not)?;
@@ -417,6 +425,11 @@ impl Build for RegistryFilter {
 
 impl Build for CollectionFilter {
     type Target = CollectionTest;
+    type List = CollectionList;
+
+    fn list(filter: Filter<CollectionTest>) -> CollectionList {
+        CollectionList { of: CollectionParents::Projects, filter }
+    }
 
     fn parts(self) -> Result<Vec<Filter<CollectionTest>>> {
         let mut parts = joined(self.and, self.or, self.not)?;
@@ -437,6 +450,11 @@ impl Build for CollectionFilter {
 
 impl Build for LinkFilter {
     type Target = VersionTest;
+    type List = VersionList;
+
+    fn list(filter: Filter<VersionTest>) -> VersionList {
+        VersionList { of: VersionParents::Collections, filter }
+    }
 
     fn parts(self) -> Result<Vec<Filter<VersionTest>>> {
         let mut parts = joined(self.and, self.or, self.not)?;
@@ -457,77 +475,6 @@ impl Build for LinkFilter {
     }
 }
 
-/// Which part of which list is wanted. Those that differ in the parent alone load together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct ListOf<T, K> {
-    parent: i64,
-    // The same for many parents, and as long as the filter.
-    what: Arc<What<T, K>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct What<T, K> {
-    filter: Filter<T>,
-    wanted: Wanted<K>,
-}
-
-type Lists<T, K> = HashMap<ListOf<T, K>, Vec<Position>>;
-
-/// The parents of each part that is wanted.
-fn parents<T: Target, K: OrderKey + Hash + Eq>(keys: &[ListOf<T, K>]) -> HashMap<&Arc<What<T, K>>, Vec<i64>> {
-    let mut parents: HashMap<_, Vec<i64>> = HashMap::new();
-    for key in keys {
-        parents.entry(&key.what).or_default().push(key.parent);
-    }
-    parents
-}
-
-/// Puts what was found under its keys.
-fn put<T: Target, K: OrderKey + Hash + Eq>(lists: &mut Lists<T, K>, what: &Arc<What<T, K>>, rows: Vec<Listed>) {
-    for row in rows {
-        lists.entry(ListOf { parent: row.parent, what: Arc::clone(what) }).or_default().push(row.position);
-    }
-}
-
-impl Key for ListOf<RegistryTest, orders::RegistryOrder> {
-    type Value = Vec<Position>;
-
-    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        let mut lists = Lists::new();
-        for (what, parents) in parents(keys) {
-            let list = Projects { caller: &source.caller, entities: &parents, filter: &what.filter };
-            put(&mut lists, what, source.service.list_projects(&list, what.wanted.part()).await?);
-        }
-        Ok(lists)
-    }
-}
-
-impl Key for ListOf<CollectionTest, orders::CollectionOrder> {
-    type Value = Vec<Position>;
-
-    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        let mut lists = Lists::new();
-        for (what, parents) in parents(keys) {
-            let list = Collections { place: CollectionsIn::Projects(&parents), filter: &what.filter };
-            put(&mut lists, what, source.service.list_collections(&list, what.wanted.part()).await?);
-        }
-        Ok(lists)
-    }
-}
-
-impl Key for ListOf<VersionTest, orders::VersionOrder> {
-    type Value = Vec<Position>;
-
-    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        let mut lists = Lists::new();
-        for (what, parents) in parents(keys) {
-            let list = Versions { place: VersionsIn::Collections(&parents), filter: &what.filter };
-            put(&mut lists, what, source.service.list_versions(&list, what.wanted.part()).await?);
-        }
-        Ok(lists)
-    }
-}
-
 /// The arguments of a list.
 pub(crate) struct Arguments<B, O> {
     pub(crate) filter: Option<B>,
@@ -537,30 +484,22 @@ pub(crate) struct Arguments<B, O> {
 }
 
 /// One page of a parent's list: its rows by `key`, each as a `node`.
-pub(crate) async fn page<B, K, R, N>(
+pub(crate) async fn page<B: Build, R: Key, N: OutputType>(
     context: &Context<'_>,
     parent: i64,
-    arguments: Arguments<B, impl Into<Order<K>>>,
+    arguments: Arguments<B, impl Into<Order<<B::List as List>::Order>>>,
     key: impl Fn(i64) -> R + Send + Sync,
     node: impl Fn(R::Value) -> N,
-) -> async_graphql::Result<Paged<N>>
-where
-    B: Build,
-    K: OrderKey + Hash + Eq,
-    ListOf<B::Target, K>: Key<Value = Vec<Position>>,
-    R: Key,
-    N: OutputType,
-{
+) -> async_graphql::Result<Paged<N>> {
     let wanted = Wanted::read(arguments.first, arguments.after.as_deref(), arguments.order.into())?;
-    let what = Arc::new(What { filter: B::build(arguments.filter).fail()?, wanted });
-    let mut positions = context.page(ListOf { parent, what: Arc::clone(&what) }).await?;
-    let more = what.wanted.cut(&mut positions);
+    let list = Arc::new(B::list(B::build(arguments.filter).fail()?));
+    let (positions, more) = lists::part(context, parent, &list, &wanted).await?;
     let mut rows = context.rows(positions.iter().map(|position| key(position.id))).await?;
-    let mut connection = Paged::new(what.wanted.continues(), more);
+    let mut connection = Paged::new(wanted.continues(), more);
     // A row that has just been deleted is left out.
     connection.edges.extend(positions.into_iter().filter_map(|position| {
         let row = rows.remove(&key(position.id))?;
-        Some(Edge::new(OpaqueCursor(position.to_string()), node(row)))
+        Some(Edge::new(wanted.cursor(&position), node(row)))
     }));
     Ok(connection)
 }

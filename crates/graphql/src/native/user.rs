@@ -17,7 +17,7 @@ use super::team::Team;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::loaders::{EntityKey, UserSeen};
-use crate::paging::{connection, page, probe};
+use crate::paging::{connection, numbered, page, probe};
 use crate::shared::{Organization, User};
 
 /// A list of people's things, page by page.
@@ -120,7 +120,7 @@ impl NativeUser {
         if !shown {
             return Ok(None);
         }
-        let page = page(first, after.as_deref())?;
+        let page = numbered(first, after.as_deref())?;
         let rows = ctx.counted(ctx.page(UserKeys::new(self.0.id.0, &probe(&page))).await?)?;
         Ok(Some(connection(&page, rows, |row| row.id.to_string(), ApiKey::from)))
     }

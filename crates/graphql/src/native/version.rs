@@ -21,7 +21,7 @@ use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
 use crate::loaders::{EntriesOf, PlacesOf, ProjectKey, TagsOfVersion};
-use crate::paging::{connection, page, probe};
+use crate::paging::{connection, numbered, probe};
 use crate::scalars::{Int64, JsonString};
 
 /// Immutable content, with a description and metadata.
@@ -112,7 +112,7 @@ impl Version {
         let project = context.row(ProjectKey(place.project_id.0)).await?.ok_or_else(absent).fail()?;
         may_download(&project).fail()?;
         let manifest = self.row.manifest_id.ok_or_else(absent).fail()?;
-        let page = page(first, after.as_deref())?;
+        let page = numbered(first, after.as_deref())?;
         let rows = context.page(EntriesOf::new(manifest, &probe(&page))).await?;
         Ok(connection(&page, rows, |row| row.ordinal.to_string(), |entry| VersionFile { entry, place: place.clone() }))
     }

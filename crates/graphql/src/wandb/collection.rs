@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::ManifestId;
 use regalia_service::Page;
+use regalia_service::store::access::ProjectRow;
 use regalia_service::store::aliases::AliasRow;
 use regalia_service::store::collections::CollectionRow;
 use regalia_service::store::memberships::MembershipRow;
@@ -15,7 +16,7 @@ use crate::context::Reach as _;
 use crate::error::Fail as _;
 use crate::ids;
 use crate::loaders::{
-    AliasesIn, AliasesOf, CollectionKey, EntriesOf, NEWEST, PlaceNamed, PlacesIn, ProjectKey, TagsOfCollection, VersionKey,
+    AliasesIn, AliasesOf, CollectionKey, EntriesOf, NewestIn, PlaceNamed, ProjectKey, TagsOfCollection, VersionKey,
 };
 use crate::paging;
 use crate::scalars::JsonString;
@@ -33,8 +34,16 @@ use crate::wandb::project::Project;
     field(name = "id", ty = "ID", desc = "W&B protocol: opaque id."),
     field(name = "name", ty = "String", desc = "W&B protocol: name."),
     field(name = "description", ty = "Option<String>", desc = "W&B protocol: the card."),
-    field(name = "created_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it was made."),
-    field(name = "updated_at", ty = "DateTime<Utc>", desc = "W&B protocol: when it last changed."),
+    field(
+        name = "created_at",
+        ty = "Option<DateTime<Utc>>",
+        desc = "W&B protocol: when it was made; null when the project is invisible (rule 22)."
+    ),
+    field(
+        name = "updated_at",
+        ty = "Option<DateTime<Utc>>",
+        desc = "W&B protocol: when it last changed; null when the project is invisible (rule 22)."
+    ),
     field(name = "project", ty = "Option<Project>", desc = "W&B protocol: where it is; null when invisible (rule 22)."),
     field(name = "state", ty = "ArtifactCollectionState", desc = "W&B protocol: how far it is."),
     field(name = "tags", ty = "TagConnection", desc = "W&B protocol: tags."),
@@ -92,207 +101,126 @@ pub struct ArtifactSequence(pub CollectionRow);
 /// W&B protocol: a registry collection.
 pub struct ArtifactPortfolio(pub CollectionRow);
 
-async fn project(context: &Context<'_>, row: &CollectionRow) -> async_graphql::Result<Option<Project>> {
-    Ok(context.row(ProjectKey(row.project_id.0)).await?.map(Project))
+/// The collection's project, if the caller sees it. A link shows the collection that its version comes from: where the project of
+/// that is invisible, there are the id, the name and the type alone (rule 22).
+async fn seen(context: &Context<'_>, row: &CollectionRow) -> async_graphql::Result<Option<ProjectRow>> {
+    context.row(ProjectKey(row.project_id.0)).await
 }
 
-async fn place(
-    context: &Context<'_>,
-    row: &CollectionRow,
-    alias: &str,
-) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
-    // The source collection of a link may be in a project that the caller doesn't see (rule 22).
-    if context.row(ProjectKey(row.project_id.0)).await?.is_none() {
-        return Ok(None);
-    }
-    let name = format!("{}:{alias}", row.name);
-    Ok(context.row(PlaceNamed(row.project_id.0, name)).await?.map(ArtifactCollectionMembership))
+// A macro, because the engine can't merge one set of fields into two objects that lead to each other: one stays empty.
+macro_rules! collection {
+    ($(#[$doc:meta])* $name:ident { $($own:tt)* }) => {
+        $(#[$doc])*
+        #[Object]
+        impl $name {
+            /// W&B protocol: opaque id.
+            async fn id(&self) -> ID {
+                ids::id("ArtifactCollection", self.0.id.0)
+            }
+
+            /// W&B protocol: name.
+            async fn name(&self) -> String {
+                self.0.name.clone()
+            }
+
+            /// W&B protocol: the card; null when the project is invisible (rule 22).
+            async fn description(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
+                let shown = seen(context, &self.0).await?.and(self.0.description.as_ref());
+                shown.map(|text| context.long(text).cloned()).transpose()
+            }
+
+            /// W&B protocol: when it was made; null when the project is invisible (rule 22).
+            async fn created_at(&self, context: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
+                Ok(seen(context, &self.0).await?.map(|_| self.0.created_at))
+            }
+
+            /// W&B protocol: when it last changed; null when the project is invisible (rule 22).
+            async fn updated_at(&self, context: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
+                Ok(seen(context, &self.0).await?.map(|_| self.0.updated_at))
+            }
+
+            /// W&B protocol: where it is; null when invisible (rule 22).
+            async fn project(&self, context: &Context<'_>) -> async_graphql::Result<Option<Project>> {
+                Ok(seen(context, &self.0).await?.map(Project))
+            }
+
+            /// W&B protocol: how far it is.
+            async fn state(&self) -> ArtifactCollectionState {
+                ArtifactCollectionState::of(&self.0)
+            }
+
+            /// W&B protocol: tags; none when the project is invisible (rule 22).
+            async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<TagConnection> {
+                if seen(context, &self.0).await?.is_none() {
+                    return Ok(TagConnection::from(Vec::new()));
+                }
+                Ok(context.counted(context.page(TagsOfCollection(self.0.id.0)).await?)?.into())
+            }
+
+            /// W&B protocol: its aliases of today, by name; none when the project is invisible (rule 22).
+            async fn aliases(
+                &self,
+                context: &Context<'_>,
+                #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+                #[graphql(desc = "W&B protocol: at most 1000, and as many if absent.")] first: Option<i32>,
+            ) -> async_graphql::Result<ArtifactAliasConnection> {
+                ArtifactAliasConnection::of_collection(context, &self.0, first, after.as_deref()).await
+            }
+
+            /// W&B protocol: its versions, at their places; null when the project is invisible (rule 22).
+            async fn artifacts(
+                &self,
+                context: &Context<'_>,
+                #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+                #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+                #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+                #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")]
+                order: Option<String>,
+            ) -> async_graphql::Result<Option<VersionedArtifactConnection>> {
+                let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
+                if seen(context, &self.0).await?.is_none() {
+                    return Ok(None);
+                }
+                Ok(Some(VersionedArtifactConnection::of_collection(context, self.0.id.0, filter, &wanted).await?))
+            }
+
+            /// W&B protocol: its type.
+            async fn default_artifact_type(&self) -> TypeOfVersion {
+                TypeOfVersion { name: self.0.type_name.clone() }
+            }
+
+            /// W&B protocol: a place by alias or `vN`; null when the project is invisible (rule 22).
+            async fn artifact_membership(
+                &self,
+                context: &Context<'_>,
+                #[graphql(desc = "W&B protocol: an alias or `vN`.")] alias_name: String,
+            ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
+                if seen(context, &self.0).await?.is_none() {
+                    return Ok(None);
+                }
+                let name = format!("{}:{alias_name}", self.0.name);
+                Ok(context.row(PlaceNamed(self.0.project_id.0, name)).await?.map(ArtifactCollectionMembership))
+            }
+
+            $($own)*
+        }
+    };
 }
 
-/// W&B protocol: a source collection.
-#[Object]
-impl ArtifactSequence {
-    /// W&B protocol: opaque id.
-    async fn id(&self) -> ID {
-        ids::id("ArtifactCollection", self.0.id.0)
-    }
-
-    /// W&B protocol: name.
-    async fn name(&self) -> String {
-        self.0.name.clone()
-    }
-
-    /// W&B protocol: the card; null when the project is invisible (rule 22).
-    async fn description(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
-        let visible = context.row(ProjectKey(self.0.project_id.0)).await?.is_some();
-        self.0.description.as_ref().filter(|_| visible).map(|text| context.long(text).cloned()).transpose()
-    }
-
-    /// W&B protocol: when it was made.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
-
-    /// W&B protocol: when it last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
-    }
-
-    /// W&B protocol: where it is; null when invisible (rule 22).
-    async fn project(&self, context: &Context<'_>) -> async_graphql::Result<Option<Project>> {
-        project(context, &self.0).await
-    }
-
-    /// W&B protocol: how far it is.
-    async fn state(&self) -> ArtifactCollectionState {
-        ArtifactCollectionState::of(&self.0)
-    }
-
-    /// W&B protocol: tags; none when the project is invisible (rule 22).
-    async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<TagConnection> {
-        if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
-            return Ok(TagConnection::from(Vec::new()));
+collection! {
+    /// W&B protocol: a source collection.
+    ArtifactSequence {
+        /// W&B protocol: the newest committed version; null when the project is invisible (rule 22).
+        async fn latest_artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
+            let Some(place) = context.row(NewestIn(self.0.id.0)).await? else { return Ok(None) };
+            artifact_at(context, &place).await
         }
-        Ok(context.counted(context.page(TagsOfCollection(self.0.id.0)).await?)?.into())
-    }
-
-    /// W&B protocol: its aliases of today, by name; none when the project is invisible (rule 22).
-    async fn aliases(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "W&B protocol: at most 1000, and as many if absent.")] first: Option<i32>,
-    ) -> async_graphql::Result<ArtifactAliasConnection> {
-        ArtifactAliasConnection::of_collection(context, &self.0, first, after.as_deref()).await
-    }
-
-    /// W&B protocol: its versions, at their places.
-    async fn artifacts(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
-        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")]
-        order: Option<String>,
-    ) -> async_graphql::Result<Option<VersionedArtifactConnection>> {
-        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
-        // The source collection of a link may be in a project that the caller doesn't see (rule 22).
-        if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
-            return Ok(None);
-        }
-        Ok(Some(VersionedArtifactConnection::of_collection(context, self.0.id.0, filter, &wanted).await?))
-    }
-
-    /// W&B protocol: its type.
-    async fn default_artifact_type(&self) -> TypeOfVersion {
-        TypeOfVersion { name: self.0.type_name.clone() }
-    }
-
-    /// W&B protocol: a place by alias or `vN`.
-    async fn artifact_membership(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: an alias or `vN`.")] alias_name: String,
-    ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
-        place(context, &self.0, &alias_name).await
-    }
-
-    /// W&B protocol: the newest committed version.
-    async fn latest_artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
-        let newest = context.page(PlacesIn::new(self.0.id.0, &NEWEST)).await?;
-        let Some(place) = newest.first() else { return Ok(None) };
-        artifact_at(context, place).await
     }
 }
 
-/// W&B protocol: a registry collection.
-#[Object]
-impl ArtifactPortfolio {
-    /// W&B protocol: opaque id.
-    async fn id(&self) -> ID {
-        ids::id("ArtifactCollection", self.0.id.0)
-    }
-
-    /// W&B protocol: name.
-    async fn name(&self) -> String {
-        self.0.name.clone()
-    }
-
-    /// W&B protocol: the card.
-    async fn description(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
-        self.0.description.as_ref().map(|text| context.long(text).cloned()).transpose()
-    }
-
-    /// W&B protocol: when it was made.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
-
-    /// W&B protocol: when it last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
-    }
-
-    /// W&B protocol: where it is.
-    async fn project(&self, context: &Context<'_>) -> async_graphql::Result<Option<Project>> {
-        project(context, &self.0).await
-    }
-
-    /// W&B protocol: how far it is.
-    async fn state(&self) -> ArtifactCollectionState {
-        ArtifactCollectionState::of(&self.0)
-    }
-
-    /// W&B protocol: tags; none when the project is invisible (rule 22).
-    async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<TagConnection> {
-        if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
-            return Ok(TagConnection::from(Vec::new()));
-        }
-        Ok(context.counted(context.page(TagsOfCollection(self.0.id.0)).await?)?.into())
-    }
-
-    /// W&B protocol: its aliases of today, by name; none when the project is invisible (rule 22).
-    async fn aliases(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "W&B protocol: at most 1000, and as many if absent.")] first: Option<i32>,
-    ) -> async_graphql::Result<ArtifactAliasConnection> {
-        ArtifactAliasConnection::of_collection(context, &self.0, first, after.as_deref()).await
-    }
-
-    /// W&B protocol: its versions, at their places.
-    async fn artifacts(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
-        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `version_index`, `created_at` or `updated_at`, `-` in front for descending.")]
-        order: Option<String>,
-    ) -> async_graphql::Result<Option<VersionedArtifactConnection>> {
-        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
-        // The source collection of a link may be in a project that the caller doesn't see (rule 22).
-        if context.row(ProjectKey(self.0.project_id.0)).await?.is_none() {
-            return Ok(None);
-        }
-        Ok(Some(VersionedArtifactConnection::of_collection(context, self.0.id.0, filter, &wanted).await?))
-    }
-
-    /// W&B protocol: its type.
-    async fn default_artifact_type(&self) -> TypeOfVersion {
-        TypeOfVersion { name: self.0.type_name.clone() }
-    }
-
-    /// W&B protocol: a place by alias or `vN`.
-    async fn artifact_membership(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: an alias or `vN`.")] alias_name: String,
-    ) -> async_graphql::Result<Option<ArtifactCollectionMembership>> {
-        place(context, &self.0, &alias_name).await
-    }
+collection! {
+    /// W&B protocol: a registry collection.
+    ArtifactPortfolio {}
 }
 
 /// W&B protocol: a page of aliases.

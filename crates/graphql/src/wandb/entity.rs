@@ -10,12 +10,12 @@ use regalia_service::store::teams::TeamRow;
 use crate::context::Reach as _;
 use crate::error::OrNull as _;
 use crate::ids;
+use crate::lists::CollectionParents;
 use crate::loaders::{BelongingTo, BytesOf, EntityKey};
 use crate::scalars::{Int64, JsonString};
 use crate::shared::{Organization, User};
 use crate::wandb::lists::{
-    self, ArtifactCollectionConnection, ArtifactCollectionMembershipConnection, ArtifactCollectionType, CollectionPlace,
-    ProjectConnection,
+    self, ArtifactCollectionConnection, ArtifactCollectionMembershipConnection, ArtifactCollectionType, ProjectConnection,
 };
 use crate::wandb::project::{self, Project};
 use crate::wandb::team::Member;
@@ -110,7 +110,7 @@ impl Entity {
         >,
     ) -> async_graphql::Result<ProjectConnection> {
         let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
-        ProjectConnection::of_entity(context, self.id, &filter, &wanted).await
+        ProjectConnection::of_entity(context, self.id, filter, &wanted).await
     }
 
     /// W&B protocol: the collections of all its registries or projects, newest first.
@@ -133,11 +133,10 @@ impl Entity {
         let projects = lists::filter(project_filters)?;
         // An organization has registries alone, everybody else projects alone.
         let kind = if self.kind == "organization" { ArtifactCollectionType::Portfolio } else { ArtifactCollectionType::Sequence };
-        let place = match collection_types {
-            Some(kinds) if !kinds.contains(&kind) => CollectionPlace::Nowhere,
-            _ => CollectionPlace::Entity(self.id, projects),
-        };
-        ArtifactCollectionConnection::read(context, place, filter, &wanted).await
+        if collection_types.is_some_and(|kinds| !kinds.contains(&kind)) {
+            return Ok(ArtifactCollectionConnection::nothing(&wanted));
+        }
+        ArtifactCollectionConnection::read(context, self.id, CollectionParents::Entities(projects), filter, &wanted).await
     }
 
     /// W&B protocol: the versions in all its registries or projects at their places, newest place first.
@@ -155,7 +154,7 @@ impl Entity {
     ) -> async_graphql::Result<ArtifactCollectionMembershipConnection> {
         let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
         let (projects, collections) = (lists::filter(project_filters)?, lists::filter(collection_filters)?);
-        ArtifactCollectionMembershipConnection::of_entity(context, self.id, &projects, &collections, &filter, &wanted).await
+        ArtifactCollectionMembershipConnection::of_entity(context, self.id, projects, collections, filter, &wanted).await
     }
 
     /// W&B protocol: whether the name is free for another: never, since this has it.

@@ -206,7 +206,7 @@ pub(crate) fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graph
     if !(0..=LARGEST_PAGE).contains(&first) {
         return Err(regalia_service::Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
     }
-    let mut page = paging::page(None, after)?;
+    let mut page = paging::numbered(None, after)?;
     page.first = i64::from(first);
     Ok(page)
 }

@@ -1,16 +1,16 @@
 //! Filtered and ordered lists on the wire: filters and orders as the SDK writes them, in; Relay connections, out. What must
 //! not live here: what a filter means (the domain crate), and the rows' own fields.
 
-use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
+use std::sync::Arc;
+
+use async_graphql::connection::{CursorType as _, PageInfo};
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, Target, VersionTest};
-use regalia_domain::ids::ArtifactTypeId;
 use regalia_domain::orders::{CollectionOrder, Order, OrderKey, RegistryOrder, VersionOrder};
-use regalia_service::store::lists::{Collections, CollectionsIn, Listed, Projects, Versions, VersionsIn};
 
 use crate::context::Reach as _;
-use crate::error::{Fail as _, Parsed as _};
-use crate::lists::Wanted;
+use crate::error::Parsed as _;
+use crate::lists::{self, CollectionList, CollectionParents, List, ProjectList, VersionList, VersionParents, Wanted};
 use crate::loaders::{CollectionKey, Key, PlaceKey, ProjectKey};
 use crate::scalars::JsonString;
 use crate::wandb::artifact::Artifact;
@@ -38,30 +38,45 @@ pub(crate) fn wanted<K: OrderKey>(
     Wanted::read(first, after.as_deref(), order)
 }
 
-/// The rows that were wanted, and what their page says of itself.
-fn cut<K: OrderKey>(wanted: &Wanted<K>, mut rows: Vec<Listed>) -> (Vec<Listed>, PageInfo) {
-    let info = PageInfo {
-        has_previous_page: wanted.continues(),
-        has_next_page: wanted.cut(&mut rows),
-        start_cursor: rows.first().map(cursor),
-        end_cursor: rows.last().map(cursor),
-    };
-    (rows, info)
+/// The wanted rows of a parent's list, each with its cursor, and what their page says of itself.
+async fn part<L: List>(
+    context: &Context<'_>,
+    parent: i64,
+    list: &Arc<L>,
+    wanted: &Wanted<L::Order>,
+) -> async_graphql::Result<(Vec<Row>, PageInfo)> {
+    let (positions, more) = lists::part(context, parent, list, wanted).await?;
+    let page: Vec<Row> =
+        positions.iter().map(|place| Row { cursor: wanted.cursor(place).encode_cursor(), id: place.id }).collect();
+    let info = page_info(wanted, &page, more);
+    Ok((page, info))
 }
 
-fn cursor(row: &Listed) -> String {
-    OpaqueCursor(row.position.to_string()).encode_cursor()
+/// A row of a page, by its number.
+struct Row {
+    cursor: String,
+    id: i64,
+}
+
+fn page_info<K: OrderKey>(wanted: &Wanted<K>, page: &[Row], has_next_page: bool) -> PageInfo {
+    let cursor = |row: &Row| row.cursor.clone();
+    PageInfo {
+        has_previous_page: wanted.continues(),
+        has_next_page,
+        start_cursor: page.first().map(cursor),
+        end_cursor: page.last().map(cursor),
+    }
 }
 
 /// The rows of a page, in its order. One that has just been deleted is left out.
 async fn rows<K: Key>(
     context: &Context<'_>,
-    page: &[Listed],
+    page: &[Row],
     key: impl Fn(i64) -> K + Send,
 ) -> async_graphql::Result<Vec<(String, K::Value)>> {
-    let keys: Vec<K> = page.iter().map(|row| key(row.position.id)).collect();
+    let keys: Vec<K> = page.iter().map(|row| key(row.id)).collect();
     let mut found = context.rows(keys.iter().cloned()).await?;
-    Ok(page.iter().zip(keys).filter_map(|(row, key)| Some((cursor(row), found.remove(&key)?))).collect())
+    Ok(page.iter().zip(keys).filter_map(|(row, key)| Some((row.cursor.clone(), found.remove(&key)?))).collect())
 }
 
 /// W&B protocol: a page of projects or registries.
@@ -87,14 +102,10 @@ impl ProjectConnection {
     pub(crate) async fn of_entity(
         context: &Context<'_>,
         entity: i64,
-        filter: &Filter<RegistryTest>,
+        filter: Filter<RegistryTest>,
         wanted: &Wanted<RegistryOrder>,
     ) -> async_graphql::Result<Self> {
-        let list = Projects { caller: context.caller()?, entities: &[entity], filter };
-        let (page, page_info) = cut(wanted, {
-            let _turn = context.turn().await?;
-            context.service()?.list_projects(&list, wanted.part()).await.fail()?
-        });
+        let (page, page_info) = part(context, entity, &Arc::new(ProjectList(filter)), wanted).await?;
         let rows = rows(context, &page, ProjectKey).await?;
         let edges = rows.into_iter().map(|(cursor, row)| ProjectEdge { cursor, node: Project(row) }).collect();
         Ok(Self { edges, page_info })
@@ -110,23 +121,11 @@ pub enum ArtifactCollectionType {
     Portfolio,
 }
 
-/// Where collections are listed.
-pub(crate) enum CollectionPlace {
-    /// In a project or registry that the caller sees.
-    Project(i64),
-    /// Of one type.
-    Type(ArtifactTypeId),
-    /// In everything of an entity that the caller sees and this wants.
-    Entity(i64, Filter<RegistryTest>),
-    /// Nowhere.
-    Nowhere,
-}
-
 /// W&B protocol: a page of collections.
 pub struct ArtifactCollectionConnection {
-    place: CollectionPlace,
-    filter: Filter<CollectionTest>,
-    page: Vec<Listed>,
+    /// None for a page of a list that can have no rows.
+    list: Option<(i64, Arc<CollectionList>)>,
+    page: Vec<Row>,
     page_info: PageInfo,
 }
 
@@ -139,36 +138,23 @@ pub struct ArtifactCollectionEdge {
     node: ArtifactCollection,
 }
 
-impl CollectionPlace {
-    /// As the store takes it; none for nowhere.
-    fn list<'l>(&'l self, context: &Context<'l>) -> async_graphql::Result<Option<CollectionsIn<'l>>> {
-        Ok(match self {
-            Self::Project(id) => Some(CollectionsIn::Projects(std::slice::from_ref(id))),
-            Self::Type(id) => Some(CollectionsIn::Type(*id)),
-            Self::Entity(id, registries) => Some(CollectionsIn::Entity(context.caller()?, *id, registries)),
-            Self::Nowhere => None,
-        })
-    }
-}
-
 impl ArtifactCollectionConnection {
-    /// Reads the page.
+    /// Reads the page of a parent.
     pub(crate) async fn read(
         context: &Context<'_>,
-        place: CollectionPlace,
+        parent: i64,
+        of: CollectionParents,
         filter: Filter<CollectionTest>,
         wanted: &Wanted<CollectionOrder>,
     ) -> async_graphql::Result<Self> {
-        let listed = match place.list(context)? {
-            None => Vec::new(),
-            Some(place) => {
-                let list = Collections { place, filter: &filter };
-                let _turn = context.turn().await?;
-                context.service()?.list_collections(&list, wanted.part()).await.fail()?
-            }
-        };
-        let (page, page_info) = cut(wanted, listed);
-        Ok(Self { place, filter, page, page_info })
+        let list = Arc::new(CollectionList { of, filter });
+        let (page, page_info) = part(context, parent, &list, wanted).await?;
+        Ok(Self { list: Some((parent, list)), page, page_info })
+    }
+
+    /// A page of nothing.
+    pub(crate) fn nothing(wanted: &Wanted<CollectionOrder>) -> Self {
+        Self { list: None, page: Vec::new(), page_info: page_info(wanted, &[], false) }
     }
 }
 
@@ -188,11 +174,8 @@ impl ArtifactCollectionConnection {
 
     /// W&B protocol: how many there are on all pages together.
     async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i64> {
-        let Some(place) = self.place.list(context)? else { return Ok(0) };
-        let list = Collections { place, filter: &self.filter };
-        let _turn = context.turn().await?;
-        let counts = context.service()?.count_collections(&list).await.fail()?;
-        Ok(counts.first().map_or(0, |(_, count)| *count))
+        let Some((parent, list)) = &self.list else { return Ok(0) };
+        lists::count(context, *parent, list).await
     }
 }
 
@@ -219,16 +202,13 @@ impl ArtifactCollectionMembershipConnection {
     pub(crate) async fn of_entity(
         context: &Context<'_>,
         entity: i64,
-        registries: &Filter<RegistryTest>,
-        collections: &Filter<CollectionTest>,
-        filter: &Filter<VersionTest>,
+        projects: Filter<RegistryTest>,
+        collections: Filter<CollectionTest>,
+        filter: Filter<VersionTest>,
         wanted: &Wanted<VersionOrder>,
     ) -> async_graphql::Result<Self> {
-        let list = Versions { place: VersionsIn::Entity(context.caller()?, entity, registries, collections), filter };
-        let (page, page_info) = cut(wanted, {
-            let _turn = context.turn().await?;
-            context.service()?.list_versions(&list, wanted.part()).await.fail()?
-        });
+        let list = VersionList { of: VersionParents::Entities(Box::new((projects, collections))), filter };
+        let (page, page_info) = part(context, entity, &Arc::new(list), wanted).await?;
         let edges = rows(context, &page, PlaceKey)
             .await?
             .into_iter()
@@ -241,8 +221,8 @@ impl ArtifactCollectionMembershipConnection {
 /// W&B protocol: a page of a collection's versions.
 pub struct VersionedArtifactConnection {
     collection: i64,
-    filter: Filter<VersionTest>,
-    page: Vec<Listed>,
+    list: Arc<VersionList>,
+    page: Vec<Row>,
     page_info: PageInfo,
 }
 
@@ -265,12 +245,9 @@ impl VersionedArtifactConnection {
         filter: Filter<VersionTest>,
         wanted: &Wanted<VersionOrder>,
     ) -> async_graphql::Result<Self> {
-        let list = Versions { place: VersionsIn::Collections(&[collection]), filter: &filter };
-        let (page, page_info) = cut(wanted, {
-            let _turn = context.turn().await?;
-            context.service()?.list_versions(&list, wanted.part()).await.fail()?
-        });
-        Ok(Self { collection, filter, page, page_info })
+        let list = Arc::new(VersionList { of: VersionParents::Collections, filter });
+        let (page, page_info) = part(context, collection, &list, wanted).await?;
+        Ok(Self { collection, list, page, page_info })
     }
 }
 
@@ -295,9 +272,6 @@ impl VersionedArtifactConnection {
 
     /// W&B protocol: how many there are on all pages together.
     async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i64> {
-        let list = Versions { place: VersionsIn::Collections(&[self.collection]), filter: &self.filter };
-        let _turn = context.turn().await?;
-        let counts = context.service()?.count_versions(&list).await.fail()?;
-        Ok(counts.first().map_or(0, |(_, count)| *count))
+        lists::count(context, self.collection, &self.list).await
     }
 }

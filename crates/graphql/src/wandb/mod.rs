@@ -132,7 +132,7 @@ pub struct WandbMutation(
     user::UserMutation,
 );
 
-/// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors.
+/// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors (rule 45).
 pub const ROOT_FIELDS: [&str; 42] = [
     "serverInfo",
     "entity",
@@ -177,6 +177,11 @@ pub const ROOT_FIELDS: [&str; 42] = [
     "generateApiKey",
     "deleteApiKey",
 ];
+
+/// The fields that this side adds to the types which both sides share: an operation with one of them is the W&B protocol's too, for
+/// its lists of registries begin at `organization`, which both sides have.
+pub const SHARED_FIELDS: [&str; 8] =
+    ["orgEntity", "advancedRegistryFeatures", "coreWeaveOrganizationId", "username", "admin", "flags", "entity", "deletedAt"];
 
 /// The entity of a request that may name none: then the caller's default.
 pub(crate) async fn named_or_default(context: &Context<'_>, name: Option<String>) -> async_graphql::Result<String> {

@@ -18,6 +18,7 @@ use crate::ahead;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
+use crate::lists::CollectionParents;
 use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf, UserSeen};
 use crate::paging;
 use crate::scalars::JsonString;
@@ -25,7 +26,7 @@ use crate::shared::User;
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, ArtifactSequence, artifact_at};
 use crate::wandb::entity::Entity;
-use crate::wandb::lists::{self, ArtifactCollectionConnection, CollectionPlace, ProjectConnection};
+use crate::wandb::lists::{self, ArtifactCollectionConnection, ProjectConnection};
 use crate::wandb::registry_member::{self, ProjectMember, ProjectTeamMember};
 use crate::wandb::run::Run;
 use crate::wandb::{named_or_default, split_project};
@@ -198,7 +199,7 @@ impl Project {
         >,
     ) -> async_graphql::Result<ArtifactCollectionConnection> {
         let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
-        ArtifactCollectionConnection::read(context, CollectionPlace::Project(self.0.id.0), filter, &wanted).await
+        ArtifactCollectionConnection::read(context, self.0.id.0, CollectionParents::Projects, filter, &wanted).await
     }
 
     /// W&B protocol: a collection by name.
@@ -238,7 +239,7 @@ pub(crate) async fn of_entity(
 ) -> async_graphql::Result<Option<ProjectConnection>> {
     let wanted = lists::wanted(first, after, None)?;
     let Some(entity) = context.service()?.entity(context.caller()?, entity).await.or_null()? else { return Ok(None) };
-    Ok(Some(ProjectConnection::of_entity(context, entity.id, &Filter::everything(), &wanted).await?))
+    Ok(Some(ProjectConnection::of_entity(context, entity.id, Filter::everything(), &wanted).await?))
 }
 
 /// W&B protocol: a type of a project or registry.
@@ -296,7 +297,7 @@ impl ArtifactType {
         >,
     ) -> async_graphql::Result<ArtifactCollectionConnection> {
         let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
-        ArtifactCollectionConnection::read(context, CollectionPlace::Type(self.row.id), filter, &wanted).await
+        ArtifactCollectionConnection::read(context, self.row.id.0, CollectionParents::Types, filter, &wanted).await
     }
 
     /// W&B protocol: a collection of this type by name.

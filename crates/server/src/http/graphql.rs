@@ -1,8 +1,8 @@
 //! `/graphql`: authentication, turns and limits before execution; the HTTP status after it (rule 45). What must not live here:
 //! fields, what a document may cost.
 
-use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet};
-use async_graphql::{Name, Response as GraphqlResponse, ServerError};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet};
+use async_graphql::{Response as GraphqlResponse, ServerError};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
@@ -226,37 +226,31 @@ fn from_address(query: &str) -> Result<async_graphql::Request, String> {
 }
 
 fn door(document: &Document, name: Option<&str>) -> Door {
-    let mut names = Vec::new();
-    if let Some(OperationDefinition { selection_set, .. }) = document.operation(name) {
-        root_fields(document.parsed(), &selection_set.node, &mut names, limits::DEPTH);
-    }
-    if names.iter().any(|name| name.as_str() == "upsertBucket") {
+    let Some(OperationDefinition { selection_set, .. }) = document.operation(name) else { return Door::Native };
+    let asks = |names: &[&str], below: bool| asks_for(document.parsed(), &selection_set.node, names, below, limits::DEPTH * 2);
+    if asks(&["upsertBucket"], false) {
         Door::WandbRun
-    } else if names.iter().any(|name| wandb::ROOT_FIELDS.contains(&name.as_str())) {
+    } else if asks(&wandb::ROOT_FIELDS, false) || asks(&wandb::SHARED_FIELDS, true) {
         Door::Wandb
     } else {
         Door::Native
     }
 }
 
-fn root_fields<'d>(document: &'d ExecutableDocument, set: &'d SelectionSet, names: &mut Vec<&'d Name>, depth: usize) {
-    for selection in &set.items {
-        match &selection.node {
-            Selection::Field(field) => {
-                let Field { name, .. } = &field.node;
-                names.push(&name.node);
-            }
-            Selection::InlineFragment(fragment) if depth > 0 => {
-                root_fields(document, &fragment.node.selection_set.node, names, depth - 1)
-            }
-            Selection::FragmentSpread(spread) if depth > 0 => {
-                if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
-                    root_fields(document, &fragment.node.selection_set.node, names, depth - 1);
-                }
-            }
-            Selection::InlineFragment(_) | Selection::FragmentSpread(_) => {}
+/// Whether one of these fields is in a selection, or also anywhere below it. The limits have bounded how many there are.
+fn asks_for(document: &ExecutableDocument, set: &SelectionSet, names: &[&str], below: bool, depth: usize) -> bool {
+    let Some(deeper) = depth.checked_sub(1) else { return false };
+    set.items.iter().any(|selection| match &selection.node {
+        Selection::Field(field) => {
+            names.contains(&field.node.name.node.as_str())
+                || below && asks_for(document, &field.node.selection_set.node, names, below, deeper)
         }
-    }
+        Selection::InlineFragment(fragment) => asks_for(document, &fragment.node.selection_set.node, names, below, deeper),
+        Selection::FragmentSpread(spread) => document
+            .fragments
+            .get(&spread.node.fragment_name.node)
+            .is_some_and(|fragment| asks_for(document, &fragment.node.selection_set.node, names, below, deeper)),
+    })
 }
 
 async fn execute(app: &App, request: Request, mut graphql: async_graphql::Request, door: Door) -> Response {

@@ -390,33 +390,60 @@ async fn rule_41_the_path_decides() {
 #[tokio::test]
 async fn rule_22_a_link_leads_no_further_into_its_source() {
     let world = world().await;
-    world.server.sql("update collections set description = 'a card of the team' where kind = 'source'").await;
+    world
+        .server
+        .sql(
+            "update collections set description = 'a card of the team' where kind = 'source'; \
+             insert into collection_tags (collection_id, tag) select id, 'a tag of the team' from collections where kind = 'source'",
+        )
+        .await;
     let mut hidden = world.spec.clone();
     hidden.files[0].1 = b"unpublished weights".to_vec();
     hidden.aliases.push("secret-alias".to_owned());
     world.alice.log(&hidden).await;
     let through = "query($name: String!) { project(entityName: \"acme\", name: \"wandb-registry-open\") { \
         artifactCollectionMembership(name: $name) { artifact { aliases { alias artifactCollection { name project { name } } } \
-        artifactSequence { __typename name description project { name } latestArtifact { digest } \
+        artifactSequence { __typename id name defaultArtifactType { name } description createdAt updatedAt project { name } \
+        latestArtifact { digest } tags { edges { node { name } } } \
+        aliases { edges { cursor node { alias } } } artifacts { totalCount edges { version } } \
         here: artifactMembership(aliasName: \"v0\") { versionIndex aliases { alias } } \
         other: artifactMembership(aliasName: \"v1\") { id versionIndex createdAt aliases { alias } } \
         named: artifactMembership(aliasName: \"secret-alias\") { id } } } } } }";
     let seen = world.bob.graphql(through, json!({ "name": "C:best" })).await.ok();
     let artifact = &seen["project"]["artifactCollectionMembership"]["artifact"];
     let sequence = &artifact["artifactSequence"];
-    assert_eq!((&sequence["__typename"], &sequence["name"]), (&json!("ArtifactSequence"), &json!("net")));
-    for hidden in ["project", "description", "latestArtifact", "here", "other", "named"] {
-        assert!(sequence[hidden].is_null(), "{hidden} of a hidden source: {sequence}");
+    let source = world.alice.graphql(through, json!({ "name": "C:best" })).await.ok();
+    let source = &source["project"]["artifactCollectionMembership"]["artifact"]["artifactSequence"];
+    assert_eq!(
+        sequence,
+        &json!({
+            "__typename": "ArtifactSequence", "id": source["id"], "name": "net", "defaultArtifactType": { "name": "model" },
+            "description": null, "createdAt": null, "updatedAt": null, "project": null, "latestArtifact": null,
+            "tags": { "edges": [] }, "aliases": { "edges": [] }, "artifacts": null, "here": null, "other": null, "named": null,
+        }),
+        "a hidden source"
+    );
+    for field in sequence.as_object().unwrap().keys() {
+        assert_ne!(source[field], Value::Null, "{field} of a source that alice sees: {source}");
     }
     assert!(!seen.to_string().contains("secret-alias"), "{seen}");
     for alias in artifact["aliases"].as_array().unwrap() {
         assert_eq!(alias["artifactCollection"]["project"]["name"], "wandb-registry-open", "{seen}");
     }
+    // What happens in the source changes nothing of it.
+    let before = seen.clone();
+    hidden.files[0].1 = b"more unpublished weights".to_vec();
+    world.alice.log(&hidden).await;
+    world
+        .server
+        .sql("update collections set description = 'another card', updated_at = '2031-01-01', created_at = '2030-01-01' where kind = 'source'")
+        .await;
+    assert_eq!(world.bob.graphql(through, json!({ "name": "C:best" })).await.ok(), before);
     // Who may see the source sees all of it.
     let seen = world.alice.graphql(through, json!({ "name": "C:best" })).await.ok();
     let sequence = &seen["project"]["artifactCollectionMembership"]["artifact"]["artifactSequence"];
     assert_eq!((&sequence["project"]["name"], &sequence["other"]["versionIndex"]), (&json!("demo"), &json!(1)));
-    assert_eq!(sequence["description"], "a card of the team");
+    assert_eq!(sequence["description"], "another card");
     // Aliases of the link are a matter of the role there.
     world.server.sql(&direct("open", "member").replace("carol", "bob")).await;
     let set = world.bob.link(&world.version, "acme", "open", "C", &["production"]).await.ok();

@@ -10,7 +10,7 @@ use regalia_service::demo::DemoSize;
 use regalia_testkit::{Client, Server, VersionSpec};
 use serde_json::{Value, json};
 
-use crate::lists::sdk_documents;
+use crate::lists::statements::sdk_documents;
 
 const SMALL: DemoSize = DemoSize { registries: 5, collections: 12, versions: 260 };
 

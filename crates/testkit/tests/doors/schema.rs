@@ -253,9 +253,20 @@ async fn the_wire_s_root_fields_are_those_that_say_so() {
     let told: BTreeSet<&str> = roots.filter(|field| is_wandb(&field["description"])).map(|field| text(&field["name"])).collect();
     assert_eq!(told, BTreeSet::from(wandb::ROOT_FIELDS));
     assert_eq!(wandb::ROOT_FIELDS.len(), told.len(), "a root field stands in the list twice");
-    // A query with one of them takes its status from its errors (rule 45), whichever of the two roots it is of.
     for field in ["organization", "viewer", "users"] {
         assert!(!told.contains(field), "{field} is shared, and ours");
+    }
+    // A shared root field is the wire's when it leads to what the wire adds, which is known by name alone (rule 45).
+    let described = |of: &Value, wandb: bool| {
+        let fields = list(&of["fields"]).iter().filter(move |field| is_wandb(&field["description"]) == wandb);
+        fields.map(|field| text(&field["name"]).to_owned()).collect::<BTreeSet<_>>()
+    };
+    let added: BTreeSet<String> = SHARED.iter().flat_map(|name| described(&types[*name], true)).collect();
+    assert_eq!(added, wandb::SHARED_FIELDS.map(str::to_owned).into());
+    assert_eq!(wandb::SHARED_FIELDS.len(), added.len(), "a shared field stands in the list twice");
+    for (name, of) in types.iter().filter(|(_, of)| of["kind"] == "OBJECT") {
+        let ours = described(of, false);
+        assert!(added.is_disjoint(&ours), "{name} has a field of ours with a name of the wire's: {ours:?}");
     }
 }
 

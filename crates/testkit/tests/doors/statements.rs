@@ -485,6 +485,40 @@ const OF_EACH_ROW: [Listing; 5] = [
     ),
 ];
 
+/// Lists in lists of the wire's, each with its count.
+const ON_THE_WIRE: [Listing; 5] = [
+    (
+        "projects, their collections, the versions in them",
+        "{ entity(name: \"acme\") { projects(first: 9) { edges { node { name artifactCollections(first: 9) { totalCount edges { \
+            node { name artifacts(first: 9) { totalCount edges { version node { digest } } } } } } } } } } }",
+    ),
+    (
+        "filtered, in an order",
+        "{ entity(name: \"acme\") { projects(first: 9, order: \"-created_at\") { edges { node { artifactCollections(first: 9, \
+            order: \"name\", filters: \"{\\\"name\\\": {\\\"$contains\\\": \\\"line\\\"}}\") { totalCount edges { node { name \
+            artifacts(first: 9, order: \"version_index\", filters: \"{\\\"alias\\\": \\\"latest\\\"}\") { totalCount edges { version \
+            } } } } } } } } } }",
+    ),
+    (
+        "projects, their types, the collections of each",
+        "{ entity(name: \"acme\") { projects(first: 9) { edges { node { name artifactTypes { edges { node { name \
+            artifactCollections(first: 9) { totalCount edges { node { name tags { edges { node { name } } } } } } } } } } } } } }",
+    ),
+    (
+        "registries, collections and versions of each organization",
+        "{ organizations(first: 9) { nodes { name orgEntity { projects(first: 9) { edges { node { name } } } \
+            artifactCollections(first: 9) { totalCount edges { node { name project { name } } } } artifactMemberships(first: 9) { \
+            edges { node { versionIndex artifactCollection { name } } } } } } } }",
+    ),
+    (
+        "many lists of each collection",
+        "{ entity(name: \"acme\") { artifactCollections(first: 9) { edges { node { name aliases { edges { node { alias } } } \
+            old: artifacts(first: 2, order: \"version_index\") { edges { version } } \
+            new: artifacts(first: 2) { totalCount edges { version } } \
+            none: artifacts(first: 0, filters: \"{\\\"alias\\\": \\\"none\\\"}\") { totalCount } } } } } }",
+    ),
+];
+
 /// What is listed, and the document.
 type Listing = (&'static str, &'static str);
 
@@ -521,6 +555,55 @@ async fn nested_lists_take_a_statement_for_each_kind_of_thing() {
 async fn what_is_asked_of_each_row_takes_one_statement_for_all() {
     let grown = growing(&OF_EACH_ROW).await;
     assert!(grown.is_empty(), "statements that grow with the length of lists:\n{grown}");
+}
+
+#[tokio::test]
+async fn lists_in_lists_of_the_wire_take_one_statement_for_all() {
+    let grown = growing(&ON_THE_WIRE).await;
+    assert!(grown.is_empty(), "statements that grow with the length of lists:\n{grown}");
+}
+
+/// Lists of one kind are read one after the other, so a document with a hundred leaves the other connections to others.
+#[tokio::test]
+async fn a_hundred_lists_take_one_connection() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    alice.log(&spec(SMALL, "first")).await;
+    let lists: Vec<String> = (1..=100)
+        .map(|number| format!("list{number}: artifactCollections(first: {number}) {{ totalCount edges {{ node {{ name }} }} }}"))
+        .collect();
+    let query = format!("{{ project(entityName: \"alpha\", name: \"demo\") {{ {} }} }}", lists.join(" "));
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let held =
+        "select count(*) from pg_locks where relation = 'collections'::regclass and mode = 'AccessExclusiveLock' and granted";
+    // As long as this holds the table, every list that has a connection waits.
+    let slow = server.sql("begin; lock table collections in access exclusive mode; select pg_sleep(4); commit");
+    let until = async |query: &str| {
+        while server.number(query).await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let asked = async {
+        until(held).await;
+        alice.graphql(&query, json!({})).await.ok()
+    };
+    let looked = async {
+        until(waiting).await;
+        let mut most = 0;
+        for _ in 0..20 {
+            most = most.max(server.number(waiting).await);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        bob.graphql("{ viewer { name } }", json!({})).await.expect_ok();
+        assert_eq!(server.number(held).await, 1, "bob was answered after the lists");
+        most
+    };
+    let ((), data, most) = tokio::join!(slow, asked, looked);
+    assert_eq!(most, 1);
+    assert_eq!(data["project"].as_object().unwrap().len(), 100);
+    for list in data["project"].as_object().unwrap().values() {
+        assert_eq!((&list["totalCount"], &list["edges"][0]["node"]["name"]), (&json!(1), &json!("net")));
+    }
 }
 
 /// A count is a statement of its own, so it is taken only when it is asked for.
