@@ -62,7 +62,8 @@ impl Version {
 
     /// Its tags, by name.
     async fn tags(&self, context: &Context<'_>) -> Result<Vec<String>> {
-        Ok(context.page(TagsOfVersion(self.row.id.0)).await?.into_iter().map(|row| row.tag).collect())
+        let tags = context.counted(context.page(TagsOfVersion(self.row.id.0)).await?)?;
+        Ok(tags.into_iter().map(|row| row.tag).collect())
     }
 
     /// Sum of the files' sizes in bytes, references included.

@@ -26,7 +26,7 @@ const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
 /// Every list whose length only the database knows. The resolver of each counts its rows (`Reach::counted`): prices take such
 /// lists for short ones.
-const COUNTED: [&str; 22] = [
+const COUNTED: [&str; 23] = [
     "Artifact.aliases",
     "Artifact.tags",
     "ArtifactCollection.aliases",
@@ -49,6 +49,7 @@ const COUNTED: [&str; 22] = [
     "User.organizations",
     "User.teams",
     "Version.links",
+    "Version.tags",
 ];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.

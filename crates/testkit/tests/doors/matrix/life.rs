@@ -5,13 +5,8 @@ use serde_json::{Value, json};
 use super::stage::{Cell, KINDS, Published};
 use super::{Rows, row};
 
-/// The rows.
-pub fn rows(rows: &mut Rows) {
-    own(rows);
-    wire(rows);
-}
-
-fn own(r: &mut Rows) {
+/// The rows of our own side.
+pub fn own(r: &mut Rows) {
     for (visibility, _, kind) in KINDS {
         r.section(&format!("Our own schema: links and collections of {kind}"));
         row!(r, "Mutation.linkUpdate", "an ordinary alias", |c| {
@@ -66,7 +61,8 @@ fn own(r: &mut Rows) {
     });
 }
 
-fn wire(r: &mut Rows) {
+/// The rows of the W&B protocol.
+pub fn wire(r: &mut Rows) {
     for (visibility, _, kind) in KINDS {
         r.section(&format!("W&B protocol: links and collections of {kind}"));
         row!(r, "Mutation.addAliases", "an ordinary one", |c| {

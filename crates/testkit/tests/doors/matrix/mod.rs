@@ -3,7 +3,7 @@
 //! is run and how the file is written; the rows are in a file for each door. What must not live here: why a caller may do
 //! something (`access`, `members`, `native`).
 //!
-//! A row is a few lines in one of the three files: the operation as `Type.field` or `METHOD /path`, a note when there are several
+//! A row is a few lines in one of the files: the operation as `Type.field` or `METHOD /path`, a note when there are several
 //! of it, and what to send. Whatever changes something is sent to a target of its own for each cell: see [`stage::Cell`].
 
 mod life;
@@ -253,8 +253,9 @@ async fn the_access_matrix_is_as_checked_in() {
     let stage = Arc::new(Stage::set().await);
     let mut rows = Rows::default();
     native::rows(&mut rows);
+    life::own(&mut rows);
     wire::rows(&mut rows);
-    life::rows(&mut rows);
+    life::wire(&mut rows);
     routes::rows(&mut rows);
     let rows = rows.rows;
     complete(&stage, &rows).await;
