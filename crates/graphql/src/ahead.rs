@@ -53,7 +53,8 @@ fn place(project: SelectionField<'_>) -> Option<String> {
 
 fn text(field: SelectionField<'_>, argument: &str) -> Option<String> {
     field.arguments().ok()?.into_iter().find_map(|(name, value)| match value {
-        Value::String(text) if name == argument => Some(text),
+        // What has a NUL is nowhere, and nothing that PostgreSQL may be asked.
+        Value::String(text) if name == argument && !text.contains('\0') => Some(text),
         _ => None,
     })
 }

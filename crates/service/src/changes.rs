@@ -4,12 +4,12 @@
 use regalia_domain::ids::{CollectionId, VersionId};
 use regalia_domain::metadata::Metadata;
 use regalia_domain::names::TagName;
-use regalia_store::access::{self, Administer, Contribute};
-use regalia_store::aliases::{self, Lost};
+use regalia_store::access::{self, Administer, Caller, Contribute};
+use regalia_store::aliases::{self, Leaving, Left, Lost};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::memberships::{self, MembershipRow};
 use regalia_store::versions::{self, EndingRow, VersionRow};
-use regalia_store::{collections, registries, tags};
+use regalia_store::{Tx, collections, registries, tags};
 use serde_json::{Map, Value, json};
 
 use crate::collections::{ATTEMPTS, found, not_too_many, own, tell_tags, texts};
@@ -60,10 +60,13 @@ impl Service {
         }
         let project = access::project(&mut tx, caller, row.project_id).await.map_err(source_only)?;
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        let before = versions::lock_fields(&mut tx, &granted, version).await.map_err(|error| match error {
-            regalia_store::Error::NotFound => not_committed(),
-            other => other.into(),
-        })?;
+        let before = match versions::lock_fields(&mut tx, &granted, version).await {
+            Err(regalia_store::Error::NotFound) => return Err(not_committed(&mut tx, caller, version).await),
+            other => other?,
+        };
+        // Whoever waited for the lock may have lost the right that he came with.
+        let project = access::project(&mut tx, caller, row.project_id).await.map_err(source_only)?;
+        let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
         let after = next(&before);
         if after != before {
             let metadata = metadata.filter(|metadata| metadata.as_text() != before.metadata);
@@ -161,9 +164,10 @@ impl Service {
         let granted = project.grant::<Administer>(caller).map_err(forbidden_project(&project))?;
         let source = CollectionId(row.collection_id);
         let locked = collections::lock_holding(&mut tx, &granted, source, Some(version)).await.map_err(missing_version)?;
+        let Some(locked) = locked else { return Ok(None) };
         let own = own(&locked, source)?;
         let ending = versions::lock_ending(&mut tx, own, Some(version), &locked).await?;
-        let Some(last) = ending.first() else { return Err(not_committed()) };
+        let Some(last) = ending.first() else { return Err(not_committed(&mut tx, caller, version).await) };
         if last.elsewhere {
             return Ok(None);
         }
@@ -178,7 +182,8 @@ impl Service {
             ));
         }
         versions::delete(&mut tx, own, &[version.0]).await?;
-        let mut events: Vec<Event> = lost.iter().map(lost_event).collect();
+        let aliases = lost.aliases.iter().map(lost_event);
+        let mut events: Vec<Event> = aliases.chain(unlinked(&lost, source)).collect();
         events.push(deleted(version, source, last));
         audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
         regalia_store::commit(tx).await?;
@@ -208,8 +213,12 @@ fn source_only(error: regalia_store::Error) -> Error {
     }
 }
 
-fn not_committed() -> Error {
-    Error::Conflict("This version is not committed yet. Finish logging it first.".into())
+/// A version that can't be changed: it isn't committed, or it was deleted a moment ago.
+async fn not_committed(tx: &mut Tx, caller: &Caller, version: VersionId) -> Error {
+    match versions::version(tx, caller, version).await {
+        Ok(_) => Error::Conflict("This version is not committed yet. Finish logging it first.".into()),
+        Err(error) => missing_version(error),
+    }
 }
 
 fn subject(version: VersionId) -> String {
@@ -230,6 +239,21 @@ pub(crate) fn tagged(version: VersionId, changed: &tags::Changed) -> Event {
 pub(crate) fn deleted(version: VersionId, collection: CollectionId, row: &EndingRow) -> Event {
     let before = json!({ "collection": collection.0, "index": row.index, "digest": row.digest });
     Event { kind: Kind::VersionDeleted, subject: subject(version), before: Some(before), after: None }
+}
+
+/// The events of the links that went with versions of a source collection.
+pub(crate) fn unlinked(leaving: &Leaving, source: CollectionId) -> impl Iterator<Item = Event> {
+    leaving.places.iter().filter(move |place| place.collection != source).map(unlinked_event)
+}
+
+/// The event of a link that went.
+pub(crate) fn unlinked_event(place: &Left) -> Event {
+    Event {
+        kind: Kind::VersionUnlinked,
+        subject: subject(place.version),
+        before: Some(json!({ "collection": place.collection.0, "index": place.index, "membership": place.id })),
+        after: None,
+    }
 }
 
 /// The event of an alias that its version lost.

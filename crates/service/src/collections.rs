@@ -4,13 +4,13 @@
 use regalia_domain::ids::{CollectionId, VersionId};
 use regalia_domain::names::{ArtifactTypeName, RegistryCollectionName, SourceCollectionName, TagName};
 use regalia_domain::roles::Right;
-use regalia_store::access::{self, Administer, Caller, Contribute, ProjectRow};
+use regalia_store::access::{self, Administer, Caller, Contribute, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::collections::{self, CollectionRow, Locked};
 use regalia_store::{Tx, aliases, projects, registries, tags, versions};
 use serde_json::{Map, Value, json};
 
-use crate::changes::{lost_event, protected};
+use crate::changes::{lost_event, protected, unlinked};
 use crate::projects::forbidden_project;
 use crate::{Error, Request, Result, Service, at_most};
 
@@ -42,12 +42,13 @@ impl Service {
     pub async fn update_collection(
         &self,
         request: &Request,
+        kind: ProjectKind,
         id: CollectionId,
         change: &CollectionChange,
     ) -> Result<CollectionRow> {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
-        let (row, project) = found(&mut tx, caller, id).await?;
+        let (row, project) = found_of(&mut tx, caller, kind, id).await?;
         let name = change.name.as_deref().map(|name| fitting(&row, name)).transpose()?;
         let next = |fields: &collections::Fields| collections::Fields {
             name: name.clone().unwrap_or_else(|| fields.name.clone()),
@@ -147,10 +148,10 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound`; `Forbidden`, also while a protected alias is held (rule 32), for a registry's collection but by its admins.
-    pub async fn delete_collection(&self, request: &Request, id: CollectionId) -> Result<CollectionRow> {
+    pub async fn delete_collection(&self, request: &Request, kind: ProjectKind, id: CollectionId) -> Result<CollectionRow> {
         for _ in 0..ATTEMPTS {
             let mut tx = self.begin().await?;
-            let (row, project) = found(&mut tx, request.caller()?, id).await?;
+            let (row, project) = found_of(&mut tx, request.caller()?, kind, id).await?;
             let done = if row.is_source() {
                 delete_source(&mut tx, request, &row, &project).await?
             } else {
@@ -171,28 +172,28 @@ async fn delete_links(tx: &mut Tx, request: &Request, row: &CollectionRow, proje
     registries::lock_shared(tx, &granted).await.map_err(missing)?;
     let locked = collections::lock_by_id(tx, &granted, row.id).await.map_err(missing)?;
     aliases::may_remove_all(tx, &locked).await?;
-    collections::delete(tx, &locked).await?;
-    audit::record(tx, request.origin(), granted.organization(), &[deleted(row)]).await?;
-    Ok(())
+    audit::collection_deleted(tx, request.origin(), granted.organization(), row.id).await?;
+    Ok(collections::delete(tx, &locked).await?)
 }
 
 /// Whether it was done: a version may have been linked after the collections were locked.
 async fn delete_source(tx: &mut Tx, request: &Request, row: &CollectionRow, project: &ProjectRow) -> Result<bool> {
     let granted = project.grant::<Administer>(request.caller()?).map_err(forbidden_project(project))?;
-    let locked = collections::lock_holding(tx, &granted, row.id, None).await.map_err(missing)?;
+    let Some(locked) = collections::lock_holding(tx, &granted, row.id, None).await.map_err(missing)? else { return Ok(false) };
     let source = own(&locked, row.id)?;
     let ending = versions::lock_ending(tx, source, None, &locked).await?;
     if ending.iter().any(|version| version.elsewhere) {
         return Ok(false);
     }
     let ids: Vec<i64> = ending.iter().map(|version| version.id).collect();
+    audit::collection_deleted(tx, request.origin(), granted.organization(), row.id).await?;
     let lost = aliases::leave(tx, &locked, &ids, granted.actor()).await.map_err(protected)?;
     versions::delete(tx, source, &ids).await?;
     versions::forget_pending(tx, source).await?;
     collections::delete(tx, source).await?;
-    let mut events: Vec<Event> = lost.iter().filter(|lost| lost.collection != row.id).map(lost_event).collect();
+    let elsewhere = lost.aliases.iter().filter(|lost| lost.collection != row.id).map(lost_event);
+    let mut events: Vec<Event> = elsewhere.chain(unlinked(&lost, row.id)).collect();
     events.extend(ending.iter().map(|version| crate::changes::deleted(VersionId(version.id), row.id, version)));
-    events.push(deleted(row));
     audit::record(tx, request.origin(), granted.organization(), &events).await?;
     Ok(true)
 }
@@ -210,17 +211,25 @@ pub(crate) async fn found(tx: &mut Tx, caller: &Caller, id: CollectionId) -> Res
     Ok((row, project))
 }
 
+/// The same of one kind: a request that is meant for links must not end versions.
+async fn found_of(tx: &mut Tx, caller: &Caller, kind: ProjectKind, id: CollectionId) -> Result<(CollectionRow, ProjectRow)> {
+    let (row, project) = found(tx, caller, id).await?;
+    if row.is_source() != (kind == ProjectKind::Project) {
+        return Err(Error::Invalid(format!(
+            "\"{}\" is {}. Use the request for that kind.",
+            row.name,
+            if row.is_source() { "a collection where versions are logged" } else { "a collection of a registry" }
+        )));
+    }
+    Ok((row, project))
+}
+
 pub(crate) fn missing(error: regalia_store::Error) -> Error {
     Error::named("There is no such collection, or you may not see it.", "")(error)
 }
 
 fn subject(id: CollectionId) -> String {
     format!("Collection:{id}")
-}
-
-fn deleted(row: &CollectionRow) -> Event {
-    let before = json!({ "project": row.project_id.0, "name": row.name, "type": row.type_name });
-    Event { kind: Kind::CollectionDeleted, subject: subject(row.id), before: Some(before), after: None }
 }
 
 /// A name that fits the kind of the collection (rule 25).

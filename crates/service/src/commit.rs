@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use regalia_domain::alias::LATEST;
 use regalia_domain::digest::{ManifestDigest, Sha256};
-use regalia_domain::ids::{BlobId, RunId, VersionId};
+use regalia_domain::ids::{BlobId, CollectionId, RunId, VersionId};
 use regalia_domain::manifest::{
     EntryContent, ManifestEntry, ManifestError, ManifestLimits, ParseFailure, SortedPathChecker, parse_manifest,
 };
@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::files::{Object, key, receive_error, size};
+use crate::runs::missing_version;
 use crate::versions::{alias_event, writable};
 use crate::{Error, Request, Result, Service};
 
@@ -116,9 +117,11 @@ impl Service {
         let file = staged.file.row(&mut tx).await?;
         let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, file, summary.totals).await?;
         let collection =
-            collections::lock(&mut tx, &granted, &pending.collection_name).await?.ok_or(regalia_store::Error::NotFound)?;
-        if versions::lock_state(&mut tx, &collection, version).await?.as_deref() == Some("committed") {
-            return Ok(None);
+            collections::lock_by_id(&mut tx, &granted, CollectionId(pending.collection_id)).await.map_err(missing_version)?;
+        match versions::lock_state(&mut tx, &collection, version).await?.as_deref() {
+            Some("pending") => {}
+            Some("committed") => return Ok(None),
+            _ => return Err(missing_version(regalia_store::Error::NotFound)),
         }
         let index = collections::take_index(&mut tx, &collection).await?;
         versions::commit(&mut tx, &collection, version, manifest).await?;
@@ -129,11 +132,13 @@ impl Service {
         if let Some(run) = pending.run_id {
             versions::note_output(&mut tx, &granted, RunId(run), version).await?;
         }
+        let tags: Vec<String> =
+            regalia_store::tags::of_versions(&mut tx, &[version.0]).await?.into_iter().map(|row| row.tag).collect();
         let mut events = vec![audit::Event {
             kind: audit::Kind::VersionCommitted,
             subject: format!("Version:{version}"),
             before: None,
-            after: Some(json!({ "collection": collection.id().0, "index": index, "digest": summary.digest })),
+            after: Some(json!({ "collection": collection.id().0, "index": index, "digest": summary.digest, "tags": tags })),
         }];
         events.extend(moved.iter().map(|moved| alias_event(&collection, version, moved)));
         audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;

@@ -11,7 +11,7 @@ use regalia_store::versions::{self, VersionRow};
 use regalia_store::{Tx, aliases, audit, organizations, registries};
 use serde_json::json;
 
-use crate::changes::lost_event;
+use crate::changes::{lost_event, unlinked_event};
 use crate::projects::forbidden_project;
 use crate::registries::{allowed, target};
 use crate::runs::missing_version;
@@ -110,18 +110,12 @@ impl Service {
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
         registries::lock_shared(&mut tx, &granted).await.map_err(crate::collections::missing)?;
         let locked = collections::lock_by_id(&mut tx, &granted, collection).await.map_err(crate::collections::missing)?;
-        let place = memberships::of_version_in(&mut tx, &locked, version)
-            .await?
-            .ok_or_else(|| Error::NotFound(format!("There is no such version in the collection \"{}\".", row.name)))?;
-        let locked = [locked];
-        let lost = aliases::leave(&mut tx, &locked, &[version.0], caller.user).await?;
-        let mut events: Vec<audit::Event> = lost.iter().map(lost_event).collect();
-        events.push(audit::Event {
-            kind: audit::Kind::VersionUnlinked,
-            subject: format!("Version:{version}"),
-            before: Some(json!({ "collection": collection.0, "index": place.index, "membership": place.id.0 })),
-            after: None,
-        });
+        let lost = aliases::leave(&mut tx, &[locked], &[version.0], caller.user).await?;
+        if lost.places.is_empty() {
+            return Err(Error::NotFound(format!("There is no such version in the collection \"{}\".", row.name)));
+        }
+        let aliases = lost.aliases.iter().map(lost_event);
+        let events: Vec<audit::Event> = aliases.chain(lost.places.iter().map(unlinked_event)).collect();
         audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
         regalia_store::commit(tx).await?;
         Ok(row)

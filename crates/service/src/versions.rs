@@ -143,8 +143,10 @@ impl Service {
         if !tags.is_empty() {
             let changed = regalia_store::tags::change_of_version(&mut tx, &granted, version, &tags, &[]).await?;
             crate::collections::not_too_many(&changed)?;
-            // Of a new version its commit tells.
-            if same.is_some() && !changed.added.is_empty() {
+            // Of what isn't committed its commit tells.
+            let committed = same.is_some()
+                || versions::version(&mut tx, caller, version).await.map_err(missing_version)?.state == "committed";
+            if committed && !changed.added.is_empty() {
                 let event = crate::changes::tagged(version, &changed);
                 audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
             }
@@ -428,7 +430,7 @@ pub(crate) async fn create_collection(
     type_name: &ArtifactTypeName,
 ) -> Result<Locked> {
     let type_id = projects::ensure_type(tx, project, type_name).await?;
-    if let Some(made) = collections::create(tx, project, kind, name, type_id, type_name.as_str()).await? {
+    if let Some(made) = collections::create(tx, project, kind, name, type_id).await? {
         let event = audit::Event {
             kind: audit::Kind::CollectionCreated,
             subject: format!("Collection:{}", made.id()),

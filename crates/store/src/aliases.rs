@@ -1,6 +1,8 @@
 //! Aliases with their history: the alias of today is the row whose range is open. What must not live here: which names
 //! are aliases (rule 29 is in the domain crate).
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use regalia_domain::alias::LATEST;
 use regalia_domain::ids::{AliasId, CollectionId, UserId, VersionId};
@@ -155,11 +157,33 @@ pub struct Lost {
     pub to: Option<VersionId>,
 }
 
+/// A place that a version had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Its number.
+    pub id: i64,
+    /// The collection.
+    pub collection: CollectionId,
+    /// The version.
+    pub version: VersionId,
+    /// The index that it had there.
+    pub index: i32,
+}
+
+/// What versions had in the collections that they left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leaving {
+    /// Their places.
+    pub places: Vec<Left>,
+    /// Their aliases.
+    pub aliases: Vec<Lost>,
+}
+
 /// Takes versions out of locked collections: their places and their aliases there, with their times.
 ///
 /// # Errors
 /// `Protected`, when one of them holds an alias that whoever took the lock may not remove (rule 32).
-pub async fn leave(tx: &mut Tx, collections: &[Locked], versions: &[i64], actor: UserId) -> Result<Vec<Lost>> {
+pub async fn leave(tx: &mut Tx, collections: &[Locked], versions: &[i64], actor: UserId) -> Result<Leaving> {
     let ids: Vec<i64> = collections.iter().map(|collection| collection.id().0).collect();
     let held = sqlx::query!(
         "-- aliases::leave_held
@@ -170,16 +194,22 @@ pub async fn leave(tx: &mut Tx, collections: &[Locked], versions: &[i64], actor:
     )
     .fetch_all(&mut **tx)
     .await?;
-    for collection in collections {
-        let here = held.iter().filter(|row| row.collection_id == collection.id().0);
-        collection.may_change(&here.map(|row| row.alias.clone()).collect::<Vec<_>>())?;
+    let mut here: HashMap<i64, Vec<String>> = HashMap::new();
+    for row in &held {
+        here.entry(row.collection_id).or_default().push(row.alias.clone());
     }
-    sqlx::query!(
-        "-- aliases::leave_places\ndelete from memberships where version_id = any($1) and collection_id = any($2)",
+    for collection in collections {
+        collection.may_change(here.get(&collection.id().0).map_or(&[], Vec::as_slice))?;
+    }
+    let places = sqlx::query_as!(
+        Left,
+        "-- aliases::leave_places
+        delete from memberships where version_id = any($1) and collection_id = any($2)
+        returning id, collection_id as collection, version_id as version, index",
         versions,
         &ids
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
     sqlx::query!(
         "-- aliases::leave_clock
@@ -213,16 +243,14 @@ pub async fn leave(tx: &mut Tx, collections: &[Locked], versions: &[i64], actor:
     )
     .fetch_all(&mut **tx)
     .await?;
-    let lost = held.into_iter().map(|row| {
-        let to = moved.iter().find(|moved| row.alias == LATEST && moved.collection_id == row.collection_id);
-        Lost {
-            collection: CollectionId(row.collection_id),
-            version: VersionId(row.version_id),
-            alias: row.alias,
-            to: to.map(|moved| VersionId(moved.version_id)),
-        }
+    let moved: HashMap<i64, i64> = moved.into_iter().map(|row| (row.collection_id, row.version_id)).collect();
+    let aliases = held.into_iter().map(|row| Lost {
+        collection: CollectionId(row.collection_id),
+        version: VersionId(row.version_id),
+        to: moved.get(&row.collection_id).filter(|_| row.alias == LATEST).copied().map(VersionId),
+        alias: row.alias,
     });
-    Ok(lost.collect())
+    Ok(Leaving { places, aliases: aliases.collect() })
 }
 
 /// One page of the aliases of today of each of several collections, by name: at most `limit` after the name `after`. The caller

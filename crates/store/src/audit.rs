@@ -1,7 +1,7 @@
 //! Audit events: the closed list, and the insert that each write's transaction ends with. What must not live here:
 //! reading them (a later door) and anything that could fail a write for the sake of its event.
 
-use regalia_domain::ids::{OrganizationId, UserId};
+use regalia_domain::ids::{CollectionId, OrganizationId, UserId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -153,6 +153,29 @@ pub async fn collections_deleted(
     organization: Option<OrganizationId>,
     projects: &[i64],
 ) -> Result<()> {
+    tell_deleted(tx, origin, organization, projects, None).await
+}
+
+/// The same of one collection.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn collection_deleted(
+    tx: &mut Tx,
+    origin: Origin,
+    organization: Option<OrganizationId>,
+    collection: CollectionId,
+) -> Result<()> {
+    tell_deleted(tx, origin, organization, &[], Some(collection)).await
+}
+
+async fn tell_deleted(
+    tx: &mut Tx,
+    origin: Origin,
+    organization: Option<OrganizationId>,
+    projects: &[i64],
+    collection: Option<CollectionId>,
+) -> Result<()> {
     sqlx::query!(
         "-- audit::collections_deleted
         insert into audit_events (organization_id, actor_id, request_id, kind, subject, before)
@@ -162,12 +185,13 @@ pub async fn collections_deleted(
                 from memberships m where m.collection_id = c.id),
             'aliases', (select coalesce(jsonb_object_agg(a.alias, a.version_id), '{}')
                 from aliases a where a.collection_id = c.id and upper_inf(a.valid)))
-        from collections c join artifact_types t on t.id = c.type_id where c.project_id = any($5) order by c.id",
+        from collections c join artifact_types t on t.id = c.type_id where c.project_id = any($5) or c.id = $6 order by c.id",
         organization.map(|id| id.0),
         origin.actor.map(|id| id.0),
         origin.request,
         Kind::CollectionDeleted.as_str(),
-        projects
+        projects,
+        collection.map(|collection| collection.0)
     )
     .execute(&mut **tx)
     .await?;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use regalia_domain::alias::ProtectedAliases;
-use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId, VersionId};
+use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId, UserId, VersionId};
 use regalia_domain::roles::{RegistryRole, Right};
 
 use crate::access::{Administer, Caller, Contribute, Granted, ProjectKind, ProjectPermission};
@@ -126,89 +126,101 @@ impl Locked {
 /// # Errors
 /// `NotFound` and `Forbidden` when the right was taken away while this waited for the lock.
 pub async fn lock(tx: &mut Tx, project: &Granted<Contribute>, name: &str) -> Result<Option<Locked>> {
-    let row = sqlx::query!(
-        r#"-- collections::lock
-        select c.id, c.kind, t.name as type_name from collections c join artifact_types t on t.id = c.type_id
-        where c.project_id = $1 and c.name = $2 for update of c"#,
+    let id = sqlx::query_scalar!(
+        "-- collections::lock\nselect id from collections where project_id = $1 and name = $2 for update",
         project.target().0,
         name
     )
     .fetch_optional(&mut **tx)
     .await?;
-    match row {
-        Some(row) => Ok(Some(locked(tx, project, row.id, row.kind, row.type_name).await?)),
+    match id {
+        Some(id) => Ok(Some(locked(tx, project, id).await?)),
         None => Ok(None),
     }
-}
-
-/// A collection that has just been locked or made, with what whoever waited for it may do by now: the right that he came with may
-/// have been taken away meanwhile.
-async fn locked<P: ProjectPermission>(
-    tx: &mut Tx,
-    project: &Granted<P>,
-    id: i64,
-    kind: String,
-    type_name: String,
-) -> Result<Locked> {
-    let (level, protected_aliases) = again(tx, project).await?;
-    Ok(Locked {
-        id: CollectionId(id),
-        kind,
-        type_name,
-        role: RegistryRole::of_level(level),
-        protected: ProtectedAliases::stored(protected_aliases),
-    })
-}
-
-/// What the caller may do in the project by now, with its protected aliases.
-async fn again<P: ProjectPermission>(tx: &mut Tx, project: &Granted<P>) -> Result<(i16, Vec<String>)> {
-    let now = sqlx::query!(
-        r#"-- collections::locked
-        select protected_aliases, access_level(id, $2) as "level!" from projects where id = $1"#,
-        project.target().0,
-        project.actor().0
-    )
-    .fetch_optional(&mut **tx)
-    .await?
-    .filter(|now| now.level >= Right::See.level())
-    .ok_or(Error::NotFound)?;
-    if now.level < P::RIGHT.level() {
-        return Err(Error::Forbidden);
-    }
-    Ok((now.level, now.protected_aliases))
 }
 
 /// Locks a collection of the project by number.
 ///
 /// # Errors
-/// `NotFound` when the project has none of this number.
+/// `NotFound` when the project has none of this number, also that of [`lock`]; `Forbidden` as there.
 pub async fn lock_by_id<P: ProjectPermission>(tx: &mut Tx, project: &Granted<P>, id: CollectionId) -> Result<Locked> {
-    let row = sqlx::query!(
-        "-- collections::lock_by_id
-        select c.id, c.kind, t.name as type_name from collections c join artifact_types t on t.id = c.type_id
-        where c.project_id = $1 and c.id = $2 for update of c",
+    let id = sqlx::query_scalar!(
+        "-- collections::lock_by_id\nselect id from collections where project_id = $1 and id = $2 for update",
         project.target().0,
         id.0
     )
     .fetch_optional(&mut **tx)
     .await?
     .ok_or(Error::NotFound)?;
-    locked(tx, project, row.id, row.kind, row.type_name).await
+    locked(tx, project, id).await
+}
+
+/// Collections that have just been locked or made, as they are by now: what is read in the statement that waits for a lock may be
+/// older than the lock. `level` is what the actor may do there.
+struct Row {
+    id: i64,
+    kind: String,
+    project_id: i64,
+    type_name: String,
+    protected_aliases: Vec<String>,
+    level: i16,
+}
+
+async fn by_now(tx: &mut Tx, actor: UserId, ids: &[i64]) -> Result<Vec<Row>> {
+    Ok(sqlx::query_as!(
+        Row,
+        r#"-- collections::locked
+        select c.id, c.kind, c.project_id, t.name as type_name, p.protected_aliases, access_level(p.id, $1) as "level!"
+        from collections c join artifact_types t on t.id = c.type_id join projects p on p.id = c.project_id
+        where c.id = any($2) order by c.id"#,
+        actor.0,
+        ids
+    )
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// Whoever waited for the lock may have lost the right that he came with.
+fn still<P: ProjectPermission>(row: &Row) -> Result<()> {
+    if row.level < Right::See.level() {
+        return Err(Error::NotFound);
+    }
+    if row.level < P::RIGHT.level() { Err(Error::Forbidden) } else { Ok(()) }
+}
+
+impl Row {
+    fn locked(self, role: Option<RegistryRole>) -> Locked {
+        Locked {
+            id: CollectionId(self.id),
+            kind: self.kind,
+            type_name: self.type_name,
+            role,
+            protected: ProtectedAliases::stored(self.protected_aliases),
+        }
+    }
+}
+
+async fn locked<P: ProjectPermission>(tx: &mut Tx, project: &Granted<P>, id: i64) -> Result<Locked> {
+    let row = by_now(tx, project.actor(), &[id]).await?.pop().ok_or(Error::NotFound)?;
+    still::<P>(&row)?;
+    let role = RegistryRole::of_level(row.level);
+    Ok(row.locked(role))
 }
 
 /// Locks every collection in which a version of a source collection stands (or all of its versions, if none is named), and that
 /// source collection itself: in the order of their numbers, after the rules of the registries that they are in. Nobody's role
-/// in those registries counts, so an alias that one of them protects can't be taken away under these locks (rule 32).
+/// in those registries counts, so an alias that one of them protects can't be taken away under these locks (rule 32). None, when
+/// one of them is in a registry whose rules weren't locked yet: then begin anew.
 ///
 /// # Errors
-/// `NotFound` when the project has no such source collection.
+/// `NotFound` when the project has no such source collection; `Forbidden` as [`lock`].
 pub async fn lock_holding(
     tx: &mut Tx,
     project: &Granted<Administer>,
     source: CollectionId,
     version: Option<VersionId>,
-) -> Result<Vec<Locked>> {
-    sqlx::query!(
+) -> Result<Option<Vec<Locked>>> {
+    let rules = sqlx::query_scalar!(
         "-- collections::lock_holding_rules
         select p.id from projects p where p.kind = 'registry' and p.id in (
             select c.project_id from versions v join memberships m on m.version_id = v.id join collections c on c.id = m.collection_id
@@ -219,31 +231,24 @@ pub async fn lock_holding(
     )
     .fetch_all(&mut **tx)
     .await?;
-    let rows = sqlx::query!(
+    let ids = sqlx::query_scalar!(
         "-- collections::lock_holding
-        select c.id, c.kind, c.project_id, t.name as type_name, p.protected_aliases
-        from collections c join artifact_types t on t.id = c.type_id join projects p on p.id = c.project_id
-        where c.id = $1 or c.id in (
+        select c.id from collections c where c.id = $1 or c.id in (
             select m.collection_id from versions v join memberships m on m.version_id = v.id
             where v.collection_id = $1 and ($2::bigint is null or v.id = $2)
-        ) order by c.id for update of c",
+        ) order by c.id for update",
         source.0,
         version.map(|version| version.0)
     )
     .fetch_all(&mut **tx)
     .await?;
-    if !rows.iter().any(|row| row.id == source.0 && row.project_id == project.target().0 && row.kind == "source") {
-        return Err(Error::NotFound);
+    let rows = by_now(tx, project.actor(), &ids).await?;
+    let own = rows.iter().find(|row| row.id == source.0 && row.project_id == project.target().0 && row.kind == "source");
+    still::<Administer>(own.ok_or(Error::NotFound)?)?;
+    if rows.iter().any(|row| row.kind == "registry" && !rules.contains(&row.project_id)) {
+        return Ok(None);
     }
-    again(tx, project).await?;
-    let locked = rows.into_iter().map(|row| Locked {
-        id: CollectionId(row.id),
-        kind: row.kind,
-        type_name: row.type_name,
-        role: None,
-        protected: ProtectedAliases::stored(row.protected_aliases),
-    });
-    Ok(locked.collect())
+    Ok(Some(rows.into_iter().map(|row| row.locked(None)).collect()))
 }
 
 /// A locked collection's own fields.
@@ -330,7 +335,6 @@ pub async fn create(
     kind: ProjectKind,
     name: &str,
     type_id: ArtifactTypeId,
-    type_name: &str,
 ) -> Result<Option<Locked>> {
     let kind = match kind {
         ProjectKind::Project => "source",
@@ -349,7 +353,7 @@ pub async fn create(
     .fetch_optional(&mut **tx)
     .await?;
     match id {
-        Some(id) => Ok(Some(locked(tx, project, id, kind.to_owned(), type_name.to_owned()).await?)),
+        Some(id) => Ok(Some(locked(tx, project, id).await?)),
         None => Ok(None),
     }
 }

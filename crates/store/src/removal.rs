@@ -139,18 +139,71 @@ pub async fn projects(tx: &mut Tx, entities: &[i64]) -> Result<Vec<GoingProject>
 /// # Errors
 /// `Exists` when something came meanwhile, or somebody else's version needs what is stored here.
 pub async fn delete_content(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i64]) -> Result<()> {
+    sqlx::query!("-- removal::lock_projects\nselect id from projects where entity_id = any($1) order by id for update", entities)
+        .fetch_all(&mut **tx)
+        .await?;
+    // What goes, and what versions of it stand in.
+    sqlx::query!(
+        "-- removal::lock_collections
+        select c.id from collections c where c.id in (
+            select g.id from collections g join projects p on p.id = g.project_id where p.entity_id = any($1)
+            union
+            select m.collection_id from projects p join collections g on g.project_id = p.id join versions v on v.collection_id = g.id
+            join memberships m on m.version_id = v.id where p.entity_id = any($1)
+        ) order by c.id for update",
+        entities
+    )
+    .fetch_all(&mut **tx)
+    .await?;
     let statements = [
-        // With versions go places, aliases and what is on its way.
+        // With versions go places, aliases and what is on its way, but for those that the history of another's collection names.
         sqlx::query!(
             "-- removal::delete_versions
-            delete from versions where collection_id in (
-                select c.id from collections c join projects p on p.id = c.project_id where p.entity_id = any($1))",
+            with going as materialized (
+                select c.id from collections c join projects p on p.id = c.project_id where p.entity_id = any($1)
+            )
+            delete from versions v where v.collection_id in (select id from going) and not exists (
+                select 1 from aliases a where a.version_id = v.id and a.collection_id not in (select id from going))",
+            entities
+        ),
+        sqlx::query!(
+            "-- removal::leave_clock
+            update collections set alias_clock = greatest(clock_timestamp(), alias_clock + interval '1 microsecond'),
+                updated_at = now()
+            where id in (
+                select m.collection_id from projects p join collections g on g.project_id = p.id
+                join versions v on v.collection_id = g.id join memberships m on m.version_id = v.id where p.entity_id = any($1))",
+            entities
+        ),
+        sqlx::query!(
+            "-- removal::leave_close
+            update aliases a set valid = tstzrange(lower(a.valid), c.alias_clock)
+            from collections c, versions v, collections g, projects p
+            where c.id = a.collection_id and v.id = a.version_id and g.id = v.collection_id and p.id = g.project_id
+                and p.entity_id = any($1) and upper_inf(a.valid)",
+            entities
+        ),
+        sqlx::query!(
+            "-- removal::leave_places
+            delete from memberships m using versions v, collections g, projects p
+            where v.id = m.version_id and g.id = v.collection_id and p.id = g.project_id and p.entity_id = any($1)",
+            entities
+        ),
+        sqlx::query!(
+            "-- removal::end_versions
+            update versions v set state = 'deleted', manifest_id = null, updated_at = now() from collections g, projects p
+            where g.id = v.collection_id and p.id = g.project_id and p.entity_id = any($1)",
             entities
         ),
         sqlx::query!(
             "-- removal::delete_collections
             delete from collections where project_id in (select id from projects where entity_id = any($1))",
             entities
+        ),
+        // Histories that ended with them name nobody any more.
+        sqlx::query!(
+            "-- removal::delete_unnamed
+            delete from versions v where v.collection_id is null and not exists (select 1 from aliases a where a.version_id = v.id)"
         ),
         sqlx::query!("-- removal::delete_projects\ndelete from projects where entity_id = any($1)", entities),
         sqlx::query!("-- removal::delete_uploads\ndelete from uploads where scope_id = any($1)", entities),
@@ -159,7 +212,9 @@ pub async fn delete_content(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i6
     ];
     for statement in statements {
         statement.execute(&mut **tx).await.map_err(|error| match Error::from(error) {
+            // A reference to what is gone, or a version that came meanwhile.
             Error::NotFound => Error::Exists,
+            Error::Database(sqlx::Error::Database(refused)) if refused.is_check_violation() => Error::Exists,
             other => other,
         })?;
     }

@@ -210,7 +210,8 @@ pub async fn by_client_id(connection: &mut Connection, caller: &Caller, client_i
     Ok(id.map(VersionId))
 }
 
-/// Remembers what the caller's client calls a version of the project; a name that is known keeps its meaning.
+/// Remembers what the caller's client calls a version of the project; a name that is known keeps its meaning, unless that
+/// version was deleted.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -219,7 +220,8 @@ pub async fn set_client_id(tx: &mut Tx, project: &Granted<Contribute>, version: 
         "-- versions::set_client_id
         insert into client_ids (user_id, client_id, version_id)
         select $4, $3, v.id from versions v join collections c on c.id = v.collection_id where v.id = $1 and c.project_id = $2
-        on conflict do nothing",
+        on conflict (user_id, client_id) do update set version_id = excluded.version_id
+        where exists (select 1 from versions old where old.id = client_ids.version_id and old.state = 'deleted')",
         version.0,
         project.target().0,
         client_id,
@@ -237,8 +239,8 @@ pub struct PendingRow {
     pub state: String,
     /// Claimed digest.
     pub digest: String,
-    /// The source collection's name.
-    pub collection_name: String,
+    /// The source collection.
+    pub collection_id: i64,
     /// Aliases to set.
     pub requested_aliases: Vec<String>,
     /// The run that made it.
@@ -257,7 +259,7 @@ pub async fn pending(connection: &mut Connection, project: &Granted<Contribute>,
     sqlx::query_as!(
         PendingRow,
         r#"-- versions::pending
-        select v.state as "state!", v.digest as "digest!", c.name as "collection_name!",
+        select v.state as "state!", v.digest as "digest!", v.collection_id as "collection_id!",
             v.requested_aliases as "requested_aliases!", v.run_id as "run_id?",
             d.upload_id as "manifest_upload?", u.blob_id as "manifest_blob?"
         from versions v join collections c on c.id = v.collection_id

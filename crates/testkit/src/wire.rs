@@ -210,7 +210,11 @@ impl Client {
         id
     }
 
-    async fn upload_manifest(&self, spec: &VersionSpec, id: &str, manifest: &[u8]) {
+    /// Announces the manifest with its digest, and sends it.
+    ///
+    /// # Panics
+    /// When a step fails.
+    pub async fn upload_manifest(&self, spec: &VersionSpec, id: &str, manifest: &[u8]) {
         let announced = self.announce_manifest(spec, id, Some(manifest)).await.ok();
         let url = announced["createArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"].as_str().expect("an upload URL");
         assert_eq!(self.put(url, manifest.to_vec()).await, 200, "upload of the manifest");

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use regalia_domain::ids::{CollectionId, MembershipId};
 use regalia_domain::names::TagName;
 use regalia_service::collections::CollectionChange;
+use regalia_service::store::access::ProjectKind;
 use regalia_service::store::collections::CollectionRow;
 use regalia_service::store::memberships::MembershipRow;
 
@@ -224,7 +225,11 @@ impl CollectionMutation {
             add_tags: tags(&input.add_tags)?,
             remove_tags: tags(&input.remove_tags)?,
         };
-        let row = context.service()?.update_collection(context.request()?, id(&input.collection)?, &change).await.fail()?;
+        let row = context
+            .service()?
+            .update_collection(context.request()?, ProjectKind::Registry, id(&input.collection)?, &change)
+            .await
+            .fail()?;
         context.forget()?;
         Ok(CollectionUpdatePayload { collection: Collection(row) })
     }
@@ -236,7 +241,11 @@ impl CollectionMutation {
         context: &Context<'_>,
         #[graphql(desc = "The collection to delete.")] input: CollectionDeleteInput,
     ) -> Result<CollectionDeletePayload> {
-        let row = context.service()?.delete_collection(context.request()?, id(&input.collection)?).await.fail()?;
+        let row = context
+            .service()?
+            .delete_collection(context.request()?, ProjectKind::Registry, id(&input.collection)?)
+            .await
+            .fail()?;
         context.forget()?;
         Ok(CollectionDeletePayload { name: row.name })
     }

@@ -7,6 +7,7 @@ use regalia_domain::names::ArtifactTypeName;
 use regalia_service::Error;
 use regalia_service::changes::VersionChange;
 use regalia_service::collections::CollectionChange;
+use regalia_service::store::access::ProjectKind;
 use regalia_service::store::collections::CollectionRow;
 
 use crate::context::Reach as _;
@@ -17,7 +18,7 @@ use crate::scalars::{Int64, JsonString};
 use crate::wandb::artifact::{Artifact, Tag, load};
 use crate::wandb::collection::ArtifactCollection;
 use crate::wandb::project;
-use crate::wandb::publish::{self, ArtifactAliasInput, TagInput, tags, ttl};
+use crate::wandb::publish::{ArtifactAliasInput, TagInput, tags, ttl};
 
 /// W&B protocol: how far a collection is.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +103,7 @@ pub struct UpdateArtifactInput {
     tags_to_add: Option<Vec<TagInput>>,
     /// W&B protocol: tags that it shall not have.
     tags_to_delete: Option<Vec<TagInput>>,
-    /// W&B protocol: aliases to give to it in its source collection; none is taken away.
+    /// W&B protocol: null or empty: `addAliases` and `deleteAliases` are for them.
     aliases: Option<Vec<ArtifactAliasInput>>,
     /// W&B protocol: accepted and not kept: what aliases were called once.
     labels: Option<JsonString>,
@@ -385,13 +386,10 @@ impl LifeMutation {
             add_tags: tags(input.tags_to_add)?,
             remove_tags: tags(input.tags_to_delete)?,
         };
-        let (service, request) = (context.service()?, context.request()?);
-        if let Some(aliases) = input.aliases.filter(|aliases| !aliases.is_empty()) {
-            let row = service.version(context.caller()?, version).await.fail()?;
-            let names = publish::aliases(Some(aliases), &row.collection_name)?;
-            service.change_aliases(request, CollectionId(row.collection_id), version, &names, &[]).await.fail()?;
+        if input.aliases.is_some_and(|aliases| !aliases.is_empty()) {
+            return Err(Error::Invalid("Send aliases by `addAliases` and `deleteAliases`.".into())).fail();
         }
-        service.update_version(request, version, &change).await.fail()?;
+        context.service()?.update_version(context.request()?, version, &change).await.fail()?;
         context.forget()?;
         Ok(UpdateArtifactPayload { artifact: load(context, version).await? })
     }
@@ -426,7 +424,8 @@ impl LifeMutation {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the request.")] input: UpdateArtifactPortfolioInput,
     ) -> async_graphql::Result<UpdateArtifactPortfolioPayload> {
-        let artifact_collection = change(context, &input.artifact_portfolio_id, input.name, input.description).await?;
+        let kind = ProjectKind::Registry;
+        let artifact_collection = change(context, kind, &input.artifact_portfolio_id, input.name, input.description).await?;
         Ok(UpdateArtifactPortfolioPayload { artifact_collection })
     }
 
@@ -436,7 +435,8 @@ impl LifeMutation {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the request.")] input: UpdateArtifactSequenceInput,
     ) -> async_graphql::Result<UpdateArtifactSequencePayload> {
-        let artifact_collection = change(context, &input.artifact_sequence_id, input.name, input.description).await?;
+        let kind = ProjectKind::Project;
+        let artifact_collection = change(context, kind, &input.artifact_sequence_id, input.name, input.description).await?;
         Ok(UpdateArtifactSequencePayload { artifact_collection })
     }
 
@@ -459,7 +459,9 @@ impl LifeMutation {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the request.")] input: DeleteArtifactPortfolioInput,
     ) -> async_graphql::Result<DeleteArtifactPortfolioPayload> {
-        Ok(DeleteArtifactPortfolioPayload { artifact_collection: delete(context, &input.artifact_portfolio_id).await? })
+        Ok(DeleteArtifactPortfolioPayload {
+            artifact_collection: delete(context, ProjectKind::Registry, &input.artifact_portfolio_id).await?,
+        })
     }
 
     /// W&B protocol: deletes a source collection with its versions and all links to them (rule 33).
@@ -468,7 +470,9 @@ impl LifeMutation {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the request.")] input: DeleteArtifactSequenceInput,
     ) -> async_graphql::Result<DeleteArtifactSequencePayload> {
-        Ok(DeleteArtifactSequencePayload { artifact_collection: delete(context, &input.artifact_sequence_id).await? })
+        Ok(DeleteArtifactSequencePayload {
+            artifact_collection: delete(context, ProjectKind::Project, &input.artifact_sequence_id).await?,
+        })
     }
 
     /// W&B protocol: gives tags to a collection (rule 34).
@@ -479,7 +483,8 @@ impl LifeMutation {
     ) -> async_graphql::Result<CreateArtifactCollectionTagAssignmentsPayload> {
         let row = named(context, &input.entity_name, &input.project_name, &input.artifact_collection_name).await?;
         let change = CollectionChange { add_tags: tags(Some(input.tags))?, ..CollectionChange::default() };
-        context.service()?.update_collection(context.request()?, row.id, &change).await.fail()?;
+        let kind = if row.is_source() { ProjectKind::Project } else { ProjectKind::Registry };
+        context.service()?.update_collection(context.request()?, kind, row.id, &change).await.fail()?;
         context.forget()?;
         let tags = context.page(TagsOfCollection(row.id.0)).await?.into_iter().map(Tag::from).collect();
         Ok(CreateArtifactCollectionTagAssignmentsPayload { tags })
@@ -493,7 +498,8 @@ impl LifeMutation {
     ) -> async_graphql::Result<DeleteArtifactCollectionTagAssignmentsPayload> {
         let row = named(context, &input.entity_name, &input.project_name, &input.artifact_collection_name).await?;
         let change = CollectionChange { remove_tags: tags(Some(input.tags))?, ..CollectionChange::default() };
-        context.service()?.update_collection(context.request()?, row.id, &change).await.fail()?;
+        let kind = if row.is_source() { ProjectKind::Project } else { ProjectKind::Registry };
+        context.service()?.update_collection(context.request()?, kind, row.id, &change).await.fail()?;
         context.forget()?;
         Ok(DeleteArtifactCollectionTagAssignmentsPayload { success: true })
     }
@@ -501,18 +507,19 @@ impl LifeMutation {
 
 async fn change(
     context: &Context<'_>,
+    kind: ProjectKind,
     id: &ID,
     name: Option<String>,
     description: Option<String>,
 ) -> async_graphql::Result<ArtifactCollection> {
     let change = CollectionChange { name, description, ..CollectionChange::default() };
-    let row = context.service()?.update_collection(context.request()?, collection(id)?, &change).await.fail()?;
+    let row = context.service()?.update_collection(context.request()?, kind, collection(id)?, &change).await.fail()?;
     context.forget()?;
     Ok(ArtifactCollection::from(row))
 }
 
-async fn delete(context: &Context<'_>, id: &ID) -> async_graphql::Result<ArtifactCollection> {
-    let row = context.service()?.delete_collection(context.request()?, collection(id)?).await.fail()?;
+async fn delete(context: &Context<'_>, kind: ProjectKind, id: &ID) -> async_graphql::Result<ArtifactCollection> {
+    let row = context.service()?.delete_collection(context.request()?, kind, collection(id)?).await.fail()?;
     context.forget()?;
     Ok(ArtifactCollection::from(row))
 }

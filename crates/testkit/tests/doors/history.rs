@@ -458,7 +458,7 @@ async fn each_mutation_writes_its_events_or_nothing() {
     assert_eq!(alice.graphql(&move_, json!({ "input": input })).await.status, 409);
     assert_eq!(watch.state().await, state);
     wire!(move_, { "artifactSequenceID": source, "destinationArtifactTypeName": "model" }, [], Same);
-    let gone = ["alias.set", "version.deleted", "collection.deleted"];
+    let gone = ["alias.set", "version.unlinked", "version.deleted", "collection.deleted"];
     wire!(documents::change("deleteArtifactSequence"), { "artifactSequenceID": leaving }, gone, Refused);
 
     let all: BTreeSet<String> = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();

@@ -202,6 +202,23 @@ async fn rule_33_a_deleted_version_is_gone_with_its_links() {
     assert_eq!(places(&server, "net").await, expected(&[(0, ""), (2, "latest")]));
     // Only `latest`: nobody chose it.
     wire(&alice, "deleteArtifact", json!({ "artifactID": again.id })).await.expect_ok();
+    // The client's own name for what is gone is free for the next version.
+    let client_id = json!({ "id": "reused" });
+    let mapping = "query($id: ID!) { clientIDMapping(clientID: $id) { serverID } }";
+    let third = VersionSpec::model("alpha", "net", b"three");
+    let created = alice.create_version(&third, "reused").await.ok();
+    let id = created["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    alice.announce_manifest(&third, &id, None).await.expect_ok();
+    let announced = alice.announce_files(&id, &third.files).await.ok();
+    alice.upload(&announced, &third.files).await;
+    alice.upload_manifest(&third, &id, &third.manifest()).await;
+    alice.commit(&id).await.expect_ok();
+    wire(&alice, "deleteArtifact", json!({ "artifactID": id })).await.expect_ok();
+    assert!(alice.graphql(mapping, client_id.clone()).await.ok()["clientIDMapping"].is_null());
+    let again = alice.create_version(&third, "reused").await.ok();
+    let now = &again["createArtifact"]["artifact"]["id"];
+    assert_ne!(now, id.as_str());
+    assert_eq!(alice.graphql(mapping, client_id).await.ok()["clientIDMapping"]["serverID"], *now);
     // What isn't committed isn't deleted.
     let begun = alice.begin(&VersionSpec::model("alpha", "net", b"begun")).await.id;
     assert_eq!(wire(&alice, "deleteArtifact", json!({ "artifactID": begun })).await.status, 409);
@@ -335,6 +352,8 @@ async fn rule_34_tags_of_collections_and_versions() {
     let update = json!({ "artifactID": version, "tagsToAdd": tagged(&["x", "y"]), "tagsToDelete": tagged(&["z"]) });
     let updated = wire(&alice, "updateArtifact", update).await.ok();
     assert_eq!(updated["updateArtifact"]["artifact"]["tags"], json!([{ "name": "x" }, { "name": "y" }]));
+    let aliases = json!([{ "artifactCollectionName": "net", "alias": "x" }]);
+    assert_eq!(wire(&alice, "updateArtifact", json!({ "artifactID": version, "aliases": aliases })).await.status, 400);
     let before = server.everything().await;
     let (long, many) = ("a".repeat(129), (0..21).map(|number| format!("t{number}")).collect::<Vec<_>>());
     for tag in ["", " ", "a ", " a", "a\n", "a\tb", "a/b", "a.b", "é\u{0}", "a\u{2028}b", &long] {
@@ -390,13 +409,26 @@ async fn rule_25_collections_renamed_moved_and_deleted() {
         .number(&format!("{history}{number} and collection_id <> {}", decode_id(&["ArtifactCollection"], &others).unwrap()))
         .await;
     assert_eq!(periods, 3);
-    alice.begin(&VersionSpec::model("alpha", "other", b"begun")).await;
+    let begun = alice.begin(&VersionSpec::model("alpha", "other", b"begun")).await.id;
+    // Neither kind is deleted or changed by the request for the other.
+    for (field, key, id) in [
+        ("deleteArtifactPortfolio", "artifactPortfolioID", &others),
+        ("updateArtifactPortfolio", "artifactPortfolioID", &others),
+        ("deleteArtifactSequence", "artifactSequenceID", &line),
+        ("updateArtifactSequence", "artifactSequenceID", &line),
+    ] {
+        assert_eq!(wire(&alice, field, json!({ key: id })).await.status, 400, "{field}");
+    }
+    for field in ["collectionDelete", "collectionUpdate"] {
+        assert_eq!(code(&own(&alice, field, json!({ "collection": others })).await), "INVALID", "{field}");
+    }
     let deleted = wire(&alice, "deleteArtifactSequence", json!({ "artifactSequenceID": others })).await.ok();
     assert_eq!(deleted["deleteArtifactSequence"]["artifactCollection"]["state"], "DELETED");
     assert_eq!(places(&server, "Line of models").await, expected(&[(0, "latest staging")]));
     assert_eq!(places(&server, "Second line").await, expected(&[]));
     assert_eq!(server.number(&format!("{history}{number}")).await, periods);
     assert_eq!(wire(&alice, "deleteArtifactSequence", json!({ "artifactSequenceID": others })).await.status, 404);
+    assert_eq!(alice.commit(&begun).await.status, 404, "what was begun there is gone as well");
     // Its name is free again, and counts anew.
     alice.log(&VersionSpec::model("alpha", "other", b"other")).await;
     assert_eq!(places(&server, "other").await, expected(&[(0, "latest")]));

@@ -74,13 +74,16 @@ async fn rule_24_what_is_linked_under_a_protected_alias_keeps_its_team() {
     assert_eq!(robot.graphql("{ viewer { name } }", json!({})).await.status, 401);
     for nothing in [
         "select count(*) from entities where name in ('alpha', 'robot')",
-        "select count(*) from versions v left join collections c on c.id = v.collection_id where c.id is null",
+        "select count(*) from versions v left join collections c on c.id = v.collection_id where c.id is null and v.state <> 'deleted'",
         "select count(*) from memberships m left join versions v on v.id = m.version_id where v.id is null",
-        "select count(*) from aliases a left join memberships m using (collection_id, version_id) where m.id is null",
+        "select count(*) from aliases a left join memberships m using (collection_id, version_id) where m.id is null and upper_inf(a.valid)",
         "select count(*) from blobs b left join entities e on e.id = b.scope_id where e.id is null",
     ] {
         assert_eq!(server.number(nothing).await, 0, "{nothing}");
     }
+    // Which version the aliases of others' collections pointed at stays to be seen.
+    let history = "select count(*) from aliases a join versions v on v.id = a.version_id where a.alias = 'production' and v.state = 'deleted'";
+    assert_eq!(server.number(history).await, 1);
     // The audit keeps the trace: of each collection, of the machine, of the team with the aliases.
     let events =
         server.rows(&format!("select kind, before, after from audit_events where request_id = '{request}' order by id")).await;

@@ -363,7 +363,7 @@ async fn a_nul_in_one_name_leaves_the_others() {
     let registry = |fields: &str| format!("registry(organization: \"acme\", name: \"model\") {{ {fields} }}");
     let project = |fields: &str| format!("project(entityName: \"acme\", name: \"wandb-registry-model\") {{ {fields} }}");
     let two = |field: &str, good: &str, bad: &str, fields: &str| {
-        format!("good: {} {fields} bad: {} {fields}", field.replace("TEXT", good), field.replace("TEXT", bad))
+        format!("bad: {} {fields} good: {} {fields}", field.replace("TEXT", bad), field.replace("TEXT", good))
     };
     let nul = "a\\u0000b";
     for (query, at) in [
