@@ -381,8 +381,11 @@ impl<'d> Scales<'d> {
 
     fn variable(&self, name: &Name) -> Option<u64> {
         let (operation, variables) = self.asked?;
-        if let Some(ConstValue::Number(number)) = variables.get(name) {
-            return number.as_u64();
+        match variables.get(name) {
+            Some(ConstValue::Number(number)) => return number.as_u64(),
+            // An explicit null isn't replaced by the variable's default: the field then does as if nothing was said.
+            Some(_) => return None,
+            None => {}
         }
         // Of this operation alone: another one may have a variable of the same name.
         let definitions = operation.variable_definitions.iter();
@@ -407,9 +410,13 @@ mod tests {
         type Project { artifactTypes(first: Int): ThingConnection! }";
 
     fn weigh(query: &str) -> Option<(Weight, Vec<(usize, usize)>)> {
+        weigh_with(query, serde_json::json!({}))
+    }
+
+    fn weigh_with(query: &str, variables: serde_json::Value) -> Option<(Weight, Vec<(usize, usize)>)> {
         let shape = Shape::of(SCHEMA);
         let document = async_graphql::parser::parse_query(query).unwrap();
-        let variables = Variables::default();
+        let variables = Variables::from_json(variables);
         let operation = &document.operations.iter().next().unwrap().1.node;
         let mut scales = Scales::new(&document, &shape, Some((operation, &variables)));
         let weight = scales.operation(operation)?;
@@ -443,6 +450,16 @@ mod tests {
             { 1 + (1 + 1 + 3 * 3) + (1 + 1 + 2 * 3) }
         );
         assert_eq!(cost("{ unknown { many { id } } }"), 3, "left to validation");
+    }
+
+    /// As the engine takes it: a default is for a variable that isn't given.
+    #[test]
+    fn a_variable_of_null_is_no_length() {
+        let query = "query($n: Int = 1) { many(first: $n) { nodes { id } } }";
+        let cost = |variables| weigh_with(query, variables).unwrap().0.cost;
+        assert_eq!(cost(serde_json::json!({})), 1 + 2);
+        assert_eq!(cost(serde_json::json!({ "n": 7 })), 1 + 7 * 3);
+        assert_eq!(cost(serde_json::json!({ "n": null })), 1 + 50 * 3);
     }
 
     #[test]
