@@ -355,7 +355,10 @@ impl<'d> Scales<'d> {
             weight.lists = weight.lists.saturating_add(1);
         }
         if matches!(rows, Rows::List(_)) {
-            self.counted.insert(at, (count, weight.cost.div_ceil(count)));
+            let each = weight.cost.div_ceil(count);
+            // Two fields may be at one place: for the engine a lone carriage return begins the line again. Then the dearer counts.
+            let counted = self.counted.entry(at).or_insert((count, each));
+            *counted = (counted.0.min(count), counted.1.max(each));
         }
         Some(weight)
     }
@@ -473,6 +476,15 @@ mod tests {
         assert_eq!(weigh(&types("(first: 1000)")).unwrap().1, [(SHORT_LIST, 3)], "whatever is asked for");
         assert_eq!(weigh(&types("(first: 2)")).unwrap().1, [(2, 3)]);
         assert_eq!(cost(&types("(first: 1000)")), 3 + SHORT_LIST * 3);
+    }
+
+    /// The engine counts columns anew after a carriage return, but not lines.
+    #[test]
+    fn fields_at_one_place_are_the_dearer_of_them() {
+        assert_eq!(weigh("{ few { id many }\r  names }").unwrap().1, [(SHORT_LIST, 3)]);
+        assert_eq!(weigh("{ names\r  few { id many } }").unwrap().1, [(SHORT_LIST, 3)]);
+        let few = "few { id } one { project {\rartifactTypes(first: 2) { nodes { id } } } }";
+        assert_eq!(weigh(&format!("{{\r{few} }}")).unwrap().1, [(2, 3)]);
     }
 
     #[test]
