@@ -237,6 +237,8 @@ pub(crate) struct Weight {
     pub(crate) aliases: usize,
     /// Fields that read a list.
     pub(crate) lists: usize,
+    /// Fields that aren't below others.
+    tops: usize,
     /// Values for one row of what is above.
     pub(crate) cost: usize,
     /// How deep it nests.
@@ -244,10 +246,16 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
+    /// How many reads an operation may have under way at once: a field at the top reads before the lists below it do.
+    pub(crate) fn reads(&self) -> usize {
+        self.tops.saturating_sub(1).saturating_add(self.lists.max(1))
+    }
+
     fn add(&mut self, other: Self) {
         self.fields = self.fields.saturating_add(other.fields);
         self.aliases = self.aliases.saturating_add(other.aliases);
         self.lists = self.lists.saturating_add(other.lists);
+        self.tops = self.tops.saturating_add(other.tops);
         self.cost = self.cost.saturating_add(other.cost);
         self.depth = self.depth.max(other.depth);
     }
@@ -366,6 +374,7 @@ impl<'d> Scales<'d> {
     /// What is below a field of so many rows, and the rows themselves.
     fn below(&mut self, field: &'d Field, of: &'d str, rows: usize, depth: usize) -> Option<Weight> {
         let mut weight = self.set(&field.selection_set.node, Some(of), depth)?;
+        weight.tops = 1;
         weight.aliases = weight.aliases.saturating_add(usize::from(field.alias.is_some()));
         let each = if rows > 1 { weight.cost.saturating_add(1) } else { weight.cost };
         weight.cost = each.saturating_mul(rows);
@@ -485,6 +494,19 @@ mod tests {
         assert_eq!(weigh("{ names\r  few { id many } }").unwrap().1, [(SHORT_LIST, 3)]);
         let few = "few { id } one { project {\rartifactTypes(first: 2) { nodes { id } } } }";
         assert_eq!(weigh(&format!("{{\r{few} }}")).unwrap().1, [(2, 3)]);
+    }
+
+    /// Fields at the top don't wait for each other, so each takes a connection.
+    #[test]
+    fn reads_are_the_lists_and_the_other_fields_at_the_top() {
+        let reads = |query: &str| weigh(query).unwrap().0.reads();
+        assert_eq!(reads("{ one { id } }"), 1);
+        assert_eq!(reads("{ one { few { nodes { id } } } }"), 1, "first the one, then its list");
+        assert_eq!(reads("{ one { few { nodes { id } } project { artifactTypes { nodes { id } } } } }"), 2);
+        assert_eq!(reads("{ one { id } other: one { few { nodes { id } } } }"), 2);
+        let many: String = (0..100).map(|i| format!("a{i}: one {{ id project {{ __typename }} }} ")).collect();
+        assert_eq!(reads(&format!("{{ {many} }}")), 100);
+        assert_eq!(reads(&format!("{{ ...A ... {{ ...A }} }} fragment A on Query {{ {many} }}")), 200);
     }
 
     #[test]

@@ -117,7 +117,7 @@ async fn run(
     may_write: bool,
 ) -> Response {
     let name = graphql.operation_name.clone();
-    let Ready { request: graphql, document, lists } = match app.documents.prepare(graphql).await {
+    let Ready { request: graphql, document, reads } = match app.documents.prepare(graphql).await {
         Ok(ready) => ready,
         Err(Refusal::Limit(sentence)) => return answer::refuse(StatusCode::BAD_REQUEST, "INVALID", &sentence),
         Err(Refusal::Invalid(errors)) => return invalid(errors),
@@ -130,7 +130,7 @@ async fn run(
         return response;
     }
     let door = door(&document, name.as_deref());
-    let _turn = match place.turn(lists).await {
+    let _turn = match place.turn(reads).await {
         Ok(turn) => turn,
         Err(error) => return answer::error(&error),
     };

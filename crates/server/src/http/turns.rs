@@ -19,11 +19,11 @@ pub const AT_ONCE_BYTES: usize = 256 * 1024 * 1024;
 /// Connections to the database that are never one account's, as far as there are more than these.
 const FOR_OTHERS: u32 = 2;
 
-/// Most connections that one request uses at once: as many loads run in a round.
-const MOST_LISTS: u32 = 4;
+/// Most connections that one request is charged with: as many loads run in a round.
+const MOST_READS: u32 = 4;
 
-/// Who is there. What a request counts for isn't requests but connections: those that it may keep busy for long, one for each
-/// list that it reads, are what others would miss.
+/// Who is there. What a request counts for isn't requests but connections: those that it may keep busy at once, one for each
+/// field at the top and each list below, are what others would miss.
 #[derive(Debug)]
 pub(super) struct Turns {
     accounts: Mutex<HashMap<UserId, Account>>,
@@ -83,12 +83,12 @@ impl Turns {
 }
 
 impl Place<'_> {
-    /// Waits until a request that reads so many lists may run, and then holds what it uses.
+    /// Waits until a request of so many reads at once may run, and then holds what it uses.
     ///
     /// # Errors
     /// `TooMany` when that takes too long.
-    pub(super) async fn turn(&self, lists: usize) -> Result<OwnedSemaphorePermit> {
-        let uses = u32::try_from(lists).unwrap_or(u32::MAX).clamp(1, MOST_LISTS.min(self.turns.connections));
+    pub(super) async fn turn(&self, reads: usize) -> Result<OwnedSemaphorePermit> {
+        let uses = u32::try_from(reads).unwrap_or(u32::MAX).clamp(1, MOST_READS.min(self.turns.connections));
         let turn = Arc::clone(&self.connections).acquire_many_owned(uses);
         match tokio::time::timeout(self.turns.patience, turn).await {
             Ok(Ok(turn)) => Ok(turn),
