@@ -39,8 +39,8 @@ struct Account {
 }
 
 /// A request's place among those of its account. Dropping it leaves.
-pub(super) struct Place<'t> {
-    turns: &'t Turns,
+pub(super) struct Place {
+    turns: Arc<Turns>,
     account: UserId,
     bytes: usize,
     connections: Arc<Semaphore>,
@@ -56,7 +56,7 @@ impl Turns {
     ///
     /// # Errors
     /// `TooMany` when the account has too many already.
-    pub(super) fn enter(&self, account: UserId, bytes: usize) -> Result<Place<'_>> {
+    pub(super) fn enter(self: &Arc<Self>, account: UserId, bytes: usize) -> Result<Place> {
         let mut accounts = self.accounts();
         let found = accounts.entry(account).or_insert_with(|| Account {
             requests: 0,
@@ -74,7 +74,7 @@ impl Turns {
         found.requests += 1;
         found.bytes = found.bytes.saturating_add(bytes);
         let connections = Arc::clone(&found.connections);
-        Ok(Place { turns: self, account, bytes, connections })
+        Ok(Place { turns: Arc::clone(self), account, bytes, connections })
     }
 
     fn accounts(&self) -> MutexGuard<'_, HashMap<UserId, Account>> {
@@ -82,7 +82,7 @@ impl Turns {
     }
 }
 
-impl Place<'_> {
+impl Place {
     /// Waits until a request of so many reads at once may run, and then holds what it uses.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut accounts = self.turns.accounts();
         if let Some(account) = accounts.get_mut(&self.account) {
@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_waits_for_itself_alone() {
-        let turns = Turns::new(10, SHORT);
+        let turns = Arc::new(Turns::new(10, SHORT));
         let places: Vec<_> = (0..5).map(|_| turns.enter(ALICE, 0).unwrap()).collect();
         let first = places[0].turn(100).await.unwrap();
         let second = places[1].turn(4).await.unwrap();
@@ -148,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn few_connections_are_enough() {
         for connections in 0..5 {
-            let turns = Turns::new(connections, SHORT);
+            let turns = Arc::new(Turns::new(connections, SHORT));
             let place = turns.enter(ALICE, 0).unwrap();
             assert!(place.turn(4).await.is_ok(), "{connections}");
         }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_under_way_is_bounded() {
-        let turns = Turns::new(10, SHORT);
+        let turns = Arc::new(Turns::new(10, SHORT));
         let places: Vec<_> = (0..AT_ONCE_REQUESTS).map(|_| turns.enter(ALICE, 0).unwrap()).collect();
         assert!(matches!(turns.enter(ALICE, 0), Err(Error::TooMany(_))));
         assert!(turns.enter(BOB, usize::MAX).is_ok(), "alone");
