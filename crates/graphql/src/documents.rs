@@ -37,8 +37,8 @@ pub struct Ready {
     pub request: Request,
     /// What it asks for.
     pub document: Arc<Document>,
-    /// How many of its fields read lists.
-    pub lists: usize,
+    /// How many reads it may have under way at once.
+    pub reads: usize,
 }
 
 /// Why a request can't be executed.
@@ -294,7 +294,7 @@ impl Documents {
             }
         }
         request.set_parsed_query(document.parsed.clone());
-        Ok(Ready { request: request.data(meter), lists: weight.lists, document })
+        Ok(Ready { request: request.data(meter), reads: weight.reads(), document })
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {

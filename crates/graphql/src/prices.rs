@@ -237,6 +237,8 @@ pub(crate) struct Weight {
     pub(crate) aliases: usize,
     /// Fields that read a list.
     pub(crate) lists: usize,
+    /// Fields that aren't below others.
+    tops: usize,
     /// Values for one row of what is above.
     pub(crate) cost: usize,
     /// How deep it nests.
@@ -244,10 +246,16 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
+    /// How many reads an operation may have under way at once: a field at the top reads before the lists below it do.
+    pub(crate) fn reads(&self) -> usize {
+        self.tops.saturating_sub(1).saturating_add(self.lists.max(1))
+    }
+
     fn add(&mut self, other: Self) {
         self.fields = self.fields.saturating_add(other.fields);
         self.aliases = self.aliases.saturating_add(other.aliases);
         self.lists = self.lists.saturating_add(other.lists);
+        self.tops = self.tops.saturating_add(other.tops);
         self.cost = self.cost.saturating_add(other.cost);
         self.depth = self.depth.max(other.depth);
     }
@@ -355,7 +363,10 @@ impl<'d> Scales<'d> {
             weight.lists = weight.lists.saturating_add(1);
         }
         if matches!(rows, Rows::List(_)) {
-            self.counted.insert(at, (count, weight.cost.div_ceil(count)));
+            let each = weight.cost.div_ceil(count);
+            // Two fields may be at one place: for the engine a lone carriage return begins the line again. Then the dearer counts.
+            let counted = self.counted.entry(at).or_insert((count, each));
+            *counted = (counted.0.min(count), counted.1.max(each));
         }
         Some(weight)
     }
@@ -363,6 +374,7 @@ impl<'d> Scales<'d> {
     /// What is below a field of so many rows, and the rows themselves.
     fn below(&mut self, field: &'d Field, of: &'d str, rows: usize, depth: usize) -> Option<Weight> {
         let mut weight = self.set(&field.selection_set.node, Some(of), depth)?;
+        weight.tops = 1;
         weight.aliases = weight.aliases.saturating_add(usize::from(field.alias.is_some()));
         let each = if rows > 1 { weight.cost.saturating_add(1) } else { weight.cost };
         weight.cost = each.saturating_mul(rows);
@@ -381,8 +393,11 @@ impl<'d> Scales<'d> {
 
     fn variable(&self, name: &Name) -> Option<u64> {
         let (operation, variables) = self.asked?;
-        if let Some(ConstValue::Number(number)) = variables.get(name) {
-            return number.as_u64();
+        match variables.get(name) {
+            Some(ConstValue::Number(number)) => return number.as_u64(),
+            // An explicit null isn't replaced by the variable's default: the field then does as if nothing was said.
+            Some(_) => return None,
+            None => {}
         }
         // Of this operation alone: another one may have a variable of the same name.
         let definitions = operation.variable_definitions.iter();
@@ -407,9 +422,13 @@ mod tests {
         type Project { artifactTypes(first: Int): ThingConnection! }";
 
     fn weigh(query: &str) -> Option<(Weight, Vec<(usize, usize)>)> {
+        weigh_with(query, serde_json::json!({}))
+    }
+
+    fn weigh_with(query: &str, variables: serde_json::Value) -> Option<(Weight, Vec<(usize, usize)>)> {
         let shape = Shape::of(SCHEMA);
         let document = async_graphql::parser::parse_query(query).unwrap();
-        let variables = Variables::default();
+        let variables = Variables::from_json(variables);
         let operation = &document.operations.iter().next().unwrap().1.node;
         let mut scales = Scales::new(&document, &shape, Some((operation, &variables)));
         let weight = scales.operation(operation)?;
@@ -445,6 +464,16 @@ mod tests {
         assert_eq!(cost("{ unknown { many { id } } }"), 3, "left to validation");
     }
 
+    /// As the engine takes it: a default is for a variable that isn't given.
+    #[test]
+    fn a_variable_of_null_is_no_length() {
+        let query = "query($n: Int = 1) { many(first: $n) { nodes { id } } }";
+        let cost = |variables| weigh_with(query, variables).unwrap().0.cost;
+        assert_eq!(cost(serde_json::json!({})), 1 + 2);
+        assert_eq!(cost(serde_json::json!({ "n": 7 })), 1 + 7 * 3);
+        assert_eq!(cost(serde_json::json!({ "n": null })), 1 + 50 * 3);
+    }
+
     #[test]
     fn lists_that_only_the_database_knows_are_counted() {
         assert_eq!(
@@ -456,6 +485,28 @@ mod tests {
         assert_eq!(weigh(&types("(first: 1000)")).unwrap().1, [(SHORT_LIST, 3)], "whatever is asked for");
         assert_eq!(weigh(&types("(first: 2)")).unwrap().1, [(2, 3)]);
         assert_eq!(cost(&types("(first: 1000)")), 3 + SHORT_LIST * 3);
+    }
+
+    /// The engine counts columns anew after a carriage return, but not lines.
+    #[test]
+    fn fields_at_one_place_are_the_dearer_of_them() {
+        assert_eq!(weigh("{ few { id many }\r  names }").unwrap().1, [(SHORT_LIST, 3)]);
+        assert_eq!(weigh("{ names\r  few { id many } }").unwrap().1, [(SHORT_LIST, 3)]);
+        let few = "few { id } one { project {\rartifactTypes(first: 2) { nodes { id } } } }";
+        assert_eq!(weigh(&format!("{{\r{few} }}")).unwrap().1, [(2, 3)]);
+    }
+
+    /// Fields at the top don't wait for each other, so each takes a connection.
+    #[test]
+    fn reads_are_the_lists_and_the_other_fields_at_the_top() {
+        let reads = |query: &str| weigh(query).unwrap().0.reads();
+        assert_eq!(reads("{ one { id } }"), 1);
+        assert_eq!(reads("{ one { few { nodes { id } } } }"), 1, "first the one, then its list");
+        assert_eq!(reads("{ one { few { nodes { id } } project { artifactTypes { nodes { id } } } } }"), 2);
+        assert_eq!(reads("{ one { id } other: one { few { nodes { id } } } }"), 2);
+        let many: String = (0..100).map(|i| format!("a{i}: one {{ id project {{ __typename }} }} ")).collect();
+        assert_eq!(reads(&format!("{{ {many} }}")), 100);
+        assert_eq!(reads(&format!("{{ ...A ... {{ ...A }} }} fragment A on Query {{ {many} }}")), 200);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use regalia_graphql::rounds::Rounds;
 use regalia_graphql::{limits, wandb};
 use regalia_service::store::access::Caller;
 use regalia_service::{Error, Request};
+use tracing::Instrument as _;
 
 use super::auth::{self, Credentials};
 use super::turns::Place;
@@ -69,7 +70,7 @@ pub(super) async fn post(
         Err(error) => return answer::error(&error),
     };
     match from_body(&body) {
-        Ok(graphql) => run(&app, request, &place, &headers, graphql, true).await,
+        Ok(graphql) => run(&app, request, place, &headers, graphql, true).await,
         Err(sentence) => answer::refuse(StatusCode::BAD_REQUEST, "INVALID", &sentence),
     }
 }
@@ -88,7 +89,7 @@ pub(super) async fn get(
         Ok((request, caller)) => match (from_address(query.as_deref().unwrap_or_default()), app.turns.enter(caller.user, 0)) {
             (Err(sentence), _) => answer::refuse(StatusCode::BAD_REQUEST, "INVALID", &sentence),
             (_, Err(error)) => answer::error(&error),
-            (Ok(graphql), Ok(place)) => run(&app, request, &place, &headers, graphql, false).await,
+            (Ok(graphql), Ok(place)) => run(&app, request, place, &headers, graphql, false).await,
         },
     };
     // Else a cache on the way could give one caller's answer to another.
@@ -111,13 +112,13 @@ async fn authenticate(
 async fn run(
     app: &App,
     request: Request,
-    place: &Place<'_>,
+    place: Place,
     headers: &HeaderMap,
     graphql: async_graphql::Request,
     may_write: bool,
 ) -> Response {
     let name = graphql.operation_name.clone();
-    let Ready { request: graphql, document, lists } = match app.documents.prepare(graphql).await {
+    let Ready { request: graphql, document, reads } = match app.documents.prepare(graphql).await {
         Ok(ready) => ready,
         Err(Refusal::Limit(sentence)) => return answer::refuse(StatusCode::BAD_REQUEST, "INVALID", &sentence),
         Err(Refusal::Invalid(errors)) => return invalid(errors),
@@ -130,12 +131,28 @@ async fn run(
         return response;
     }
     let door = door(&document, name.as_deref());
-    let _turn = match place.turn(lists).await {
+    let turn = match place.turn(reads).await {
         Ok(turn) => turn,
         Err(error) => return answer::error(&error),
     };
     let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    execute(app, request, graphql.data(wandb::client::Client::of(user_agent)), door).await
+    let graphql = graphql.data(wandb::client::Client::of(user_agent));
+    let app = app.clone();
+    // A task of its own goes on when the client leaves: PostgreSQL goes on with the statement, so until it ends the place and the
+    // turn are in use.
+    let task = async move {
+        let response = execute(&app, request, graphql, door).await;
+        drop((place, turn));
+        response
+    };
+    match tokio::spawn(task.in_current_span()).await {
+        Ok(response) => response,
+        Err(error) => match error.try_into_panic() {
+            // Told as any other.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(stopping) => answer::error(&stopping.into()),
+        },
+    }
 }
 
 /// Reads a whole body of at most `limit` bytes.

@@ -19,11 +19,11 @@ pub const AT_ONCE_BYTES: usize = 256 * 1024 * 1024;
 /// Connections to the database that are never one account's, as far as there are more than these.
 const FOR_OTHERS: u32 = 2;
 
-/// Most connections that one request uses at once: as many loads run in a round.
-const MOST_LISTS: u32 = 4;
+/// Most connections that one request is charged with: as many loads run in a round.
+const MOST_READS: u32 = 4;
 
-/// Who is there. What a request counts for isn't requests but connections: those that it may keep busy for long, one for each
-/// list that it reads, are what others would miss.
+/// Who is there. What a request counts for isn't requests but connections: those that it may keep busy at once, one for each
+/// field at the top and each list below, are what others would miss.
 #[derive(Debug)]
 pub(super) struct Turns {
     accounts: Mutex<HashMap<UserId, Account>>,
@@ -39,8 +39,8 @@ struct Account {
 }
 
 /// A request's place among those of its account. Dropping it leaves.
-pub(super) struct Place<'t> {
-    turns: &'t Turns,
+pub(super) struct Place {
+    turns: Arc<Turns>,
     account: UserId,
     bytes: usize,
     connections: Arc<Semaphore>,
@@ -56,7 +56,7 @@ impl Turns {
     ///
     /// # Errors
     /// `TooMany` when the account has too many already.
-    pub(super) fn enter(&self, account: UserId, bytes: usize) -> Result<Place<'_>> {
+    pub(super) fn enter(self: &Arc<Self>, account: UserId, bytes: usize) -> Result<Place> {
         let mut accounts = self.accounts();
         let found = accounts.entry(account).or_insert_with(|| Account {
             requests: 0,
@@ -74,7 +74,7 @@ impl Turns {
         found.requests += 1;
         found.bytes = found.bytes.saturating_add(bytes);
         let connections = Arc::clone(&found.connections);
-        Ok(Place { turns: self, account, bytes, connections })
+        Ok(Place { turns: Arc::clone(self), account, bytes, connections })
     }
 
     fn accounts(&self) -> MutexGuard<'_, HashMap<UserId, Account>> {
@@ -82,13 +82,13 @@ impl Turns {
     }
 }
 
-impl Place<'_> {
-    /// Waits until a request that reads so many lists may run, and then holds what it uses.
+impl Place {
+    /// Waits until a request of so many reads at once may run, and then holds what it uses.
     ///
     /// # Errors
     /// `TooMany` when that takes too long.
-    pub(super) async fn turn(&self, lists: usize) -> Result<OwnedSemaphorePermit> {
-        let uses = u32::try_from(lists).unwrap_or(u32::MAX).clamp(1, MOST_LISTS.min(self.turns.connections));
+    pub(super) async fn turn(&self, reads: usize) -> Result<OwnedSemaphorePermit> {
+        let uses = u32::try_from(reads).unwrap_or(u32::MAX).clamp(1, MOST_READS.min(self.turns.connections));
         let turn = Arc::clone(&self.connections).acquire_many_owned(uses);
         match tokio::time::timeout(self.turns.patience, turn).await {
             Ok(Ok(turn)) => Ok(turn),
@@ -101,7 +101,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut accounts = self.turns.accounts();
         if let Some(account) = accounts.get_mut(&self.account) {
@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_waits_for_itself_alone() {
-        let turns = Turns::new(10, SHORT);
+        let turns = Arc::new(Turns::new(10, SHORT));
         let places: Vec<_> = (0..5).map(|_| turns.enter(ALICE, 0).unwrap()).collect();
         let first = places[0].turn(100).await.unwrap();
         let second = places[1].turn(4).await.unwrap();
@@ -148,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn few_connections_are_enough() {
         for connections in 0..5 {
-            let turns = Turns::new(connections, SHORT);
+            let turns = Arc::new(Turns::new(connections, SHORT));
             let place = turns.enter(ALICE, 0).unwrap();
             assert!(place.turn(4).await.is_ok(), "{connections}");
         }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_under_way_is_bounded() {
-        let turns = Turns::new(10, SHORT);
+        let turns = Arc::new(Turns::new(10, SHORT));
         let places: Vec<_> = (0..AT_ONCE_REQUESTS).map(|_| turns.enter(ALICE, 0).unwrap()).collect();
         assert!(matches!(turns.enter(ALICE, 0), Err(Error::TooMany(_))));
         assert!(turns.enter(BOB, usize::MAX).is_ok(), "alone");

@@ -14,6 +14,10 @@ use crate::limits::{AT_ONCE, Raw, answer, head};
 
 const WRONG: &str = "0123456789012345678901234567890123456789";
 
+/// Reads three lists, of which one is of collections.
+const SLOW: &str =
+    "{ organizations(first: 1) { nodes { registries(first: 1) { nodes { collections(first: 1) { nodes { id } } } } } } }";
+
 /// Keys that open nothing.
 fn other(number: usize) -> String {
     format!("{number:040}")
@@ -47,9 +51,7 @@ async fn one_account_leaves_connections_to_the_others() {
     let server = Server::patient(patience).await;
     let (alice, bob, _) = server.people().await;
     alice.make_registry("acme", "model", "ORGANIZATION").await;
-    let slow =
-        "{ organizations(first: 1) { nodes { registries(first: 1) { nodes { collections(first: 1) { nodes { id } } } } } } }";
-    assert_eq!(post(&bob, slow).await.status, 200);
+    assert_eq!(post(&bob, SLOW).await.status, 200);
     let locked = server.attempt("lock table collections in access exclusive mode; select pg_sleep(4)");
     let others = async {
         while server
@@ -68,7 +70,7 @@ async fn one_account_leaves_connections_to_the_others() {
             let answered = tokio::time::timeout(Duration::from_millis(1500), post(&alice, "{ viewer { name } }")).await;
             assert_eq!(answered.expect("others aren't kept waiting").status, 200);
         };
-        tokio::join!(join_all((0..30).map(|_| post(&bob, slow))), meanwhile).0
+        tokio::join!(join_all((0..30).map(|_| post(&bob, SLOW))), meanwhile).0
     };
     let (locked, replies) = tokio::join!(locked, others);
     locked.unwrap();
@@ -77,7 +79,33 @@ async fn one_account_leaves_connections_to_the_others() {
     assert_eq!((done.len(), waited.len()), (6, 24));
     waited.iter().for_each(told_to_wait);
     assert!(done.iter().all(|reply| reply.status == 200));
-    assert_eq!(post(&bob, slow).await.status, 200);
+    assert_eq!(post(&bob, SLOW).await.status, 200);
+}
+
+/// Who leaves in the middle takes his turn with him only when his statement ends, as PostgreSQL goes on with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_is_held_until_its_statement_ends() {
+    let patience = Patience { turn: Duration::from_millis(300), ..Patience::default() };
+    let server = Server::patient(patience).await;
+    let (alice, bob, _) = server.people().await;
+    alice.make_registry("acme", "model", "ORGANIZATION").await;
+    let small = "{ viewer { name } }";
+    assert_eq!((post(&alice, small).await.status, post(&bob, small).await.status), (200, 200));
+    let held = server.hold("lock table collections in access exclusive mode").await;
+    // Six of three lists each take 18 of the test server's 20 connections.
+    let left = (0..6).map(|_| tokio::time::timeout(Duration::from_millis(1000), post(&bob, SLOW)));
+    assert!(join_all(left).await.iter().all(Result::is_err), "all wait for the lock");
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    assert_eq!(server.number(waiting).await, 6, "nobody waits for the answers, but PostgreSQL doesn't know");
+    told_to_wait(&post(&bob, small).await);
+    assert_eq!(post(&alice, small).await.status, 200);
+    held.release().await;
+    let freed = async {
+        while post(&bob, small).await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(AT_ONCE, freed).await.expect("the turns end with the statements");
 }
 
 /// What waits to be read is bounded by what it says of itself.
