@@ -70,11 +70,12 @@ impl Service {
     }
 
     /// Sets a password and ends the account's sessions, but for the one that asks. Who changes his own has to know the old one,
-    /// if there is one; a site administrator with an API key needs none, for anybody's.
+    /// if there is one; a site administrator with an API key needs none, for anybody's. A key that expires sets no password but
+    /// for the old one: who signs in by a password makes keys without an end.
     ///
     /// # Errors
-    /// `NotFound` for the user; `Forbidden` for somebody else's account and for a wrong old password; `Invalid` for a service
-    /// account; `Conflict` when it was changed meanwhile; `TooMany` after too many wrong ones.
+    /// `NotFound` for the user; `Forbidden` for somebody else's account, for a wrong old password and for a key that expires;
+    /// `Invalid` for a service account; `Conflict` when it was changed meanwhile; `TooMany` after too many wrong ones.
     pub async fn set_password(&self, request: &Request, user: &EntityName, old: Option<&str>, new: &Password) -> Result<UserRow> {
         let caller = request.caller()?;
         let mut connection = self.store.read().await?;
@@ -87,7 +88,7 @@ impl Service {
         // No connection is held while hashes are computed.
         drop(connection);
         // Others' by a reset. His own only with a key: an open browser must not be enough to take an account over.
-        let reset = caller.site_admin && (caller.user != target.id || caller.session.is_none());
+        let reset = caller.site_admin && (caller.user != target.id || caller.session.is_none() && old.is_none());
         let tried = (hash.is_some() && !reset).then(|| Tried::own(target.id));
         if let Some(tried) = &tried
             && !self.is_right(tried, old, hash.as_deref()).await?
@@ -104,7 +105,14 @@ impl Service {
                 StoreError::NotFound => Error::Conflict("The password has just been changed by another request.".into()),
                 other => other.into(),
             })?;
-        accounts::hold_credential(&mut tx, caller).await.map_err(crate::accounts::ended)?;
+        let expires = accounts::hold_credential(&mut tx, caller).await.map_err(crate::accounts::ended)?.is_some();
+        if expires && tried.is_none() {
+            return Err(Error::Forbidden(
+                "The API key that you came with expires, so it sets no password but your own, and that only with the old one. Come with \
+                 a key that doesn't expire."
+                    .into(),
+            ));
+        }
         if let Some(tried) = tried {
             tried.forget(&mut tx).await?;
         }
