@@ -325,6 +325,28 @@ async fn a_key_expires() {
     let sooner = (Utc::now() + TimeDelta::minutes(30)).to_rfc3339();
     own(&short, "apiKeyCreate", json!({ "expiresAt": sooner })).await.expect_ok();
     assert_eq!(server.number(end).await, 4);
+    // Nor a password, by which one signs in and makes keys without an end: but for who has one and knows it.
+    let admin = server.admin().await;
+    let made = own(&admin, "apiKeyCreate", json!({ "expiresAt": soon })).await.ok();
+    let reset = admin.with_key(made["apiKeyCreate"]["secret"].as_str().unwrap());
+    let set = async |client: &Client, input: Value| own(client, "userSetPassword", input).await;
+    for (client, input) in [
+        (&short, json!({ "newPassword": PASSWORD })),
+        (&short, json!({ "oldPassword": PASSWORD, "newPassword": PASSWORD })),
+        (&reset, json!({ "newPassword": PASSWORD })),
+        (&reset, json!({ "oldPassword": PASSWORD, "newPassword": PASSWORD })),
+        (&reset, json!({ "user": "alice", "newPassword": PASSWORD })),
+        (&reset, json!({ "user": "alice", "oldPassword": PASSWORD, "newPassword": PASSWORD })),
+    ] {
+        let refused = set(client, input.clone()).await;
+        assert!(refused.code() == "FORBIDDEN" && refused.message().contains("expires"), "{input}: {}", refused.message());
+    }
+    assert_eq!(server.number("select count(*) from users where password_hash is not null").await, 0);
+    for (key, expiring) in [(&alice, &short), (&admin, &reset)] {
+        set(key, json!({ "newPassword": PASSWORD })).await.expect_ok();
+        assert_eq!(code(&set(expiring, json!({ "newPassword": PASSWORD })).await), "FORBIDDEN");
+        set(expiring, json!({ "oldPassword": PASSWORD, "newPassword": PASSWORD })).await.expect_ok();
+    }
     server.clock.advance(TimeDelta::hours(1));
     let twin = server.twin().await;
     for client in [&short, &short.at(&twin.url)] {
@@ -533,6 +555,10 @@ async fn rule_18_a_service_account_is_of_its_organization_and_leaves_it_whole() 
         let answer = own(client, "organizationMemberSet", input).await;
         assert_eq!(code(&answer), "INVALID", "{organization} {role}: {:?}", answer.errors);
     }
+    let before = server.everything().await;
+    let refused = own(&admin, "organizationCreate", json!({ "displayName": "Machines", "admin": "robot" })).await;
+    assert!(refused.code() == "INVALID" && refused.message().contains("service account"), "{}", refused.message());
+    assert_eq!(server.everything().await, before);
     alice.make_registry("acme", "reviewed", "RESTRICTED").await;
     let registry = server.number("select id from projects where name = 'reviewed'").await;
     let input = json!({ "registry": encode_id("Registry", registry), "users": ["robot"] });
