@@ -126,30 +126,47 @@ impl Service {
         Ok(accounts::find_users(&mut connection, caller, part, &page.after, page.first).await?)
     }
 
-    /// Makes an account, without a key.
+    /// Makes an account, without a key. For one of a site administrator a caller with a session proves himself by `password`,
+    /// his own.
     ///
     /// # Errors
-    /// `Forbidden` unless the caller is a site administrator; `Conflict` when the name is taken; `Invalid`.
-    pub async fn create_user(&self, request: &Request, name: &EntityName, email: Option<&str>, admin: bool) -> Result<UserRow> {
+    /// `Forbidden` unless the caller is a site administrator, and without that proof; `TooMany` after too many wrong ones;
+    /// `Conflict` when the name is taken; `Invalid`.
+    pub async fn create_user(
+        &self,
+        request: &Request,
+        name: &EntityName,
+        email: Option<&str>,
+        admin: bool,
+        password: Option<&str>,
+    ) -> Result<UserRow> {
         let caller = request.caller()?;
         let site = access::site(caller).map_err(site_only("create accounts"))?;
+        let proof = if admin { self.prove(caller, password).await? } else { None };
         let mut tx = self.begin().await?;
         if let Some(email) = email {
             check_email(email)?;
             keep_apart(&mut tx, email, None).await?;
         }
         let id = accounts::create(&mut tx, &site, name, email, admin).await.map_err(taken(name.as_str()))?;
+        if let Some(proof) = proof {
+            proof.forget(&mut tx).await?;
+        }
         self.created(request, tx, id).await
     }
 
     /// Makes an account of whom only the address is known; its name is made of the part before the `@`.
     ///
     /// # Errors
-    /// `Forbidden` unless the caller is a site administrator; `Conflict` when another account has the address; `Invalid`.
+    /// `Forbidden` unless the caller is a site administrator, and to a caller with a session for one of a site administrator: the
+    /// wire has no place for a proof. `Conflict` when another account has the address; `Invalid`.
     pub async fn create_user_of(&self, request: &Request, email: &str, admin: bool) -> Result<UserRow> {
         let caller = request.caller()?;
         let site = access::site(caller).map_err(site_only("create accounts"))?;
         check_email(email)?;
+        if admin {
+            self.prove(caller, None).await?;
+        }
         let mut tx = self.begin().await?;
         keep_apart(&mut tx, email, None).await?;
         let local = email.rsplit_once('@').map_or(email, |(local, _)| local);
@@ -280,8 +297,8 @@ impl Service {
         Ok(row)
     }
 
-    /// Has a caller who came with a session prove by his password that it is he who makes a key: the key outlives the session,
-    /// and an open browser must not be enough. Who came with a key has one already.
+    /// Has a caller who came with a session prove by his password that it is he who does what outlives the session: makes a key or
+    /// a site administrator, resets a password. An open browser must not be enough. Who came with a key has one already.
     ///
     /// # Errors
     /// `Forbidden` without it; `TooMany` after too many wrong ones.
@@ -291,7 +308,9 @@ impl Service {
         }
         let Some(password) = password else {
             return Err(Error::Forbidden(
-                "Who is signed in with a browser makes an API key only with the password. Send it as `currentPassword`.".into(),
+                "Who is signed in with a browser makes API keys and site administrators and resets passwords only with the own \
+                 password. Send it as `currentPassword`."
+                    .into(),
             ));
         };
         let mut connection = self.store.read().await?;

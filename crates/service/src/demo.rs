@@ -159,7 +159,7 @@ impl Service {
         let mut people = Vec::new();
         for name in ["alice", "bob", "carol"] {
             people.push(match self.user(admin.caller()?, name).await {
-                Err(Error::NotFound(_)) => self.create_user(admin, &EntityName::parse(name)?, None, false).await?.id,
+                Err(Error::NotFound(_)) => self.create_user(admin, &EntityName::parse(name)?, None, false, None).await?.id,
                 known => known?.id,
             });
         }

@@ -70,13 +70,20 @@ impl Service {
     }
 
     /// Sets a password and ends the account's sessions, but for the one that asks. Who changes his own has to know the old one,
-    /// if there is one; a site administrator with an API key needs none, for anybody's. A key that expires sets no password but
-    /// for the old one: who signs in by a password makes keys without an end.
+    /// if there is one; a site administrator with an API key needs none, for anybody's, and one with a session his own, `current`,
+    /// for others'. A key that expires sets no password but for the old one: who signs in by a password makes keys without an end.
     ///
     /// # Errors
-    /// `NotFound` for the user; `Forbidden` for somebody else's account, for a wrong old password and for a key that expires;
-    /// `Invalid` for a service account; `Conflict` when it was changed meanwhile; `TooMany` after too many wrong ones.
-    pub async fn set_password(&self, request: &Request, user: &EntityName, old: Option<&str>, new: &Password) -> Result<UserRow> {
+    /// `NotFound` for the user; `Forbidden` for somebody else's account, for a wrong password and for a key that expires; `Invalid`
+    /// for a service account; `Conflict` when it was changed meanwhile; `TooMany` after too many wrong ones.
+    pub async fn set_password(
+        &self,
+        request: &Request,
+        user: &EntityName,
+        old: Option<&str>,
+        current: Option<&str>,
+        new: &Password,
+    ) -> Result<UserRow> {
         let caller = request.caller()?;
         let mut connection = self.store.read().await?;
         let account = settable(&mut connection, caller, user).await?;
@@ -87,14 +94,19 @@ impl Service {
         let hash = accounts::password_hash(&mut connection, &account).await?;
         // No connection is held while hashes are computed.
         drop(connection);
-        // Others' by a reset. His own only with a key: an open browser must not be enough to take an account over.
+        // Others' by a reset. An open browser must not be enough to take an account over, be it his own or another's.
         let reset = caller.site_admin && (caller.user != target.id || caller.session.is_none() && old.is_none());
-        let tried = (hash.is_some() && !reset).then(|| Tried::own(target.id));
-        if let Some(tried) = &tried
-            && !self.is_right(tried, old, hash.as_deref()).await?
-        {
-            return Err(Error::Forbidden("The old password is missing or wrong.".into()));
-        }
+        let tried = if reset {
+            self.prove(caller, current).await?
+        } else if hash.is_some() {
+            let tried = Tried::own(target.id);
+            if !self.is_right(&tried, old, hash.as_deref()).await? {
+                return Err(Error::Forbidden("The old password is missing or wrong.".into()));
+            }
+            Some(tried)
+        } else {
+            None
+        };
         let next = self.hasher.hash(new, self.random_bytes()).await?;
         let mut tx = self.begin().await?;
         // The right that is spent is one of this transaction: that from before may have been taken away.

@@ -274,7 +274,7 @@ impl Server {
 
     /// Makes a user and a client of that user.
     pub async fn user(&self, user: &str) -> Client {
-        self.service.create_user(&self.admin, &name(user), None, false).await.expect("a user is made");
+        self.service.create_user(&self.admin, &name(user), None, false, None).await.expect("a user is made");
         self.client(user).await
     }
 

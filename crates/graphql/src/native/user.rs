@@ -203,6 +203,8 @@ pub struct UserCreateInput {
     /// Whether the user manages all accounts and organizations.
     #[graphql(default)]
     site_admin: bool,
+    /// Your own password, needed for a site administrator when you are signed in with a browser.
+    current_password: Option<String>,
 }
 
 /// The account that was made.
@@ -256,6 +258,8 @@ pub struct UserSetPasswordInput {
     user: Option<String>,
     /// The password until now. Needed for your own if you have one, unless you are a site administrator with an API key.
     old_password: Option<String>,
+    /// Your own password, needed to reset another user's when you are signed in with a browser.
+    current_password: Option<String>,
     /// The new password, 12 to 256 characters of any kind.
     new_password: String,
 }
@@ -280,7 +284,8 @@ impl UserMutation {
         #[graphql(desc = "The new account.")] input: UserCreateInput,
     ) -> Result<UserCreatePayload> {
         let name = EntityName::parse(&input.name).parsed()?;
-        let row = ctx.service()?.create_user(ctx.request()?, &name, input.email.as_deref(), input.site_admin).await.fail()?;
+        let (email, password) = (input.email.as_deref(), input.current_password.as_deref());
+        let row = ctx.service()?.create_user(ctx.request()?, &name, email, input.site_admin, password).await.fail()?;
         ctx.forget()?;
         Ok(UserCreatePayload { user: row.into() })
     }
@@ -319,7 +324,8 @@ impl UserMutation {
     ) -> Result<UserSetPasswordPayload> {
         let user = who(ctx, input.user.as_deref())?;
         let new = Password::parse(&input.new_password).parsed()?;
-        let row = ctx.service()?.set_password(ctx.request()?, &user, input.old_password.as_deref(), &new).await.fail()?;
+        let (old, current) = (input.old_password.as_deref(), input.current_password.as_deref());
+        let row = ctx.service()?.set_password(ctx.request()?, &user, old, current, &new).await.fail()?;
         ctx.forget()?;
         Ok(UserSetPasswordPayload { user: row.into() })
     }

@@ -6,7 +6,7 @@ use regalia_domain::ids::encode_id;
 use regalia_testkit::{Client, Reply, Server, secret};
 use serde_json::{Value, json};
 
-use crate::documents::{GENERATE_API_KEY, native_mutation};
+use crate::documents::{CREATE_USER, GENERATE_API_KEY, native_mutation};
 use crate::native::own;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -457,6 +457,58 @@ async fn a_session_makes_keys_with_the_password_only() {
     assert_eq!(codes[10], "TOO_MANY");
     assert_eq!(sign_in(&browser, "alice", PASSWORD).await.status, 200);
     own(&alice, "apiKeyCreate", json!({ "currentPassword": "is not looked at" })).await.expect_ok();
+}
+
+/// Nor is the open browser of a site administrator enough to take anybody's account over, or to make another site administrator.
+#[tokio::test]
+async fn a_session_resets_passwords_and_makes_site_administrators_with_the_password_only() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let admin = server.admin().await;
+    with_password(&server, &alice).await;
+    own(&admin, "userSetPassword", json!({ "newPassword": "admin horse battery" })).await.expect_ok();
+    let browser = server.anonymous();
+    let cookie = cookie(&sign_in(&browser, "admin", "admin horse battery").await);
+    let post = async |body: Value| send(&browser, "POST", "/graphql", Some(browser.url()), &cookie, Some(body)).await;
+    let mutation = async |field: &str, input: &Value| {
+        json_of(&post(json!({ "query": native_mutation(field), "variables": { "input": input } })).await)
+    };
+    let ways = [
+        ("userSetPassword", json!({ "user": "alice", "newPassword": "another horse battery" })),
+        ("userSetPassword", json!({ "user": "bob", "newPassword": "another horse battery" })),
+        ("userCreate", json!({ "name": "dave", "siteAdmin": true })),
+    ];
+    let before = server.everything().await;
+    for (field, input) in &ways {
+        // Nobody's old one is the caller's own.
+        for more in [None, Some("oldPassword")] {
+            let mut input = input.clone();
+            if let Some(more) = more.filter(|_| *field == "userSetPassword") {
+                input[more] = json!(PASSWORD);
+            }
+            let refused = mutation(field, &input).await;
+            assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{input}");
+            assert!(refused["errors"][0]["message"].as_str().unwrap().contains("currentPassword"), "{input}");
+        }
+    }
+    let wire = json!({ "query": CREATE_USER, "variables": { "email": "dave@example.com", "admin": true } });
+    assert_eq!(post(wire).await.status, 403);
+    assert_eq!(server.everything().await, before, "and no try was counted");
+    for (field, input) in &ways {
+        let mut input = input.clone();
+        for wrong in ["wrong horse battery", PASSWORD] {
+            input["currentPassword"] = json!(wrong);
+            assert_eq!(mutation(field, &input).await["errors"][0]["extensions"]["code"], "FORBIDDEN", "{input}");
+        }
+        input["currentPassword"] = json!("admin horse battery");
+        let done = mutation(field, &input).await;
+        assert!(done["errors"].is_null(), "{input}: {done}");
+    }
+    assert_eq!(sign_in(&browser, "alice", "another horse battery").await.status, 200);
+    // Another account needs no proof, and a key needs none.
+    assert!(mutation("userCreate", &json!({ "name": "erin" })).await["errors"].is_null());
+    own(&admin, "userCreate", json!({ "name": "frank", "siteAdmin": true })).await.expect_ok();
+    own(&admin, "userSetPassword", json!({ "user": "alice", "newPassword": PASSWORD })).await.expect_ok();
 }
 
 /// One's own sessions are listed, and ended one by one or all at once, on every server at once; nobody gets at others'.
