@@ -59,7 +59,7 @@ impl Service {
     /// made to fit with nine random characters (rule 19).
     ///
     /// # Errors
-    /// `Forbidden` unless the caller is a site administrator; `NotFound` for the admin.
+    /// `Forbidden` unless the caller is a site administrator; `NotFound` for the admin, `Invalid` for a service account.
     pub async fn create_organization(
         &self,
         request: &Request,
@@ -69,7 +69,10 @@ impl Service {
         let caller = request.caller()?;
         let site = access::site(caller).map_err(site_only("create organizations"))?;
         let mut tx = self.begin().await?;
-        let admin = UserId(user_entity(&mut tx, caller, admin.as_str()).await?.id);
+        let first = UserId(user_entity(&mut tx, caller, admin.as_str()).await?.id);
+        if service_accounts::home(&mut tx, first).await?.is_some() {
+            return Err(at_home(admin));
+        }
 
         let mut candidates = display_as_entity(display_name).into_iter().chain(
             std::iter::repeat_with(|| fitted_entity_name(display_name, &EntitySuffix::from_random(self.random_bytes())))
@@ -82,7 +85,7 @@ impl Service {
                 other => break other?,
             }
         };
-        organizations::add_first_admin(&mut tx, &site, id, admin).await?;
+        organizations::add_first_admin(&mut tx, &site, id, first).await?;
         let row = by_id(&mut tx, id).await?;
         let events = [
             Event {
@@ -91,7 +94,7 @@ impl Service {
                 before: None,
                 after: Some(json!({ "name": row.name, "display_name": row.display_name })),
             },
-            member_set(id, admin, None, OrganizationRole::Admin),
+            member_set(id, first, None, OrganizationRole::Admin),
         ];
         audit::record(&mut tx, request.origin(), Some(id), &events).await?;
         regalia_store::commit(tx).await?;
@@ -216,9 +219,7 @@ impl Service {
         if let Some(home) = service_accounts::home(&mut tx, member).await?
             && (home != Some(row.id) || role != OrganizationRole::Member)
         {
-            return Err(Error::Invalid(format!(
-                "\"{user}\" is a service account. It is a member of its team's organization, and nothing else in any organization."
-            )));
+            return Err(at_home(user));
         }
         if present.as_deref() != Some(role.as_str()) {
             if role != OrganizationRole::Admin {
@@ -323,6 +324,13 @@ async fn keep_an_admin(
         )));
     }
     Ok(())
+}
+
+/// What a service account can't be.
+fn at_home(user: &EntityName) -> Error {
+    Error::Invalid(format!(
+        "\"{user}\" is a service account. It is a member of its team's organization, and nothing else in any organization."
+    ))
 }
 
 fn missing_text(name: &str) -> String {

@@ -555,6 +555,10 @@ async fn rule_18_a_service_account_is_of_its_organization_and_leaves_it_whole() 
         let answer = own(client, "organizationMemberSet", input).await;
         assert_eq!(code(&answer), "INVALID", "{organization} {role}: {:?}", answer.errors);
     }
+    let before = server.everything().await;
+    let refused = own(&admin, "organizationCreate", json!({ "displayName": "Machines", "admin": "robot" })).await;
+    assert!(refused.code() == "INVALID" && refused.message().contains("service account"), "{}", refused.message());
+    assert_eq!(server.everything().await, before);
     alice.make_registry("acme", "reviewed", "RESTRICTED").await;
     let registry = server.number("select id from projects where name = 'reviewed'").await;
     let input = json!({ "registry": encode_id("Registry", registry), "users": ["robot"] });
