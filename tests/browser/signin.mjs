@@ -131,6 +131,7 @@ async function steps() {
     ['/health', '/health'],
     ['https://evil.example.com/', '/graphiql'],
     ['//evil.example.com/', '/graphiql'],
+    ['//[', '/graphiql'],
     ['/\\evil.example.com/', '/graphiql'],
     ['/\t/evil.example.com/', '/graphiql'],
     ['javascript:alert(1)', '/graphiql'],

@@ -65,9 +65,9 @@ async function run(button, work) {
 function onward() {
   const next = new URLSearchParams(location.search).get('next');
   if (next?.startsWith('/')) {
-    // `//host` and `/\host` are other hosts' addresses.
-    const target = new URL(next, location.origin);
-    if (target.origin === location.origin && ['http:', 'https:'].includes(target.protocol)) return target;
+    // `//host` and `/\host` are other hosts' addresses, and `//[` is none.
+    const target = URL.canParse(next, location.origin) && new URL(next, location.origin);
+    if (target && target.origin === location.origin && ['http:', 'https:'].includes(target.protocol)) return target;
   }
   return endpoint('graphiql');
 }
