@@ -57,11 +57,13 @@ impl Service {
         if login.is_empty() || login.chars().count() > LOGIN_CHARS || login.chars().any(char::is_control) {
             return Err(wrong());
         }
+        let tried = Tried { account: Counted::Typed(login).key(), from: network(browser.address) };
         let mut connection = self.store.read().await?;
+        // Who is beyond the limit costs less than who isn't: one read.
+        within(sessions::tries(&mut connection, tried.account, &tried.from, self.clock.now() - WINDOW).await?, 1)?;
         let found = accounts::by_login(&mut connection, login).await?;
         // No connection is held while a hash is computed.
         drop(connection);
-        let tried = Tried { account: Counted::Typed(login).key(), from: network(browser.address) };
         let hash = found.as_ref().and_then(|found| found.password_hash.as_deref());
         let right = self.is_right(&tried, Some(password), hash).await?;
         let Some((SignIn { caller, .. }, hash)) = found.as_ref().zip(hash).filter(|_| right) else { return Err(wrong()) };
@@ -199,16 +201,26 @@ impl Service {
         let now = self.clock.now();
         let mut connection = self.store.read().await?;
         let attempt = sessions::note_try(&mut connection, tried.account, &tried.from, now).await?;
-        let Tries { pair, account, address } = sessions::tries(&mut connection, tried.account, &tried.from, now - WINDOW).await?;
-        if pair > MOST_OF_PAIR || account > MOST_OF_ACCOUNT || address > MOST_OF_ADDRESS {
+        // Noted first, so that of many at once no more than the limit pass.
+        let tries = sessions::tries(&mut connection, tried.account, &tried.from, now - WINDOW).await?;
+        if let Err(refused) = within(tries, 0) {
             sessions::forget_try(&mut connection, attempt).await?;
-            return Err(Error::TooMany(format!(
-                "Too many wrong passwords were tried. Try again in {} minutes.",
-                WINDOW.num_minutes()
-            )));
+            return Err(refused);
         }
         Ok(attempt)
     }
+}
+
+/// Whether so many more tries may be looked at.
+fn within(tries: Tries, more: i64) -> Result<()> {
+    let Tries { pair, account, address } = tries;
+    if pair + more > MOST_OF_PAIR || account + more > MOST_OF_ACCOUNT || address + more > MOST_OF_ADDRESS {
+        return Err(Error::TooMany(format!(
+            "Too many wrong passwords were tried. Try again in {} minutes.",
+            WINDOW.num_minutes()
+        )));
+    }
+    Ok(())
 }
 
 /// What a try of a password is counted for, and where it came from.

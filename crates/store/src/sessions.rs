@@ -144,7 +144,7 @@ pub async fn expires_at(connection: &mut Connection, caller: &Caller) -> Result<
         .await?)
 }
 
-/// Tries of a password that didn't succeed, this one included.
+/// Tries of a password that were noted and not forgotten.
 #[derive(Debug, Clone, Copy)]
 pub struct Tries {
     /// For this account from this address.

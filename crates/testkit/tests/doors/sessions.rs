@@ -303,6 +303,8 @@ async fn wrong_passwords_are_limited() {
     }
     let refused = sign_in(&other, "alice", PASSWORD).await;
     assert_eq!(refused.status, 429, "the right one too: else this would tell which is right");
+    let statements = &refused.statements;
+    assert!(statements.len() == 1 && statements[0].contains("sessions::tries"), "one read: {statements:?}");
     assert_eq!(refused.headers["retry-after"], "900");
     // Who isn't there is limited alike.
     let mut absent = Vec::new();
