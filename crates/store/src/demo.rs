@@ -197,11 +197,11 @@ pub async fn fill(tx: &mut Tx, demo: &Demo, lines: std::ops::Range<i32>) -> Resu
                     $8::timestamptz + i % 100 * interval '1 day' + i % 86400 * interval '1 second' as began
             ) l
         ), collection as materialized (
-            select source_id as id, project_id as home, 'source' as kind, type_name || '-' || lpad(i::text, 5, '0') as name,
+            select source_id as id, project_id as home, 'source' as kind, type_name || '-' || lpad(i::text, greatest(5, length(i::text)), '0') as name,
                 i, count, began, step, type_name
             from line
             union all
-            select target_id, registry_id, 'registry', initcap(type_name) || ' ' || lpad(i::text, 5, '0'), i, count, began, step, type_name
+            select target_id, registry_id, 'registry', initcap(type_name) || ' ' || lpad(i::text, greatest(5, length(i::text)), '0'), i, count, began, step, type_name
             from line
         ), made_collections as (
             insert into collections (id, project_id, kind, name, type_id, description, next_index, alias_clock, created_by, created_at,

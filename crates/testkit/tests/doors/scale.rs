@@ -5,11 +5,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use chrono::{TimeDelta, Utc};
+use regalia_domain::ids::{OrganizationId, ProjectId, UserId};
 use regalia_domain::names::{EntityName, ProjectName, RegistryCollectionName, RegistryName, SourceCollectionName};
 use regalia_domain::roles::{OrganizationRole, TeamRole};
 use regalia_service::demo::DemoSize;
+use regalia_service::store::demo;
 use regalia_testkit::{Client, Server, VersionSpec};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::lists::statements::sdk_documents;
 use crate::native::own;
@@ -213,6 +217,42 @@ async fn demo_data_leaves_alone_what_no_load_made() {
     let before = (server.rows("select * from users").await, server.rows(elsewhere).await);
     server.service.load_demo(SMALL, |_| {}).await.unwrap();
     assert_eq!((server.rows("select * from users").await, server.rows(elsewhere).await), before);
+}
+
+/// As many digits as it takes: so no two lines have the same name.
+#[tokio::test]
+async fn demo_data_of_more_than_100_000_lines_has_a_name_for_each() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    for bytes in [b"one", b"two"] {
+        alice.log(&VersionSpec::model("alpha", "contents", bytes)).await;
+    }
+    alice.make_registry("acme", "models", "ORGANIZATION").await;
+    let store = &server.service.store;
+    let project = ProjectId(server.number("select id from projects where kind = 'project'").await);
+    let contents = demo::contents(&mut store.read().await.unwrap(), project, "contents").await.unwrap();
+    let alice = UserId(server.number("select id from entities where name = 'alice'").await);
+    let rows = demo::Demo {
+        organization: OrganizationId(server.number("select id from entities where name = 'acme'").await),
+        registries: vec![server.number("select id from projects where kind = 'registry'").await],
+        projects: vec![project.0],
+        contents,
+        publisher: alice,
+        author: alice,
+        request: Uuid::nil(),
+        began: Utc::now() - TimeDelta::days(365),
+        each: 1,
+        one_more: 0,
+        long: 0,
+    };
+    let mut tx = store.begin().await.unwrap();
+    demo::prepare(&mut tx, &rows).await.unwrap();
+    for line in [10_000, 100_000] {
+        assert_eq!(demo::fill(&mut tx, &rows, line..line + 1).await.unwrap(), 1);
+    }
+    regalia_service::store::commit(tx).await.unwrap();
+    let names = server.rows("select name from collections where kind = 'registry' order by name").await;
+    assert_eq!(json!(names), json!([{ "name": "Model 10000" }, { "name": "Model 100000" }]));
 }
 
 // Plans -----------------------------------------------------------------------------------------------------------
