@@ -14,6 +14,7 @@ use regalia_domain::roles::{OrganizationRole, RegistryRole, TeamRole, Visibility
 use regalia_store::access::{ProjectKind, ProjectRow};
 use regalia_store::registry_members::{MemberKind, Named};
 use regalia_store::{accounts, demo};
+use uuid::Uuid;
 
 use crate::registries::RegistryFields;
 use crate::upload_plan::PlannedFile;
@@ -25,6 +26,12 @@ pub const ORGANIZATION: &str = "demo";
 
 /// The teams, each with the projects of [`PROJECTS`].
 const TEAMS: [&str; 6] = ["demo-vision", "demo-speech", "demo-language", "demo-search", "demo-fraud", "demo-forecast"];
+
+/// The people, who may be there already.
+const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
+
+/// The number of all requests of all loads. By it a load knows the organization that an earlier one made.
+const LOADER: Uuid = Uuid::from_bytes(*b"regalia demodata");
 
 const PROJECTS: [&str; 4] = ["research", "training", "evaluation", "serving"];
 
@@ -100,7 +107,7 @@ impl Service {
     /// Loads demo data, and tells of its progress.
     ///
     /// # Errors
-    /// `Conflict` when there is demo data already, or a name is taken; `Invalid` for sizes.
+    /// `Conflict`, before anything is changed, when there is demo data already, or a name is taken; `Invalid` for sizes.
     pub async fn load_demo(&self, size: DemoSize, mut tell: impl FnMut(Progress)) -> Result<Loaded> {
         size.check()?;
         let id = {
@@ -110,10 +117,12 @@ impl Service {
         let id =
             id.ok_or_else(|| Error::Conflict("There is no site administrator yet. Start the server once, then load.".into()))?;
         let admin = self.demo_request(id).await?;
-        let (publisher, author) = self.demo_people(&admin).await?;
+        let place = self.demo_place().await?;
+        let people = self.demo_people(&admin).await?;
+        let [publisher, author, _] = people;
+        let organization = self.demo_organization(&admin, place, people).await?;
         let alice = self.demo_request(publisher).await?;
-        let organization = self.demo_organization(&admin).await?;
-        let projects = self.demo_teams(&alice).await?;
+        let projects = self.demo_teams(&alice, author).await?;
         let contents = self.demo_contents(&alice, &projects[0]).await?;
         let mut registries = Vec::new();
         for number in 0..size.registries {
@@ -151,60 +160,95 @@ impl Service {
     async fn demo_request(&self, user: UserId) -> Result<Request> {
         let mut connection = self.store.read().await?;
         let caller = accounts::actor(&mut connection, user).await?.ok_or(regalia_store::Error::NotFound)?;
-        Ok(Request { caller: Some(caller), id: self.random_uuid(), base_url: String::new() })
+        Ok(Request { caller: Some(caller), id: LOADER, base_url: String::new() })
     }
 
-    /// Alice, who publishes, and bob, who logs; and carol. Who is there already takes part as he is.
-    async fn demo_people(&self, admin: &Request) -> Result<(UserId, UserId)> {
-        let mut people = Vec::new();
-        for name in ["alice", "bob", "carol"] {
-            people.push(match self.user(admin.caller()?, name).await {
-                Err(Error::NotFound(_)) => self.create_user(admin, &EntityName::parse(name)?, None, false, None).await?.id,
-                known => known?.id,
-            });
-        }
-        Ok((people[0], people[1]))
-    }
-
-    async fn demo_organization(&self, admin: &Request) -> Result<OrganizationId> {
-        let caller = admin.caller()?;
-        let id = match self.entity(caller, ORGANIZATION).await {
-            Ok(entity) if entity.kind == "organization" => OrganizationId(entity.id),
-            Ok(entity) => {
+    /// The organization, if a load that was broken off made it. Whatever else has a name that is needed stays as it is, and so
+    /// nothing is loaded: but for people, who may have been there before.
+    async fn demo_place(&self) -> Result<Option<OrganizationId>> {
+        let names: Vec<&str> = [ORGANIZATION].into_iter().chain(TEAMS).chain(PEOPLE).collect();
+        let mut connection = self.store.read().await?;
+        let holders = demo::holders(&mut connection, &names, LOADER).await?;
+        let own = holders.iter().find(|row| row.loaded && row.name == ORGANIZATION).map(|row| row.id);
+        for row in &holders {
+            let name = row.name.as_str();
+            let (fits, what) = match row.kind.as_str() {
+                "organization" => (own == Some(row.id), "an organization that no load of demo data made"),
+                "team" => (own.is_some() && own == row.organization && TEAMS.contains(&name), "a team of another organization"),
+                _ if row.service_account => (false, "a service account"),
+                _ => (PEOPLE.contains(&name), "a user"),
+            };
+            if !fits {
                 return Err(Error::Conflict(format!(
-                    "The demo data needs the name \"{ORGANIZATION}\" for an organization, and it is a {}'s. Load it into another installation.",
-                    entity.kind
+                    "The demo data needs the name \"{name}\", and {what} has it. Nothing was changed. Load it into another installation."
                 )));
             }
-            Err(Error::NotFound(_)) => {
-                self.create_organization(admin, &DisplayName::parse(ORGANIZATION)?, &EntityName::parse("alice")?).await?.id
-            }
-            Err(error) => return Err(error),
-        };
-        let filled = {
-            let mut connection = self.store.read().await?;
-            demo::is_filled(&mut connection, id).await?
-        };
-        if filled {
+        }
+        let own = own.map(OrganizationId);
+        if let Some(id) = own
+            && demo::is_filled(&mut connection, id).await?
+        {
             return Err(Error::Conflict(format!(
                 "There is demo data already: the organization \"{ORGANIZATION}\" has collections. Nothing was added."
             )));
         }
+        Ok(own)
+    }
+
+    /// Alice, who publishes, and bob, who logs; and carol. Who is there already takes part as he is.
+    async fn demo_people(&self, admin: &Request) -> Result<[UserId; PEOPLE.len()]> {
+        let mut people = [UserId(0); PEOPLE.len()];
+        for (person, name) in people.iter_mut().zip(PEOPLE) {
+            *person = match self.user(admin.caller()?, name).await {
+                Err(Error::NotFound(_)) => self.create_user(admin, &EntityName::parse(name)?, None, false, None).await?.id,
+                known => known?.id,
+            };
+        }
+        Ok(people)
+    }
+
+    /// The organization with its members. Who is in it already keeps his role: people may have changed it meanwhile.
+    async fn demo_organization(
+        &self,
+        admin: &Request,
+        place: Option<OrganizationId>,
+        [alice, bob, carol]: [UserId; PEOPLE.len()],
+    ) -> Result<OrganizationId> {
+        let caller = admin.caller()?;
+        let id = match place {
+            Some(id) => id,
+            None => {
+                let made =
+                    self.create_organization(admin, &DisplayName::parse(ORGANIZATION)?, &EntityName::parse("alice")?).await?;
+                if made.name != ORGANIZATION {
+                    return Err(Error::Conflict(format!(
+                        "The name \"{ORGANIZATION}\" has just been taken. Load the demo data into another installation."
+                    )));
+                }
+                made.id
+            }
+        };
         let roles = [
-            ("alice", OrganizationRole::Admin),
-            ("bob", OrganizationRole::Member),
-            ("carol", OrganizationRole::Viewer),
+            (alice, "alice", OrganizationRole::Admin),
+            (bob, "bob", OrganizationRole::Member),
+            (carol, "carol", OrganizationRole::Viewer),
             // So that whoever has the installation's first key sees something.
-            (caller.name.as_str(), OrganizationRole::Admin),
+            (caller.user, caller.name.as_str(), OrganizationRole::Admin),
         ];
-        for (name, role) in roles {
-            self.set_organization_member(admin, ORGANIZATION, &EntityName::parse(name)?, role).await?;
+        let present = {
+            let mut connection = self.store.read().await?;
+            demo::members(&mut connection, ORGANIZATION, &roles.map(|(user, ..)| user.0)).await?
+        };
+        for (user, name, role) in roles {
+            if !present.contains(&user.0) {
+                self.set_organization_member(admin, ORGANIZATION, &EntityName::parse(name)?, role).await?;
+            }
         }
         Ok(id)
     }
 
     /// The teams; returns their projects.
-    async fn demo_teams(&self, alice: &Request) -> Result<Vec<ProjectRow>> {
+    async fn demo_teams(&self, alice: &Request, author: UserId) -> Result<Vec<ProjectRow>> {
         let (caller, first, bob) = (alice.caller()?, EntityName::parse("alice")?, EntityName::parse("bob")?);
         let mut projects = Vec::new();
         for name in TEAMS {
@@ -212,7 +256,13 @@ impl Service {
             if let Err(Error::NotFound(_)) = self.team(caller, name).await {
                 self.create_team(alice, ORGANIZATION, &team, &first).await?;
             }
-            self.set_team_member(alice, &team, &bob, TeamRole::Member).await?;
+            let absent = {
+                let mut connection = self.store.read().await?;
+                demo::members(&mut connection, name, &[author.0]).await?.is_empty()
+            };
+            if absent {
+                self.set_team_member(alice, &team, &bob, TeamRole::Member).await?;
+            }
             for project in PROJECTS {
                 projects.push(self.upsert_project(alice, &team, &ProjectName::parse(project)?, None).await?.0);
             }

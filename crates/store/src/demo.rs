@@ -6,6 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::{OrganizationId, ProjectId, UserId};
+use regalia_domain::names::name_key;
 use uuid::Uuid;
 
 use crate::audit::Kind;
@@ -22,6 +23,61 @@ pub async fn administrator(connection: &mut Connection) -> Result<Option<UserId>
     .fetch_optional(connection)
     .await?;
     Ok(id.map(UserId))
+}
+
+/// Whoever has a name that the demo data needs.
+#[derive(Debug, Clone)]
+pub struct HolderRow {
+    /// Number.
+    pub id: i64,
+    /// The name, which may differ by case.
+    pub name: String,
+    /// `user`, `team` or `organization`.
+    pub kind: String,
+    /// A team's organization.
+    pub organization: Option<i64>,
+    /// Whether it is a machine's account.
+    pub service_account: bool,
+    /// Whether it is an organization that was made by requests of the number asked for.
+    pub loaded: bool,
+}
+
+/// Who has these names.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn holders(connection: &mut Connection, names: &[&str], loader: Uuid) -> Result<Vec<HolderRow>> {
+    let keys: Vec<String> = names.iter().map(|name| name_key(name)).collect();
+    Ok(sqlx::query_as!(
+        HolderRow,
+        r#"-- demo::holders
+        select e.id, e.name, e.kind, t.organization_id as "organization?", coalesce(u.service_account, false) as "service_account!",
+            exists (select 1 from audit_events a where a.organization_id = e.id and a.kind = $3 and a.request_id = $2) as "loaded!"
+        from entities e left join teams t on t.id = e.id left join users u on u.id = e.id
+        where e.name_key = any($1) order by e.id"#,
+        &keys,
+        loader,
+        Kind::OrganizationCreated.as_str()
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Those of the users who are in an organization or team already.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn members(connection: &mut Connection, entity: &str, users: &[i64]) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar!(
+        r#"-- demo::members
+        select m.user_id as "user_id!" from entities e cross join lateral (
+            select user_id from organization_members where organization_id = e.id union all select user_id from team_members where team_id = e.id
+        ) m where e.name = $1 and m.user_id = any($2)"#,
+        entity,
+        users
+    )
+    .fetch_all(connection)
+    .await?)
 }
 
 /// Whether an organization's registries have collections.
@@ -141,11 +197,11 @@ pub async fn fill(tx: &mut Tx, demo: &Demo, lines: std::ops::Range<i32>) -> Resu
                     $8::timestamptz + i % 100 * interval '1 day' + i % 86400 * interval '1 second' as began
             ) l
         ), collection as materialized (
-            select source_id as id, project_id as home, 'source' as kind, type_name || '-' || lpad(i::text, 5, '0') as name,
+            select source_id as id, project_id as home, 'source' as kind, type_name || '-' || lpad(i::text, greatest(5, length(i::text)), '0') as name,
                 i, count, began, step, type_name
             from line
             union all
-            select target_id, registry_id, 'registry', initcap(type_name) || ' ' || lpad(i::text, 5, '0'), i, count, began, step, type_name
+            select target_id, registry_id, 'registry', initcap(type_name) || ' ' || lpad(i::text, greatest(5, length(i::text)), '0'), i, count, began, step, type_name
             from line
         ), made_collections as (
             insert into collections (id, project_id, kind, name, type_id, description, next_index, alias_clock, created_by, created_at,

@@ -5,12 +5,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use chrono::{TimeDelta, Utc};
+use regalia_domain::ids::{OrganizationId, ProjectId, UserId};
 use regalia_domain::names::{EntityName, ProjectName, RegistryCollectionName, RegistryName, SourceCollectionName};
+use regalia_domain::roles::{OrganizationRole, TeamRole};
 use regalia_service::demo::DemoSize;
+use regalia_service::store::demo;
 use regalia_testkit::{Client, Server, VersionSpec};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::lists::statements::sdk_documents;
+use crate::native::own;
 
 const SMALL: DemoSize = DemoSize { registries: 5, collections: 12, versions: 260 };
 
@@ -152,13 +158,101 @@ async fn demo_data_of_no_size_is_refused_and_a_broken_off_load_is_taken_up_again
     });
     assert!(broken.await.is_err_and(|error| error.is_panic()));
     assert_eq!(server.number("select count(*) from collections where kind = 'registry'").await, 0);
+    // What people changed meanwhile stays so.
+    server.join("demo", "bob", OrganizationRole::Admin).await;
+    server.join("demo", "carol", OrganizationRole::Member).await;
+    server.join_team("demo-vision", "bob", TeamRole::Admin).await;
     server.service.load_demo(SMALL, |_| {}).await.unwrap();
     is_sound(&server, SMALL).await;
-    // The name may be somebody's.
+    let roles = server
+        .rows(
+            "select e.name, m.role from organization_members m join entities e on e.id = m.user_id where e.name <> 'admin'
+             union all select t.name, m.role from team_members m join entities e on e.id = m.user_id join entities t on t.id = m.team_id
+             where t.name = 'demo-vision' and e.name = 'bob' order by name",
+        )
+        .await;
+    let roles: Vec<(&str, &str)> =
+        roles.iter().map(|row| (row["name"].as_str().unwrap(), row["role"].as_str().unwrap())).collect();
+    assert_eq!(roles, [("alice", "admin"), ("bob", "admin"), ("carol", "member"), ("demo-vision", "admin")]);
+}
+
+/// Demo data takes nothing over: where a name that it needs is somebody's, nothing changes.
+#[tokio::test]
+async fn demo_data_leaves_alone_what_no_load_made() {
+    let refused = async |server: &Server, name: &str, what: &str| {
+        let before = server.everything().await;
+        let taken = server.service.load_demo(SMALL, |_| {}).await.unwrap_err();
+        let text = taken.to_string();
+        assert!(taken.code() == "CONFLICT" && text.contains(&format!("\"{name}\", and {what}")), "{text}");
+        assert_eq!(server.everything().await, before, "{name}");
+    };
     let server = Server::start().await;
-    server.user("demo").await;
-    let taken = server.service.load_demo(SMALL, |_| {}).await.unwrap_err();
-    assert!(taken.code() == "CONFLICT" && taken.to_string().contains("is a user's"), "{taken}");
+    server.user("Demo").await;
+    refused(&server, "Demo", "a user").await;
+    // An organization of this name with people of these names, in other roles.
+    let server = Server::start().await;
+    server.people().await;
+    server.organization("demo", "bob").await;
+    server.join("demo", "alice", OrganizationRole::Viewer).await;
+    refused(&server, "demo", "an organization").await;
+    // A team of another organization; a service account; a name in other letters.
+    let server = Server::start().await;
+    server.people().await;
+    server.team("acme", "demo-search", "alice").await;
+    refused(&server, "demo-search", "a team").await;
+    let server = Server::start().await;
+    server.user("dave").await;
+    server.organization("acme", "dave").await;
+    server.team("acme", "alpha", "dave").await;
+    let input = json!({ "team": "alpha", "name": "carol" });
+    own(&server.admin().await, "serviceAccountCreate", input).await.expect_ok();
+    refused(&server, "carol", "a service account").await;
+    let server = Server::start().await;
+    server.user("Bob").await;
+    refused(&server, "Bob", "a user").await;
+    // People who are there already take part, and stay otherwise as they are.
+    let server = Server::start().await;
+    server.people().await;
+    let elsewhere = "select m.* from organization_members m join entities e on e.id = m.organization_id where e.name = 'acme'";
+    let before = (server.rows("select * from users").await, server.rows(elsewhere).await);
+    server.service.load_demo(SMALL, |_| {}).await.unwrap();
+    assert_eq!((server.rows("select * from users").await, server.rows(elsewhere).await), before);
+}
+
+/// As many digits as it takes: so no two lines have the same name.
+#[tokio::test]
+async fn demo_data_of_more_than_100_000_lines_has_a_name_for_each() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    for bytes in [b"one", b"two"] {
+        alice.log(&VersionSpec::model("alpha", "contents", bytes)).await;
+    }
+    alice.make_registry("acme", "models", "ORGANIZATION").await;
+    let store = &server.service.store;
+    let project = ProjectId(server.number("select id from projects where kind = 'project'").await);
+    let contents = demo::contents(&mut store.read().await.unwrap(), project, "contents").await.unwrap();
+    let alice = UserId(server.number("select id from entities where name = 'alice'").await);
+    let rows = demo::Demo {
+        organization: OrganizationId(server.number("select id from entities where name = 'acme'").await),
+        registries: vec![server.number("select id from projects where kind = 'registry'").await],
+        projects: vec![project.0],
+        contents,
+        publisher: alice,
+        author: alice,
+        request: Uuid::nil(),
+        began: Utc::now() - TimeDelta::days(365),
+        each: 1,
+        one_more: 0,
+        long: 0,
+    };
+    let mut tx = store.begin().await.unwrap();
+    demo::prepare(&mut tx, &rows).await.unwrap();
+    for line in [10_000, 100_000] {
+        assert_eq!(demo::fill(&mut tx, &rows, line..line + 1).await.unwrap(), 1);
+    }
+    regalia_service::store::commit(tx).await.unwrap();
+    let names = server.rows("select name from collections where kind = 'registry' order by name").await;
+    assert_eq!(json!(names), json!([{ "name": "Model 10000" }, { "name": "Model 100000" }]));
 }
 
 // Plans -----------------------------------------------------------------------------------------------------------
