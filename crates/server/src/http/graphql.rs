@@ -158,8 +158,8 @@ async fn run(
 /// Reads a whole body of at most `limit` bytes; `held` is told before so many of them are kept.
 ///
 /// # Errors
-/// Those of `held`. `TooLarge` beyond the limit; `Invalid` when it ends early or takes too long: 400 and not 408, which SDKs repeat for a
-/// quarter of an hour, and a run's stream for days.
+/// Those of `held`; `TooLarge` beyond the limit; `Invalid` when it ends early or takes too long: 400 and not 408, which SDKs
+/// repeat for a quarter of an hour, and a run's stream for days.
 pub(super) async fn read(
     body: Body,
     limit: usize,
