@@ -56,16 +56,16 @@ pub(super) async fn post(
             "Send the request as `Content-Type: application/json`.",
         );
     }
-    // Who doesn't say how long the body is may send as much as anybody.
+    // Who doesn't say how long the body is counts for what has come of it.
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let place = match app.turns.enter(caller.user, length.unwrap_or(limits::BODY_BYTES).min(limits::BODY_BYTES)) {
+    let mut place = match app.turns.enter(caller.user, length.unwrap_or(0).min(limits::BODY_BYTES)) {
         Ok(place) => place,
         Err(error) => {
             drain(body_stream(body, app.patience.silence));
             return answer::error(&error);
         }
     };
-    let body = match read(body, limits::BODY_BYTES, app.patience).await {
+    let body = match read(body, limits::BODY_BYTES, app.patience, |bytes| place.hold(bytes)).await {
         Ok(body) => body,
         Err(error) => return answer::error(&error),
     };
@@ -155,12 +155,17 @@ async fn run(
     }
 }
 
-/// Reads a whole body of at most `limit` bytes.
+/// Reads a whole body of at most `limit` bytes; `held` is told before so many of them are kept.
 ///
 /// # Errors
-/// `TooLarge` beyond the limit; `Invalid` when it ends early or takes too long: 400 and not 408, which SDKs repeat for a
-/// quarter of an hour, and a run's stream for days.
-pub(super) async fn read(body: Body, limit: usize, patience: Patience) -> Result<Vec<u8>, Error> {
+/// Those of `held`; `TooLarge` beyond the limit; `Invalid` when it ends early or takes too long: 400 and not 408, which SDKs
+/// repeat for a quarter of an hour, and a run's stream for days.
+pub(super) async fn read(
+    body: Body,
+    limit: usize,
+    patience: Patience,
+    mut held: impl FnMut(usize) -> Result<(), Error> + Send,
+) -> Result<Vec<u8>, Error> {
     let mut stream = body_stream(body, patience.silence);
     let mut bytes = Vec::new();
     let whole = async {
@@ -172,6 +177,7 @@ pub(super) async fn read(body: Body, limit: usize, patience: Patience) -> Result
                     "The request's body is larger than {limit} bytes. Send less in one request."
                 )));
             }
+            held(bytes.len() + piece.len())?;
             bytes.extend_from_slice(&piece);
         }
         Ok(())

@@ -72,7 +72,7 @@ async fn stream(
             return Err(error);
         }
     };
-    let body = graphql::read(body, MOST_BYTES, app.patience).await?;
+    let body = graphql::read(body, MOST_BYTES, app.patience, |_| Ok(())).await?;
     let stream: Stream = serde_json::from_slice(&body)
         .map_err(|error| Error::Invalid(format!("The body is not a file stream in JSON: {error}.")))?;
     let summary = stream.files.and_then(|files| files.summary).and_then(|lines| lines.content?.pop());

@@ -77,7 +77,7 @@ pub(super) async fn sign_in(
             "Send the request as `Content-Type: application/json`.",
         );
     }
-    let body = match graphql::read(body, MOST_BYTES, app.patience).await {
+    let body = match graphql::read(body, MOST_BYTES, app.patience, |_| Ok(())).await {
         Ok(body) => body,
         Err(error) => return answer::error(&error),
     };

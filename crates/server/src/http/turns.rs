@@ -65,11 +65,7 @@ impl Turns {
         });
         // Whoever is alone is let in, so nobody is kept out for good.
         if found.requests >= AT_ONCE_REQUESTS || (found.requests > 0 && found.bytes.saturating_add(bytes) > AT_ONCE_BYTES) {
-            return Err(Error::TooMany(format!(
-                "Your account has too many requests under way: at most {AT_ONCE_REQUESTS}, with bodies of {AT_ONCE_BYTES} \
-                 bytes, are \
-                 taken at once. Wait for some to end."
-            )));
+            return Err(too_many());
         }
         found.requests += 1;
         found.bytes = found.bytes.saturating_add(bytes);
@@ -82,7 +78,31 @@ impl Turns {
     }
 }
 
+fn too_many() -> Error {
+    Error::TooMany(format!(
+        "Your account has too many requests under way: at most {AT_ONCE_REQUESTS}, with bodies of {AT_ONCE_BYTES} bytes, are \
+         taken at once. Wait for some to end."
+    ))
+}
+
 impl Place {
+    /// Counts so many bytes of the body from now on, if it didn't count for more.
+    ///
+    /// # Errors
+    /// `TooMany` when the account's others leave no room for them.
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<()> {
+        let more = bytes.saturating_sub(self.bytes);
+        if let Some(account) = self.turns.accounts().get_mut(&self.account) {
+            let all = account.bytes.saturating_add(more);
+            if more > 0 && account.requests > 1 && all > AT_ONCE_BYTES {
+                return Err(too_many());
+            }
+            account.bytes = all;
+        }
+        self.bytes += more;
+        Ok(())
+    }
+
     /// Waits until a request of so many reads at once may run, and then holds what it uses.
     ///
     /// # Errors
@@ -166,6 +186,25 @@ mod tests {
         assert!(turns.enter(ALICE, 1).is_err());
         drop(half);
         assert!(turns.enter(ALICE, AT_ONCE_BYTES / 2).is_ok());
+        drop(other);
+        assert!(turns.accounts().is_empty());
+    }
+
+    #[test]
+    fn who_does_not_say_how_much_counts_for_what_has_come() {
+        let turns = Arc::new(Turns::new(10, SHORT));
+        let mut alone = turns.enter(ALICE, 0).unwrap();
+        assert!(alone.hold(AT_ONCE_BYTES + 1).is_ok(), "alone");
+        assert!(turns.enter(ALICE, 0).is_err());
+        drop(alone);
+        let mut one = turns.enter(ALICE, 0).unwrap();
+        let mut other = turns.enter(ALICE, 1000).unwrap();
+        assert!(other.hold(400).is_ok() && other.hold(1000).is_ok(), "it has counted for them");
+        assert!(one.hold(AT_ONCE_BYTES - 1000).is_ok());
+        assert!(one.hold(AT_ONCE_BYTES - 999).is_err());
+        assert!(other.hold(1001).is_err());
+        drop(one);
+        assert!(other.hold(1001).is_ok());
         drop(other);
         assert!(turns.accounts().is_empty());
     }

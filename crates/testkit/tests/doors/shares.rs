@@ -108,7 +108,7 @@ async fn a_turn_is_held_until_its_statement_ends() {
     tokio::time::timeout(AT_ONCE, freed).await.expect("the turns end with the statements");
 }
 
-/// What waits to be read is bounded by what it says of itself.
+/// What waits to be read is bounded by what it says of itself, or by what has come of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_on_their_way_are_bounded_for_each_account() {
     let server = Server::start().await;
@@ -120,20 +120,32 @@ async fn bodies_on_their_way_are_bounded_for_each_account() {
         raw.say(if length.contains("chunked") { "1\r\n{\r\n" } else { "{" }).await;
         raw
     };
-    let mut begun = Vec::new();
-    for number in 0..most {
-        // Who doesn't say counts in full.
-        let length =
-            if number % 2 == 0 { format!("Content-Length: {}", limits::BODY_BYTES) } else { "Transfer-Encoding: chunked".into() };
-        begun.push(begin(&length).await);
+    let mut silent = Vec::new();
+    for _ in 0..most * 2 {
+        silent.push(begin("Transfer-Encoding: chunked").await);
     }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(post(&alice, "{ viewer { name } }").await.status, 200, "many small ones that don't say how long they are");
+    let mut begun = Vec::new();
+    let length = |bytes: usize| format!("Content-Length: {bytes}");
+    for _ in 1..most {
+        begun.push(begin(&length(limits::BODY_BYTES)).await);
+    }
+    begun.push(begin(&length(limits::BODY_BYTES - 1000)).await);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut grown = silent.pop().unwrap();
+    grown.say(&format!("3e8\r\n{}\r\n", " ".repeat(1000))).await;
+    let (status, body) = tokio::time::timeout(AT_ONCE, answer(&mut grown.read)).await.unwrap().unwrap();
+    assert_eq!(status, 429, "{body}");
+    drop(silent);
+    begun.push(begin(&length(990)).await);
     tokio::time::sleep(Duration::from_millis(500)).await;
     told_to_wait(&post(&alice, "{ viewer { name } }").await);
     assert_eq!(post(&bob, "{ viewer { name } }").await.status, 200);
     let mut refused = begin("Content-Length: 100").await;
     let (status, body) = tokio::time::timeout(AT_ONCE, answer(&mut refused.read)).await.unwrap().unwrap();
     assert_eq!(status, 429, "{body}");
-    begun.pop();
+    begun.remove(0);
     let freed = async {
         while post(&alice, "{ viewer { name } }").await.status != 200 {
             tokio::time::sleep(Duration::from_millis(50)).await;
