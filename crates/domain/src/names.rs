@@ -452,6 +452,15 @@ mod tests {
     }
 
     #[test]
+    fn rule_34_tags() {
+        accepts(
+            TagName::parse,
+            &["a", "A_b-9", "blue sky", "a  b", "-", "_", "données-2", "モデル", &chars('é', 128)],
+            &["", " ", " a", "a ", "a\n", "a\tb", "a/b", "a.b", "a:b", "a\u{a0}b", "a\0", &chars('a', 129)],
+        );
+    }
+
+    #[test]
     fn run_ids() {
         accepts(
             RunName::parse,
