@@ -9,14 +9,14 @@ use regalia_store::aliases::{self, Leaving, Left, Lost};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::memberships::{self, MembershipRow};
 use regalia_store::versions::{self, EndingRow, VersionRow};
-use regalia_store::{Tx, collections, registries, tags};
-use serde_json::{Map, Value, json};
+use regalia_store::{Tx, collections, tags};
+use serde_json::{Value, json};
 
-use crate::collections::{ATTEMPTS, found, not_too_many, own, tell_tags, texts};
+use crate::collections::{ATTEMPTS, contribute, found, not_too_many, own, tell_tags, texts};
 use crate::projects::forbidden_project;
 use crate::runs::missing_version;
 use crate::versions::{alias_event, custom_aliases};
-use crate::{Error, Request, Result, Service};
+use crate::{Error, Request, Result, Service, differing};
 
 /// What to change of a version; what isn't given stays.
 #[derive(Debug, Default)]
@@ -74,18 +74,12 @@ impl Service {
         }
         let changed = tags::change_of_version(&mut tx, &granted, version, &add, &remove).await?;
         not_too_many(&changed)?;
-        let (mut old, mut new) = (Map::new(), Map::new());
         // Metadata may be a megabyte, so the event only tells that it changed.
-        for (field, was, is) in [
+        let (mut old, mut new) = differing([
             ("description", json!(before.description), json!(after.description)),
             ("ttl_seconds", json!(before.ttl_seconds), json!(after.ttl_seconds)),
             ("metadata_md5", md5(&before.metadata), md5(&after.metadata)),
-        ] {
-            if was != is {
-                old.insert(field.into(), was);
-                new.insert(field.into(), is);
-            }
-        }
+        ]);
         tell_tags(&changed, &mut old, &mut new);
         if !old.is_empty() || !new.is_empty() {
             let event = Event {
@@ -122,11 +116,7 @@ impl Service {
         }
         let mut tx = self.begin().await?;
         let (row, project) = found(&mut tx, caller, collection).await?;
-        let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        if !row.is_source() {
-            registries::lock_shared(&mut tx, &granted).await.map_err(crate::collections::missing)?;
-        }
-        let locked = collections::lock_by_id(&mut tx, &granted, collection).await.map_err(crate::collections::missing)?;
+        let (granted, locked) = contribute(&mut tx, caller, &row, &project).await?;
         let place = memberships::of_version_in(&mut tx, &locked, version)
             .await?
             .ok_or_else(|| Error::NotFound(format!("There is no such version in the collection \"{}\".", row.name)))?;

@@ -3,8 +3,7 @@
 
 use regalia_domain::ids::{CollectionId, VersionId};
 use regalia_domain::names::{ArtifactTypeName, RegistryCollectionName, SourceCollectionName, TagName};
-use regalia_domain::roles::Right;
-use regalia_store::access::{self, Administer, Caller, Contribute, ProjectKind, ProjectRow};
+use regalia_store::access::{self, Administer, Caller, Contribute, Granted, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::collections::{self, CollectionRow, Locked};
 use regalia_store::{Tx, aliases, projects, registries, tags, versions};
@@ -12,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::changes::{lost_event, protected, unlinked};
 use crate::projects::forbidden_project;
-use crate::{Error, Request, Result, Service, at_most};
+use crate::{Error, Request, Result, Service, at_most, differing};
 
 /// Most tags of one request (rule 34), and of one collection or version.
 const MOST_TAGS_AT_ONCE: usize = 20;
@@ -59,11 +58,7 @@ impl Service {
         if next(&seen) == seen && add.is_empty() && remove.is_empty() {
             return Ok(row);
         }
-        let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        if !row.is_source() {
-            registries::lock_shared(&mut tx, &granted).await.map_err(missing)?;
-        }
-        let locked = collections::lock_by_id(&mut tx, &granted, id).await.map_err(missing)?;
+        let (granted, locked) = contribute(&mut tx, caller, &row, &project).await?;
         let before = collections::fields(&mut tx, &locked).await?;
         let after = next(&before);
         if after != before {
@@ -76,16 +71,10 @@ impl Service {
         }
         let changed = tags::change_of_collection(&mut tx, &granted, &locked, &add, &remove).await?;
         not_too_many(&changed)?;
-        let (mut old, mut new) = (Map::new(), Map::new());
-        for (field, was, is) in [
+        let (mut old, mut new) = differing([
             ("name", json!(before.name), json!(after.name)),
             ("description", json!(before.description), json!(after.description)),
-        ] {
-            if was != is {
-                old.insert(field.into(), was);
-                new.insert(field.into(), is);
-            }
-        }
+        ]);
         tell_tags(&changed, &mut old, &mut new);
         if !old.is_empty() || !new.is_empty() {
             let event = Event {
@@ -168,9 +157,7 @@ impl Service {
 }
 
 async fn delete_links(tx: &mut Tx, request: &Request, row: &CollectionRow, project: &ProjectRow) -> Result<()> {
-    let granted = project.grant::<Contribute>(request.caller()?).map_err(forbidden_project(project))?;
-    registries::lock_shared(tx, &granted).await.map_err(missing)?;
-    let locked = collections::lock_by_id(tx, &granted, row.id).await.map_err(missing)?;
+    let (granted, locked) = contribute(tx, request.caller()?, row, project).await?;
     aliases::may_remove_all(tx, &locked).await?;
     audit::collection_deleted(tx, request.origin(), granted.organization(), row.id).await?;
     Ok(collections::delete(tx, &locked).await?)
@@ -203,11 +190,25 @@ pub(crate) fn own(locked: &[Locked], id: CollectionId) -> Result<&Locked> {
     Ok(locked.iter().find(|collection| collection.id() == id).ok_or(regalia_store::Error::NotFound)?)
 }
 
+/// Locks a collection for who may write there, after the rules of the registry that it is in.
+pub(crate) async fn contribute(
+    tx: &mut Tx,
+    caller: &Caller,
+    row: &CollectionRow,
+    project: &ProjectRow,
+) -> Result<(Granted<Contribute>, Locked)> {
+    let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(project))?;
+    if !row.is_source() {
+        registries::lock_shared(tx, &granted).await.map_err(missing)?;
+    }
+    let locked = collections::lock_by_id(tx, &granted, row.id).await.map_err(missing)?;
+    Ok((granted, locked))
+}
+
 /// A collection that the caller sees, with its project.
 pub(crate) async fn found(tx: &mut Tx, caller: &Caller, id: CollectionId) -> Result<(CollectionRow, ProjectRow)> {
     let row = collections::visible(tx, caller, id).await?.ok_or(regalia_store::Error::NotFound).map_err(missing)?;
     let project = access::project(tx, caller, row.project_id).await.map_err(missing)?;
-    debug_assert!(project.allows(Right::See));
     Ok((row, project))
 }
 

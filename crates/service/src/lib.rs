@@ -35,6 +35,7 @@ use regalia_blobs::Blobs;
 use regalia_store::access::Caller;
 use regalia_store::audit::Origin;
 use regalia_store::{Store, Tx};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use error::{Error, Result};
@@ -122,6 +123,14 @@ impl Page {
     pub const DEFAULT: i64 = 20;
     /// How many rows a page has at most.
     pub const MOST: i64 = 1000;
+}
+
+/// Of named fields, before and after, those that differ: what an event tells of a change.
+pub(crate) fn differing<'f>(
+    fields: impl IntoIterator<Item = (&'f str, Value, Value)>,
+) -> (Map<String, Value>, Map<String, Value>) {
+    let differing = fields.into_iter().filter(|(_, before, after)| before != after);
+    differing.map(|(name, before, after)| ((name.to_owned(), before), (name.to_owned(), after))).unzip()
 }
 
 /// Refuses a list that is longer than anybody needs: everything in it is written in one transaction.

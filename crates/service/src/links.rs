@@ -107,9 +107,7 @@ impl Service {
         if row.is_source() {
             return Err(Error::Invalid("This is where the version was logged, not a link. Delete the version instead.".into()));
         }
-        let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        registries::lock_shared(&mut tx, &granted).await.map_err(crate::collections::missing)?;
-        let locked = collections::lock_by_id(&mut tx, &granted, collection).await.map_err(crate::collections::missing)?;
+        let (granted, locked) = crate::collections::contribute(&mut tx, caller, &row, &project).await?;
         let lost = aliases::leave(&mut tx, &[locked], &[version.0], caller.user).await?;
         if lost.places.is_empty() {
             return Err(Error::NotFound(format!("There is no such version in the collection \"{}\".", row.name)));

@@ -7,12 +7,12 @@ use regalia_store::access::{self, AdministerOrganization, Caller, Granted};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::organizations::{self, MemberRow, OrganizationRow, Settings};
 use regalia_store::{Connection, Error as StoreError, Tx, removal, service_accounts};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::accounts::{occupied, site_only, subject as user_subject, user_entity};
 use crate::removal::{by_force, unprotected};
 use crate::service_accounts::keys_revoked;
-use crate::{Error, Page, Request, Result, Service};
+use crate::{Error, Page, Request, Result, Service, differing};
 
 /// How many suffixes are tried; each is free but for one chance in 10¹⁴ per organization of that name.
 const SUFFIXES: usize = 5;
@@ -175,17 +175,10 @@ impl Service {
         };
         if after != before {
             organizations::set_settings(&mut tx, &granted, &after).await?;
-            // Only what changed.
-            let (mut old, mut new) = (Map::new(), Map::new());
-            for (field, was, is) in [
-                ("display_name", &before.display_name, &after.display_name),
-                ("registry_creation", &before.registry_creation, &after.registry_creation),
-            ] {
-                if was != is {
-                    old.insert(field.into(), json!(was));
-                    new.insert(field.into(), json!(is));
-                }
-            }
+            let (old, new) = differing([
+                ("display_name", json!(before.display_name), json!(after.display_name)),
+                ("registry_creation", json!(before.registry_creation), json!(after.registry_creation)),
+            ]);
             let event = Event {
                 kind: Kind::OrganizationUpdated,
                 subject: subject(row.id),

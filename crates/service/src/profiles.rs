@@ -7,11 +7,11 @@ use regalia_store::access::{self, Caller};
 use regalia_store::accounts::{self, UserRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::{Connection, Error as StoreError, Tx};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::accounts::{account, check_email, keep_apart, row, site_only, subject, user_entity};
 use crate::sessions::Tried;
-use crate::{Error, Request, Result, Service};
+use crate::{Error, Request, Result, Service, differing};
 
 /// What to change of an account; `None` is no change, `Some(None)` takes it away.
 #[derive(Debug, Default)]
@@ -55,7 +55,11 @@ impl Service {
             })?;
         }
         let after = row(&mut tx, account.target()).await?;
-        let (old, new) = changes(&before, &after);
+        let (old, new) = differing([
+            ("display_name", json!(before.display_name), json!(after.display_name)),
+            ("email", json!(before.email), json!(after.email)),
+            ("default_entity", json!(before.default_entity), json!(after.default_entity)),
+        ]);
         if !new.is_empty() {
             let event = Event {
                 kind: Kind::UserUpdated,
@@ -163,19 +167,4 @@ async fn set_email(
         keep_apart(tx, email, Some(account.target())).await?;
     }
     Ok(accounts::set_email(tx, &site, account, email).await?)
-}
-
-/// The fields that differ, before and after.
-fn changes(before: &UserRow, after: &UserRow) -> (Map<String, Value>, Map<String, Value>) {
-    let fields = |row: &UserRow| {
-        [("display_name", json!(row.display_name)), ("email", json!(row.email)), ("default_entity", json!(row.default_entity))]
-    };
-    let mut changed = (Map::new(), Map::new());
-    for ((name, old), (_, new)) in fields(before).into_iter().zip(fields(after)) {
-        if old != new {
-            changed.0.insert(name.to_owned(), old);
-            changed.1.insert(name.to_owned(), new);
-        }
-    }
-    changed
 }

@@ -1,4 +1,5 @@
-//! A second server for tests, in a process of its own: `neighbor DATABASE_URL DIRECTORY`. See `Server::neighbor`.
+//! A second server for tests, in a process of its own: `neighbor DATABASE_URL DIRECTORY`. See `Server::neighbor`. What must not
+//! live here: anything that the server of the tests' own process doesn't do.
 
 use std::path::PathBuf;
 

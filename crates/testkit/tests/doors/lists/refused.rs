@@ -1,4 +1,5 @@
-//! Filters that are refused, and patterns that are answered at once (rule 43).
+//! Filters that are refused, and patterns that are answered at once (rule 43). What must not live here: what filters
+//! find (`oracle`).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How many statements a page of the SDK's lists takes.
+//! How many statements a page of the SDK's lists takes. What must not live here: what stands on the pages.
 
 use super::*;
 

@@ -1,4 +1,5 @@
 //! What is refused on the way to a version: paths, manifests, commits, content of others.
+//! What must not live here: what is committed (`main_job`).
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! What is refused at every operation: keys, hostile texts, ids that are none.
+//! What is refused at every operation: keys, hostile texts, ids that are none. What must not live here: what is
+//! particular to one operation (`operations`).
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! What the doors of files refuse: uploads that are not what was announced, URLs that were altered.
+//! What the doors of files refuse: uploads that are not what was announced, URLs that were altered. What must not live here: what
+//! they take (`doors/files.rs`).
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! What single operations refuse: what is not there or does not fit, names, taken names, aliases.
+//! What single operations refuse: what is not there or does not fit, names, taken names, aliases. What must not live
+//! here: what every operation refuses (`everywhere`).
 
 use super::*;
 
