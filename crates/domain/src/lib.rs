@@ -6,6 +6,7 @@
 
 pub mod alias;
 pub mod chain;
+pub mod description;
 pub mod digest;
 pub mod filters;
 pub mod ids;
