@@ -448,7 +448,7 @@ async fn two_servers_seal_while_many_write() {
         grown
     };
     let writing = join_all((0..64).map(|number: usize| {
-        let (client, place) = (if number % 2 == 0 { &world.alice } else { &there }, &world.places[number / 2 % 2]);
+        let (client, place) = (if number.is_multiple_of(2) { &world.alice } else { &there }, &world.places[number / 2 % 2]);
         async move {
             own(client, "linkUpdate", json!({ "link": place, "addAliases": [format!("a{}", number % 5), format!("b{number}")] }))
                 .await
