@@ -23,13 +23,19 @@ impl From<UserRow> for User {
 /// The owner of teams and registries.
 #[derive(MergedObject)]
 #[graphql(name = "Organization")]
-pub struct Organization(NativeOrganization, crate::native::registry::OrganizationRegistries, WandbOrganization);
+pub struct Organization(
+    NativeOrganization,
+    crate::native::registry::OrganizationRegistries,
+    crate::native::history::OrganizationHistory,
+    WandbOrganization,
+);
 
 impl From<OrganizationRow> for Organization {
     fn from(row: OrganizationRow) -> Self {
         Self(
             NativeOrganization(row.clone()),
             crate::native::registry::OrganizationRegistries(row.clone()),
+            crate::native::history::OrganizationHistory(row.clone()),
             WandbOrganization(row),
         )
     }

@@ -16,9 +16,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::checkpoints;
 use crate::config::{self, Config, LogFormat};
 use crate::http::{self, App, Patience};
 use crate::postgres::{self, ManagedPostgres, Options};
+use crate::sealer::Sealer;
 
 /// How long requests that are under way may take after the signal to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -204,6 +206,9 @@ async fn run_on(config: &Config, database: &Database, mut signals: Signals) -> R
     let address = listener.local_addr()?;
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let clearing = tokio::spawn(clear_leftovers(service.clone()));
+    let (stop_sealing, sealing_stops) = tokio::sync::watch::channel(());
+    let sealer = Sealer::new(service.clone(), checkpoints::path(&config.data_dir));
+    let sealing = tokio::spawn(sealer.run(sealing_stops));
     first_start(config, &service, &url, local(address)).await?;
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
@@ -225,6 +230,11 @@ async fn run_on(config: &Config, database: &Database, mut signals: Signals) -> R
     }
     serving.abort();
     clearing.abort();
+    // After the last request, so that nothing is left unsealed.
+    drop(stop_sealing);
+    if tokio::time::timeout(CLOSING, sealing).await.is_err() {
+        tracing::warn!("the last events are sealed by the next server that starts");
+    }
     outcome
 }
 

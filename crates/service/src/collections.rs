@@ -179,11 +179,11 @@ async fn delete_source(tx: &mut Tx, request: &Request, row: &CollectionRow, proj
     let lost = aliases::leave(tx, &locked, &ids, granted.actor()).await.map_err(protected)?;
     versions::delete(tx, source, &ids).await?;
     versions::forget_pending(tx, source).await?;
-    collections::delete(tx, source).await?;
     let elsewhere = lost.aliases.iter().filter(|lost| lost.collection != row.id).map(lost_event);
     let mut events: Vec<Event> = elsewhere.chain(unlinked(&lost, row.id)).collect();
     events.extend(ending.iter().map(|version| crate::changes::deleted(VersionId(version.id), row.id, version)));
     audit::record(tx, request.origin(), granted.organization(), &events).await?;
+    collections::delete(tx, source).await?;
     Ok(true)
 }
 

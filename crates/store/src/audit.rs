@@ -1,5 +1,5 @@
 //! Audit events: the closed list, and the insert that each write's transaction ends with. What must not live here:
-//! reading them (a later door) and anything that could fail a write for the sake of its event.
+//! reading them (`history`), their chain (`chain`), and anything that could fail a write for the sake of its event.
 
 use regalia_domain::ids::{CollectionId, OrganizationId, UserId};
 use serde_json::Value;
@@ -7,87 +7,61 @@ use uuid::Uuid;
 
 use crate::{Result, Tx};
 
-/// What can happen. Heartbeats, uploads, key use and jobs are not events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Kind {
-    UserCreated,
-    UserUpdated,
-    UserDeleted,
-    PasswordSet,
-    SessionBegun,
-    SessionEnded,
-    KeyCreated,
-    KeyRevoked,
-    OrganizationCreated,
-    OrganizationUpdated,
-    OrganizationDeleted,
-    OrganizationMemberSet,
-    OrganizationMemberRemoved,
-    TeamCreated,
-    TeamDeleted,
-    TeamMemberSet,
-    TeamMemberRemoved,
-    ProjectCreated,
-    ProjectUpdated,
-    RegistryCreated,
-    RegistryUpdated,
-    RegistryDeleted,
-    RegistryMemberSet,
-    RegistryMemberRemoved,
-    CollectionCreated,
-    CollectionUpdated,
-    CollectionDeleted,
-    VersionCommitted,
-    VersionUpdated,
-    VersionDeleted,
-    VersionLinked,
-    VersionUnlinked,
-    AliasSet,
-    AliasRemoved,
+macro_rules! kinds {
+    ($($kind:ident $name:literal,)*) => {
+        /// What can happen. Heartbeats, uploads, key use and jobs are not events.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Kind { $($kind,)* }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// As stored.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+        }
+    };
 }
 
-impl Kind {
-    /// As stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::UserCreated => "user.created",
-            Self::UserUpdated => "user.updated",
-            Self::UserDeleted => "user.deleted",
-            Self::PasswordSet => "password.set",
-            Self::SessionBegun => "session.begun",
-            Self::SessionEnded => "session.ended",
-            Self::KeyCreated => "key.created",
-            Self::KeyRevoked => "key.revoked",
-            Self::OrganizationCreated => "organization.created",
-            Self::OrganizationUpdated => "organization.updated",
-            Self::OrganizationDeleted => "organization.deleted",
-            Self::OrganizationMemberSet => "organization_member.set",
-            Self::OrganizationMemberRemoved => "organization_member.removed",
-            Self::TeamCreated => "team.created",
-            Self::TeamDeleted => "team.deleted",
-            Self::TeamMemberSet => "team_member.set",
-            Self::TeamMemberRemoved => "team_member.removed",
-            Self::ProjectCreated => "project.created",
-            Self::ProjectUpdated => "project.updated",
-            Self::RegistryCreated => "registry.created",
-            Self::RegistryUpdated => "registry.updated",
-            Self::RegistryDeleted => "registry.deleted",
-            Self::RegistryMemberSet => "registry_member.set",
-            Self::RegistryMemberRemoved => "registry_member.removed",
-            Self::CollectionDeleted => "collection.deleted",
-            Self::CollectionCreated => "collection.created",
-            Self::VersionCommitted => "version.committed",
-            Self::CollectionUpdated => "collection.updated",
-            Self::VersionUpdated => "version.updated",
-            Self::VersionDeleted => "version.deleted",
-            Self::VersionLinked => "version.linked",
-            Self::VersionUnlinked => "version.unlinked",
-            Self::AliasSet => "alias.set",
-            Self::AliasRemoved => "alias.removed",
-        }
-    }
+kinds! {
+    UserCreated "user.created",
+    UserUpdated "user.updated",
+    UserDeleted "user.deleted",
+    PasswordSet "password.set",
+    SessionBegun "session.begun",
+    SessionEnded "session.ended",
+    KeyCreated "key.created",
+    KeyRevoked "key.revoked",
+    OrganizationCreated "organization.created",
+    OrganizationUpdated "organization.updated",
+    OrganizationDeleted "organization.deleted",
+    OrganizationMemberSet "organization_member.set",
+    OrganizationMemberRemoved "organization_member.removed",
+    TeamCreated "team.created",
+    TeamDeleted "team.deleted",
+    TeamMemberSet "team_member.set",
+    TeamMemberRemoved "team_member.removed",
+    ProjectCreated "project.created",
+    ProjectUpdated "project.updated",
+    RegistryCreated "registry.created",
+    RegistryUpdated "registry.updated",
+    RegistryDeleted "registry.deleted",
+    RegistryMemberSet "registry_member.set",
+    RegistryMemberRemoved "registry_member.removed",
+    CollectionCreated "collection.created",
+    CollectionUpdated "collection.updated",
+    CollectionDeleted "collection.deleted",
+    VersionCommitted "version.committed",
+    VersionUpdated "version.updated",
+    VersionDeleted "version.deleted",
+    VersionLinked "version.linked",
+    VersionUnlinked "version.unlinked",
+    AliasSet "alias.set",
+    AliasRemoved "alias.removed",
 }
 
 /// One event, before it has a number and a time.
@@ -112,7 +86,8 @@ pub struct Origin {
     pub request: Uuid,
 }
 
-/// Writes events into the transaction that they tell of.
+/// Writes events into the transaction that they tell of, before the collection that one of them is of is deleted: each notes
+/// where that was.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -126,8 +101,8 @@ pub async fn record(tx: &mut Tx, origin: Origin, organization: Option<Organizati
     let after: Vec<Option<Value>> = events.iter().map(|event| event.after.clone()).collect();
     sqlx::query!(
         "-- audit::record
-        insert into audit_events (organization_id, actor_id, request_id, kind, subject, before, after)
-        select $1, $2, $3, kind, subject, before, after
+        insert into audit_events (organization_id, actor_id, request_id, kind, subject, before, after, project_id, collection_id)
+        select $1, $2, $3, kind, subject, before, after, audit_project(subject, before, after), audit_collection(subject, before, after)
         from unnest($4::text[], $5::text[], $6::jsonb[], $7::jsonb[]) as event (kind, subject, before, after)",
         organization.map(|id| id.0),
         origin.actor.map(|id| id.0),
@@ -178,8 +153,8 @@ async fn tell_deleted(
 ) -> Result<()> {
     sqlx::query!(
         "-- audit::collections_deleted
-        insert into audit_events (organization_id, actor_id, request_id, kind, subject, before)
-        select $1, $2, $3, $4, 'Collection:' || c.id, jsonb_build_object(
+        insert into audit_events (organization_id, actor_id, request_id, kind, subject, project_id, collection_id, before)
+        select $1, $2, $3, $4, 'Collection:' || c.id, c.project_id, c.id, jsonb_build_object(
             'project', c.project_id, 'name', c.name, 'type', t.name,
             'links', (select coalesce(jsonb_object_agg('v' || m.index, m.version_id), '{}')
                 from memberships m where m.collection_id = c.id),

@@ -245,9 +245,9 @@ pub async fn fill(tx: &mut Tx, demo: &Demo, lines: std::ops::Range<i32>) -> Resu
             union all
             select linked, target_id, id, n, $9::bigint, at from version
         ), alias as materialized (
-            select c.id as collection_id, v.id as version_id, x.alias, x.since, x.until
+            select c.id as collection_id, c.home, v.id as version_id, x.alias, x.since, x.until
             from version v
-            cross join lateral (values (source_id, false), (target_id, true)) c (id, is_registry)
+            cross join lateral (values (source_id, project_id, false), (target_id, registry_id, true)) c (id, home, is_registry)
             cross join lateral (values
                 ('latest', true, v.at, v.until),
                 ('best', not is_registry and i % 4 = 0 and n = count / 2, v.at, null),
@@ -262,20 +262,21 @@ pub async fn fill(tx: &mut Tx, demo: &Demo, lines: std::ops::Range<i32>) -> Resu
             insert into aliases (collection_id, version_id, alias, valid, set_by)
             select collection_id, version_id, alias, tstzrange(since, until), $9::bigint from alias
         ), made_events as (
-            insert into audit_events (organization_id, request_id, kind, subject, before, after)
-            select $13::bigint, $14::uuid, kind, subject, before, after from (
-                select $15::text as kind, 'Collection:' || id as subject, null::jsonb as before,
+            insert into audit_events (organization_id, request_id, kind, subject, project_id, collection_id, before, after)
+            select $13::bigint, $14::uuid, kind, subject, home, place, before, after from (
+                select $15::text as kind, 'Collection:' || id as subject, home, id as place, null::jsonb as before,
                     jsonb_build_object('project', home, 'name', name, 'type', type_name) as after
                 from collection
                 union all
-                select $16::text, 'Version:' || id, null,
+                select $16::text, 'Version:' || id, project_id, source_id, null,
                     jsonb_build_object('collection', source_id, 'index', n, 'digest', ($11::text[])[content])
                 from version
                 union all
-                select $17::text, 'Version:' || id, null, jsonb_build_object('collection', target_id, 'index', n, 'membership', linked)
+                select $17::text, 'Version:' || id, registry_id, target_id, null,
+                    jsonb_build_object('collection', target_id, 'index', n, 'membership', linked)
                 from version
                 union all
-                select $18::text, 'Collection:' || collection_id,
+                select $18::text, 'Collection:' || collection_id, home, collection_id,
                     case when held is not null then jsonb_build_object('alias', alias, 'version', held) end,
                     jsonb_build_object('alias', alias, 'version', version_id)
                 from (select *, lag(version_id) over (partition by collection_id, alias order by since) as held from alias) moved

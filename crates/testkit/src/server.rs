@@ -75,7 +75,7 @@ pub async fn neighbor(database_url: String, directory: &Path) {
     let _ = ended.await;
 }
 
-/// Rows that are locked.
+/// Rows that are locked, or written and not committed.
 pub struct Held(PgConnection);
 
 impl Held {
@@ -85,6 +85,14 @@ impl Held {
     /// When the database has gone.
     pub async fn release(mut self) {
         sqlx::raw_sql("rollback").execute(&mut self.0).await.expect("the transaction ends");
+    }
+
+    /// Commits what was written.
+    ///
+    /// # Panics
+    /// When the database has gone.
+    pub async fn commit(mut self) {
+        sqlx::raw_sql("commit").execute(&mut self.0).await.expect("the transaction ends");
     }
 }
 

@@ -7,8 +7,10 @@ use regalia_domain::names::TagName;
 use regalia_service::collections::CollectionChange;
 use regalia_service::store::access::ProjectKind;
 use regalia_service::store::collections::CollectionRow;
+use regalia_service::store::history::Timeline;
 use regalia_service::store::memberships::MembershipRow;
 
+use super::history::{self, AliasPeriod, AuditEvent, AuditEventFilter};
 use super::lists::{self, Arguments, LinkFilter, LinkOrder};
 use super::registry::Registry;
 use super::user::Paged;
@@ -18,11 +20,12 @@ use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
 use crate::loaders::{AliasesOf, CollectionKey, NewestIn, PlaceKey, PlaceNamed, ProjectKey, TagsOfCollection, VersionKey};
 
-/// A named line of published versions of one artifact type.
+/// A named line of versions of one artifact type.
 #[derive(Debug, Clone)]
 pub struct Collection(pub CollectionRow);
 
-/// A named line of published versions of one artifact type.
+/// A named line of versions of one artifact type: in a registry of published ones, in a project of those that are logged there,
+/// whose places count as links here.
 #[Object]
 impl Collection {
     /// Opaque id.
@@ -98,6 +101,38 @@ impl Collection {
     ) -> Result<Paged<Link>> {
         let arguments = Arguments { filter, order, first, after };
         lists::page(context, self.0.id.0, arguments, PlaceKey, Link).await
+    }
+
+    /// Where an alias pointed at a moment; null when it pointed at nothing. A moment to come is answered as the present.
+    async fn alias_at(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The alias, such as `production` or `latest`.")] name: String,
+        #[graphql(desc = "The moment.")] time: DateTime<Utc>,
+    ) -> Result<Option<AliasPeriod>> {
+        history::alias_at(context, self.0.id.0, name, time).await
+    }
+
+    /// Where an alias has pointed, newest first.
+    async fn alias_history(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The alias, such as `production` or `latest`.")] name: String,
+        #[graphql(desc = "How many times, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Times after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Paged<AliasPeriod>> {
+        history::alias_history(context, self.0.id.0, name, first, after).await
+    }
+
+    /// What happened in it and to it, newest first: to its fields, its versions or links, and its aliases.
+    async fn events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many events, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Events after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Which events; all if not given.")] filter: Option<AuditEventFilter>,
+    ) -> Result<Paged<AuditEvent>> {
+        history::events(context, Timeline::Collections, self.0.id.0, first, after, filter).await
     }
 }
 
@@ -287,7 +322,7 @@ impl CollectionMutation {
 }
 
 // Both sides name the same rows.
-fn id(id: &ID) -> Result<CollectionId> {
+pub(super) fn id(id: &ID) -> Result<CollectionId> {
     Ok(CollectionId(ids::number(&["Collection", "ArtifactCollection"], id)?))
 }
 

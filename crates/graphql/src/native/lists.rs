@@ -58,6 +58,13 @@ pub struct TimeFilter {
     before: Option<DateTime<Utc>>,
 }
 
+impl TimeFilter {
+    /// From when on, and until just before when.
+    pub(super) fn bounds(self) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+        (self.from, self.before)
+    }
+}
+
 /// Which labels (tags, aliases) are wanted. Everything that is given must hold.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct LabelFilter {

@@ -3,6 +3,7 @@
 
 pub mod api_key;
 pub mod collection;
+pub mod history;
 pub mod keys;
 pub mod lists;
 pub mod organization;
@@ -24,6 +25,7 @@ pub struct NativeQuery(
     team::TeamQuery,
     registry::RegistryQuery,
     version::VersionQuery,
+    history::HistoryQuery,
 );
 
 /// Regalia's own writes.
@@ -39,4 +41,5 @@ pub struct NativeMutation(
     registry_member::RegistryMemberMutation,
     version::VersionMutation,
     collection::CollectionMutation,
+    history::HistoryMutation,
 );

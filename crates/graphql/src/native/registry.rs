@@ -10,9 +10,11 @@ use regalia_domain::types::listed_type;
 use regalia_service::registries::RegistryFields;
 use regalia_service::registry_members::may_ask_for;
 use regalia_service::store::access::{ProjectKind, ProjectRow};
+use regalia_service::store::history::Timeline;
 use regalia_service::store::organizations::OrganizationRow;
 
 use super::collection::Collection;
+use super::history::{self, AuditEvent, AuditEventFilter};
 use super::lists::{self, Arguments, CollectionFilter, CollectionOrder, RegistryFilter, RegistryOrder};
 use super::registry_member::{RegistryAccess, RegistryTeamMember, RegistryUserMember};
 use super::user::Paged;
@@ -156,6 +158,18 @@ impl Registry {
     async fn organization(&self, context: &Context<'_>) -> Result<Option<Organization>> {
         let row = context.row(regalia_domain::ids::OrganizationId(self.0.entity_id)).await?;
         Ok(row.map(|row: OrganizationRow| row.into()))
+    }
+
+    /// What happened in it and to it, newest first. All of it for its admins; for others who see it what happened in the
+    /// collections that are there.
+    async fn events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many events, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Events after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Which events; all if not given.")] filter: Option<AuditEventFilter>,
+    ) -> Result<Paged<AuditEvent>> {
+        history::events(context, Timeline::Projects, self.0.id.0, first, after, filter).await
     }
 
     /// A collection by name; null when there is none.

@@ -2,6 +2,7 @@
 //! do.
 
 mod admin;
+mod audit;
 mod demo;
 mod doctor;
 
@@ -33,6 +34,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Load demo data into the database of a running server: an organization "demo" with many registries and versions
     DemoData(demo::DemoData),
+    /// Prove the history of an installation: verify the chains of its audit events, or export them
+    Audit(audit::Audit),
     /// Manage users, API keys, organizations and teams of a running server
     Admin(admin::Admin),
 }
@@ -88,6 +91,7 @@ pub async fn run() -> ExitCode {
         Command::Schema => (false, Ok(Outcome::done(Value::Null, regalia_graphql::sdl().trim_end()))),
         Command::DemoData(demo) => (false, demo.run().await),
         Command::Doctor(doctor) => (doctor.json, doctor.run().await),
+        Command::Audit(audit) => (audit.json(), audit.run().await),
         Command::Admin(admin) => (admin.json, admin.run().await),
     };
     match result {

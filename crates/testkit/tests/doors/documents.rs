@@ -381,8 +381,29 @@ fragment Content on Version {
 }
 "#;
 
+/// What happened, in every way to ask for it.
+const HISTORY: &str = r#"
+query History($registry: String!, $path: String!, $at: DateTime!) {
+  organization(name: "acme") { events(first: 10) { edges { cursor node { id } } nodes { ...Told } pageInfo { ...Page } } }
+  registry(organization: "acme", name: $registry) { events(first: 10, filter: { actor: "alice" }) { nodes { ...Told } } }
+  collection(path: $path) {
+    events(first: 10, filter: { kinds: ["alias.set"], at: { from: "2020-01-01T00:00:00Z" } }) { nodes { ...Told } }
+    aliasAt(name: "staging", time: $at) { ...Pointed }
+    aliasHistory(name: "latest", first: 10) { edges { cursor node { from } } nodes { ...Pointed } pageInfo { ...Page } }
+  }
+}
+fragment Page on PageInfo { startCursor endCursor hasNextPage hasPreviousPage }
+fragment Told on AuditEvent {
+  id at kind actor actorId requestId subject before after collection { name } version { id }
+}
+fragment Pointed on AliasPeriod { alias from until setBy setById versionId version { id } link { index } }
+"#;
+
+/// What happened to accounts.
+const ACCOUNT_EVENTS: &str = "{ accountEvents(first: 10) { nodes { id kind } pageInfo { hasNextPage } } }";
+
 /// A mutation of our own: its field, the part of the payload to select.
-pub const NATIVE_MUTATIONS: [(&str, &str); 33] = [
+pub const NATIVE_MUTATIONS: [(&str, &str); 34] = [
     ("userCreate", "user { name }"),
     ("userDelete", "name"),
     ("userUpdate", "user { name displayName email defaultEntity }"),
@@ -422,6 +443,7 @@ pub const NATIVE_MUTATIONS: [(&str, &str); 33] = [
     ("collectionDelete", "name"),
     ("linkUpdate", "link { id index aliases }"),
     ("linkDelete", "collection { name latest { index } }"),
+    ("aliasRestore", "period { alias from until setBy versionId link { index } }"),
 ];
 
 /// The document of a mutation of our own, with `$input`.
@@ -545,6 +567,11 @@ impl World {
             "version": self.linked,
         });
         documents.push(alice(EVERYTHING.into(), everything));
+        let history = json!({
+            "registry": "model", "path": "acme/wandb-registry-model/Example ML Task", "at": "2999-01-01T00:00:00Z",
+        });
+        documents.push(alice(HISTORY.into(), history));
+        documents.push(Document { client: &self.admin, text: ACCOUNT_EVENTS.into(), variables: json!({}) });
         for (field, client, input) in self.own_mutations().await {
             documents.push(Document { client, text: native_mutation(field), variables: json!({ "input": input }) });
         }
@@ -755,6 +782,7 @@ impl World {
             ("versionUpdate", alice, json!({ "version": changed, "description": "Changed.", "addTags": ["blue"] })),
             ("collectionUpdate", alice, json!({ "collection": collection, "name": "Changed", "addTags": ["blue"] })),
             ("linkUpdate", alice, json!({ "link": place, "addAliases": ["best"] })),
+            ("aliasRestore", alice, json!({ "collection": collection, "alias": "best", "at": "2999-01-01T00:00:00Z" })),
             ("linkDelete", alice, json!({ "link": place })),
             ("collectionDelete", alice, json!({ "collection": collection })),
             ("versionDelete", alice, json!({ "version": changed, "deleteAliases": true })),

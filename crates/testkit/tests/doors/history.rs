@@ -423,6 +423,10 @@ async fn each_mutation_writes_its_events_or_nothing() {
     let place = encode_id("Link", watch.server.number(&place).await);
     own!(alice, "linkUpdate", { "link": place, "addAliases": ["a", "b"] }, ["alias.set", "alias.set"], Same);
     own!(alice, "linkUpdate", { "link": place, "removeAliases": ["b", "c"] }, ["alias.removed"], Same);
+    let set = "select lower(valid) as at from aliases where alias = 'b' order by id desc limit 1";
+    let set = watch.server.rows(set).await.remove(0)["at"].clone();
+    own!(alice, "aliasRestore", { "collection": other, "alias": "b", "at": set }, ["alias.set"], Same);
+    own!(alice, "linkUpdate", { "link": place, "removeAliases": ["b"] }, ["alias.removed"], Same);
     let gone = ["alias.removed", "alias.removed", "version.unlinked"];
     own!(alice, "linkDelete", { "link": place }, gone, Refused);
     let target = to("wandb-registry-model", "x");

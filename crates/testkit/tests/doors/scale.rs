@@ -21,7 +21,7 @@ use crate::native::own;
 const SMALL: DemoSize = DemoSize { registries: 5, collections: 12, versions: 260 };
 
 /// What of the rows isn't as a commit or a link would have left it: each query finds what is wrong, and finds nothing.
-const WRONG: [(&str, &str); 9] = [
+const WRONG: [(&str, &str); 10] = [
     (
         "indices are dense, and the next one follows",
         "select c.id from collections c left join memberships m on m.collection_id = c.id group by c.id
@@ -77,6 +77,11 @@ const WRONG: [(&str, &str); 9] = [
              ('version.linked', (select count(*) from memberships m join collections c on c.id = m.collection_id where c.kind = 'registry')),
              ('alias.set', (select count(*) from aliases))
          ) there (kind, count) where count <> (select count(*) from audit_events e where e.kind = there.kind)",
+    ),
+    (
+        "an event says where it happened",
+        "select id from audit_events where project_id is distinct from audit_project(subject, before, after)
+            or collection_id is distinct from audit_collection(subject, before, after)",
     ),
 ];
 

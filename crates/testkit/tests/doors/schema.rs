@@ -53,7 +53,7 @@ const COUNTED: [&str; 23] = [
 ];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 43] = [
+const INTS: [&str; 48] = [
     "Artifact.files(first:)",
     "Artifact.versionIndex",
     "ArtifactCollection.aliases(first:)",
@@ -66,6 +66,8 @@ const INTS: [&str; 43] = [
     "ArtifactSequence.aliases(first:)",
     "ArtifactSequence.artifacts(first:)",
     "ArtifactType.artifactCollections(first:)",
+    "Collection.aliasHistory(first:)",
+    "Collection.events(first:)",
     "Collection.links(first:)",
     "Entity.artifactCollections(first:)",
     "Entity.artifactMemberships(first:)",
@@ -77,16 +79,19 @@ const INTS: [&str; 43] = [
     "LabelFilter.count",
     "Link.index",
     "LinkArtifactPayload.versionIndex",
+    "Organization.events(first:)",
     "Organization.members(first:)",
     "Organization.registries(first:)",
     "Organization.teams(first:)",
     "Project.artifactCollections(first:)",
     "Project.artifactTypes(first:)",
+    "Query.accountEvents(first:)",
     "Query.models(first:)",
     "Query.organizations(first:)",
     "Query.teams(first:)",
     "Query.users(first:)",
     "Registry.collections(first:)",
+    "Registry.events(first:)",
     "Registry.teamMembers(first:)",
     "Registry.userMembers(first:)",
     "Run.historyLineCount",
@@ -296,6 +301,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
                 declared::<native::team::TeamQuery>(),
                 declared::<native::registry::RegistryQuery>(),
                 declared::<native::version::VersionQuery>(),
+                declared::<native::history::HistoryQuery>(),
                 declared::<wandb::WandbQuery>(),
             ],
         ),
@@ -312,6 +318,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
                 declared::<native::registry_member::RegistryMemberMutation>(),
                 declared::<native::version::VersionMutation>(),
                 declared::<native::collection::CollectionMutation>(),
+                declared::<native::history::HistoryMutation>(),
                 declared::<wandb::project::ProjectMutation>(),
                 declared::<wandb::registry_member::ProjectMemberMutation>(),
                 declared::<wandb::run_changes::RunMutation>(),
@@ -327,6 +334,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
             vec![
                 declared::<native::organization::NativeOrganization>(),
                 declared::<native::registry::OrganizationRegistries>(),
+                declared::<native::history::OrganizationHistory>(),
                 declared::<wandb::entity::WandbOrganization>(),
             ],
         ),

@@ -1,12 +1,14 @@
 //! Rows of what becomes of versions, links and collections, on both sides. What must not live here: how they are run.
 
+use regalia_domain::ids::decode_id;
 use serde_json::{Value, json};
 
 use super::stage::{Cell, KINDS, Published};
 use super::{Rows, row};
+use crate::native::own;
 
 /// The rows of our own side.
-pub fn own(r: &mut Rows) {
+pub fn ours(r: &mut Rows) {
     for (visibility, _, kind) in KINDS {
         r.section(&format!("Our own schema: links and collections of {kind}"));
         row!(r, "Mutation.linkUpdate", "an ordinary alias", |c| {
@@ -26,6 +28,17 @@ pub fn own(r: &mut Rows) {
             let link = c.published(visibility).await;
             c.protect(&link, "best").await;
             c.own("linkDelete", json!({ "link": link.place })).await
+        });
+        row!(r, "Mutation.aliasRestore", "an ordinary alias", |c| {
+            let link = c.published(visibility).await;
+            let at = moved(&c, &link).await;
+            c.own("aliasRestore", json!({ "collection": link.native(), "alias": "best", "at": at })).await
+        });
+        row!(r, "Mutation.aliasRestore", "a protected alias", |c| {
+            let link = c.published(visibility).await;
+            let at = moved(&c, &link).await;
+            c.protect(&link, "best").await;
+            c.own("aliasRestore", json!({ "collection": link.native(), "alias": "best", "at": at })).await
         });
         row!(r, "Mutation.collectionUpdate", "", |c| {
             let link = c.published(visibility).await;
@@ -128,6 +141,15 @@ pub fn wire(r: &mut Rows) {
         let input = json!({ "artifactSequenceID": source(&c).await });
         c.wire("deleteArtifactSequence", "artifactCollection { state }", input).await
     });
+}
+
+/// Takes `best` away from what was published; since when it had been there.
+async fn moved(c: &Cell, link: &Published) -> Value {
+    let removed = json!({ "link": link.place, "removeAliases": ["best"] });
+    own(&c.stage.alice, "linkUpdate", removed).await.expect_ok();
+    let number = decode_id(&["ArtifactCollection"], &link.collection).unwrap();
+    let query = format!("select lower(valid) as at from aliases where collection_id = {number} and alias = 'best'");
+    c.stage.server.rows(&query).await.remove(0)["at"].clone()
 }
 
 /// The id of the collection of a version that was logged for the cell.

@@ -253,7 +253,7 @@ async fn the_access_matrix_is_as_checked_in() {
     let stage = Arc::new(Stage::set().await);
     let mut rows = Rows::default();
     native::rows(&mut rows);
-    life::own(&mut rows);
+    life::ours(&mut rows);
     wire::rows(&mut rows);
     life::wire(&mut rows);
     routes::rows(&mut rows);

@@ -14,6 +14,7 @@ pub fn rows(rows: &mut Rows) {
     registries(rows);
     members(rows);
     versions(rows);
+    history(rows);
 }
 
 fn accounts(r: &mut Rows) {
@@ -357,4 +358,43 @@ fn versions(r: &mut Rows) {
         let target = format!("alpha/shelf/{}", c.new_name());
         c.own("versionLink", json!({ "version": c.stage.version(Place::Team), "target": target })).await
     });
+}
+
+fn history(r: &mut Rows) {
+    r.section("Our own schema: history");
+    row!(r, "Query.accountEvents", "", |c| {
+        c.query("{ accountEvents { nodes { kind } } }", json!({}), "/accountEvents/nodes/0").await
+    });
+    row!(r, "Organization.events", "of a registry", |c| {
+        let text = "{ organization(name: \"acme\") { events(filter: { kinds: [\"registry.created\"] }) { nodes { kind } } } }";
+        c.query(text, json!({}), "/organization/events/nodes/0").await
+    });
+    row!(r, "Organization.events", "of a member", |c| {
+        let text =
+            "{ organization(name: \"acme\") { events(filter: { kinds: [\"organization_member.set\"] }) { nodes { kind } } } }";
+        c.query(text, json!({}), "/organization/events/nodes/0").await
+    });
+    for (_, name, kind) in KINDS {
+        let asked = move |events: &str| {
+            let events = events.to_owned();
+            json!({ "r": name, "kinds": [events] })
+        };
+        row!(r, "Registry.events", format!("of {kind} itself"), |c| {
+            let text = "query($r: String!, $kinds: [String!]) { registry(organization: \"acme\", name: $r) { \
+                events(filter: { kinds: $kinds }) { nodes { kind } } } }";
+            c.query(text, asked("registry.created"), "/registry/events/nodes/0").await
+        });
+        row!(r, "Registry.events", format!("of a collection of {kind}"), |c| {
+            let text = "query($r: String!, $kinds: [String!]) { registry(organization: \"acme\", name: $r) { \
+                events(filter: { kinds: $kinds }) { nodes { kind } } } }";
+            c.query(text, asked("version.linked"), "/registry/events/nodes/0").await
+        });
+    }
+    for (place, what) in PLACES {
+        row!(r, "Query.collection", what, |c| {
+            let text = "query($path: String!) { collection(path: $path) { events { nodes { kind } } aliasAt(name: \"latest\", \
+                time: \"2999-01-01T00:00:00Z\") { alias } } }";
+            c.query(text, json!({ "path": place.path().join("/") }), "/collection/events/nodes/0").await
+        });
+    }
 }

@@ -1,0 +1,484 @@
+//! What happened, as it is read: timelines by who may see them, where aliases pointed at every moment, moving them back; and the
+//! chain that two servers seal at once. What must not live here: which step writes which event (`history`), and the command
+//! that verifies (tests/crash).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use regalia_domain::chain::{End, Verifier};
+use regalia_domain::ids::{decode_id, encode_id};
+use regalia_domain::roles::TeamRole;
+use regalia_service::store::chain::{self, Place};
+use regalia_testkit::{Client, Server, VersionSpec};
+use serde_json::{Value, json};
+
+use crate::life::collection_id;
+use crate::native::{code, own};
+
+const PERIODS: &str = "query($path: String!, $name: String!, $first: Int, $after: String) { collection(path: $path) { \
+    aliasHistory(name: $name, first: $first, after: $after) { nodes { alias from until setBy setById versionId version { id } \
+    link { index } } pageInfo { endCursor hasNextPage } } } }";
+const AT: &str = "query($path: String!, $name: String!, $time: DateTime!) { collection(path: $path) { aliasAt(name: $name, \
+    time: $time) { from until versionId setBy version { id } link { index } } } }";
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+fn time(value: &Value) -> DateTime<Utc> {
+    text(value).parse().unwrap()
+}
+
+/// The events of a timeline: where it is, what its list is called; all pages, three at a time.
+async fn timeline(client: &Client, place: &str, filter: Value) -> Vec<Value> {
+    let query = format!(
+        "query($after: String, $filter: AuditEventFilter) {{ {} }}",
+        place.replace(
+            "EVENTS",
+            "vents(first: 3, after: $after, filter: $filter) { nodes { id at kind actor actorId requestId subject before after \
+             collection { name } version { id } } pageInfo { endCursor hasNextPage } }"
+        )
+    );
+    let (mut events, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let data = client.graphql(&query, json!({ "after": after, "filter": filter })).await.ok();
+        let mut page = &data;
+        while page.get("pageInfo").is_none() {
+            let Some(next) = page.as_object().and_then(|object| object.values().next()) else { return events };
+            page = next;
+        }
+        events.extend(page["nodes"].as_array().unwrap().iter().cloned());
+        if page["pageInfo"]["hasNextPage"] == false {
+            return events;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+}
+
+fn kinds(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| text(&event["kind"])).collect()
+}
+
+const ORGANIZATION: &str = "organization(name: \"acme\") { eEVENTS }";
+const REGISTRY: &str = "registry(organization: \"acme\", name: \"closed\") { eEVENTS }";
+const LINE: &str = "collection(path: \"acme/wandb-registry-closed/Line\") { eEVENTS }";
+
+struct World {
+    server: Server,
+    alice: Client,
+    bob: Client,
+    carol: Client,
+    /// `Artifact:n` of two versions, linked into `closed/Line` as v0 and v1.
+    versions: Vec<String>,
+    /// `Collection:n`
+    line: String,
+    /// Their places there.
+    places: Vec<String>,
+}
+
+/// bob works in the team `alpha`, which is a member of the registry `closed`; carol, from outside, is its viewer.
+async fn world() -> World {
+    let server = Server::start().await;
+    let (alice, bob, carol) = server.people().await;
+    server.join_team("alpha", "bob", TeamRole::Member).await;
+    let closed = alice.make_registry("acme", "closed", "RESTRICTED").await;
+    server
+        .sql(&format!(
+            "insert into registry_user_members values ({}, (select id from entities where name = 'carol'), 'viewer')",
+            decode_id(&["Registry"], &closed).unwrap()
+        ))
+        .await;
+    own(&alice, "registryMemberAdd", json!({ "registry": closed, "teams": ["alpha"] })).await.expect_ok();
+    own(&alice, "registryMemberSet", json!({ "registry": closed, "team": "alpha", "role": "MEMBER" })).await.expect_ok();
+    let (mut versions, mut places) = (Vec::new(), Vec::new());
+    for bytes in ["one", "two"] {
+        let version = alice.log(&VersionSpec::model("alpha", "net", bytes.as_bytes())).await.id;
+        let linked = alice.link(&version, "acme", "closed", "Line", &[]).await.ok();
+        places.push(text(&linked["linkArtifact"]["artifactMembership"]["id"]).to_owned());
+        versions.push(version);
+    }
+    let line = encode_id("Collection", collection_id(&server, "Line").await);
+    World { server, alice, bob, carol, versions, line, places }
+}
+
+impl World {
+    async fn set(&self, client: &Client, version: usize, alias: &str) {
+        own(client, "linkUpdate", json!({ "link": self.places[version], "addAliases": [alias] })).await.expect_ok();
+    }
+
+    async fn clock(&self) -> Value {
+        self.server.rows("select clock_timestamp() as at").await.remove(0)["at"].clone()
+    }
+}
+
+/// Issue 4, show 6: what an alias pointed at, for a collection whose aliases changed a thousand times: at the first and the last
+/// microsecond of each period, before and between, against the list of what was done.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_at_every_boundary() {
+    let world = world().await;
+    // Which version `production` points at after each change; none where it was taken away.
+    let mut done: Vec<Option<usize>> = Vec::new();
+    for batch in 0..25u32 {
+        let mut fields = String::new();
+        for change in 0..40u32 {
+            let number = (batch * 40 + change) as usize;
+            let (place, list) = match number % 7 {
+                6 => (&world.places[done.iter().rev().flatten().next().copied().unwrap()], "removeAliases"),
+                _ => (&world.places[number % 2], "addAliases"),
+            };
+            done.push((number % 7 != 6).then_some(number % 2));
+            fields.push_str(&format!(
+                "m{change}: linkUpdate(input: {{ link: \"{place}\", {list}: [\"production\"] }}) {{ link {{ index }} }} "
+            ));
+        }
+        world.alice.graphql(&format!("mutation {{ {fields} }}"), json!({})).await.expect_ok();
+    }
+    // What is done again changes nothing.
+    let mut expected: Vec<Option<usize>> = Vec::new();
+    for now in done {
+        if expected.last() != Some(&now) {
+            expected.push(now);
+        }
+    }
+    let path = "acme/wandb-registry-closed/Line";
+    let (mut periods, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let variables = json!({ "path": path, "name": "production", "first": 100, "after": after });
+        let data = world.alice.graphql(PERIODS, variables).await.ok();
+        let page = &data["collection"]["aliasHistory"];
+        periods.extend(page["nodes"].as_array().unwrap().iter().cloned());
+        if page["pageInfo"]["hasNextPage"] == false {
+            break;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+    periods.reverse();
+    let pointed: Vec<usize> = expected.iter().flatten().copied().collect();
+    assert!(pointed.len() > 800, "{}", pointed.len());
+    let told: Vec<usize> =
+        periods.iter().map(|period| usize::try_from(period["link"]["index"].as_i64().unwrap()).unwrap()).collect();
+    assert_eq!(told, pointed);
+    assert!(periods.iter().all(|period| period["setBy"] == "alice"));
+
+    // Each moment to ask about, and the version that it points at then.
+    let micro = TimeDelta::microseconds(1);
+    let mut moments: Vec<(DateTime<Utc>, Option<usize>)> = vec![(time(&periods[0]["from"]) - micro, None)];
+    for (at, period) in periods.iter().enumerate() {
+        moments.push((time(&period["from"]), Some(told[at])));
+        let Some(until) = period["until"].as_str() else {
+            moments.push((Utc::now() + TimeDelta::days(1), Some(told[at])));
+            continue;
+        };
+        let until: DateTime<Utc> = until.parse().unwrap();
+        moments.push((until - micro, Some(told[at])));
+        let next = periods.get(at + 1).filter(|next| time(&next["from"]) == until).map(|_| told[at + 1]);
+        moments.push((until, next));
+    }
+    let gaps = periods.windows(2).filter(|two| two[0]["until"] != two[1]["from"]).count();
+    assert_eq!(gaps, expected.iter().filter(|now| now.is_none()).count() - usize::from(expected.last() == Some(&None)));
+    let mut statements = std::collections::BTreeSet::new();
+    for some in moments.chunks(90) {
+        let fields: Vec<String> = (0..)
+            .zip(some)
+            .map(|(n, (at, _))| {
+                let at = chain::time(*at);
+                format!("m{n}: aliasAt(name: \"production\", time: \"{at}\") {{ versionId }}")
+            })
+            .collect();
+        let query = format!("{{ collection(path: \"{path}\") {{ {} }} }}", fields.join(" "));
+        let answer = world.alice.graphql(&query, json!({})).await;
+        statements.insert(answer.statements.len());
+        let data = answer.ok();
+        for (n, (at, version)) in some.iter().enumerate() {
+            let told = data["collection"][format!("m{n}")]["versionId"].as_str().map(|id| decode_id(&["Version"], id).unwrap());
+            let expected = version.map(|version| decode_id(&["Artifact"], &world.versions[version]).unwrap());
+            assert_eq!(told, expected, "at {at}");
+        }
+    }
+    assert_eq!(statements.len(), 1, "one statement for however many moments: {statements:?}");
+    // `latest` has a history too, and what was never set has none.
+    let latest = world.alice.graphql(PERIODS, json!({ "path": path, "name": "latest" })).await.ok();
+    assert_eq!(latest["collection"]["aliasHistory"]["nodes"].as_array().unwrap().len(), 2);
+    let none = world.alice.graphql(PERIODS, json!({ "path": path, "name": "nothing\u{0}" })).await.ok();
+    assert_eq!(none["collection"]["aliasHistory"]["nodes"], json!([]));
+}
+
+/// Rules 29, 30 and 32: an alias moved back is an alias set, with its rights and its refusals.
+#[tokio::test]
+async fn an_alias_is_moved_back_by_whoever_may_set_it() {
+    let world = world().await;
+    let before = world.clock().await;
+    world.set(&world.alice, 0, "production").await;
+    let first = world.clock().await;
+    world.set(&world.bob, 1, "production").await;
+    let second = world.clock().await;
+    let restore = async |client: &Client, alias: &str, at: &Value| {
+        own(client, "aliasRestore", json!({ "collection": world.line, "alias": alias, "at": at })).await
+    };
+    let count = async || world.server.number("select count(*) from audit_events").await;
+    let stranger = world.server.user("dave").await;
+    let events = count().await;
+    // A viewer sees where it pointed, and may not move it.
+    let path = "acme/wandb-registry-closed/Line";
+    let seen = world.carol.graphql(AT, json!({ "path": path, "name": "production", "time": first })).await.ok();
+    assert_eq!(seen["collection"]["aliasAt"]["link"]["index"], 0);
+    for (client, alias, at, expected) in [
+        (&world.carol, "production", &first, "FORBIDDEN"),
+        (&world.alice, "latest", &first, "INVALID"),
+        (&world.alice, "v1", &first, "INVALID"),
+        (&world.alice, "production", &before, "CONFLICT"),
+        (&world.alice, "staging", &first, "CONFLICT"),
+        // Nothing to do.
+        (&world.alice, "production", &second, "OK"),
+    ] {
+        let answer = restore(client, alias, at).await;
+        assert_eq!(code(&answer), expected, "{alias} {at}: {:?}", answer.errors);
+    }
+    let refused = restore(&stranger, "production", &first).await;
+    let absent =
+        own(&stranger, "aliasRestore", json!({ "collection": encode_id("Collection", 999), "alias": "production", "at": first }));
+    let absent = absent.await;
+    assert_eq!((code(&refused), refused.message()), ("NOT_FOUND", absent.message()));
+    assert_eq!(count().await, events);
+
+    let answer = restore(&world.bob, "production", &first).await.ok();
+    let period = &answer["aliasRestore"]["period"];
+    assert_eq!((&period["link"]["index"], &period["setBy"], &period["until"]), (&json!(0), &json!("bob"), &Value::Null));
+    let event = world.server.rows("select kind, before, after from audit_events order by id desc limit 1").await.remove(0);
+    let number = |version: usize| decode_id(&["Artifact"], &world.versions[version]).unwrap();
+    assert_eq!(event["before"], json!({ "alias": "production", "version": number(1) }));
+    assert_eq!(event["after"]["version"], number(0));
+    assert_eq!(time(&event["after"]["as_of"]), time(&first));
+    assert_eq!(count().await, events + 1);
+
+    // Rule 32: protected by now, so it is for admins.
+    let registry = encode_id("Registry", world.server.number("select id from projects where name = 'closed'").await);
+    own(&world.alice, "registryUpdate", json!({ "id": registry, "protectedAliases": ["production"] })).await.expect_ok();
+    assert_eq!(code(&restore(&world.bob, "production", &second).await), "FORBIDDEN");
+    restore(&world.alice, "production", &second).await.expect_ok();
+    // The version that it pointed at first leaves.
+    own(&world.alice, "linkDelete", json!({ "link": world.places[0] })).await.expect_ok();
+    let gone = restore(&world.alice, "production", &first).await;
+    assert_eq!(code(&gone), "CONFLICT");
+    assert!(gone.message().contains("unlinked"), "{}", gone.message());
+    let told = world.alice.graphql(AT, json!({ "path": path, "name": "production", "time": first })).await.ok();
+    let told = &told["collection"]["aliasAt"];
+    assert_eq!((&told["link"], told["versionId"].as_str()), (&Value::Null, Some(&*encode_id("Version", number(0)))));
+
+    // Where versions are logged it is the same.
+    let net = encode_id("ArtifactCollection", collection_id(&world.server, "net").await);
+    let began = world
+        .server
+        .rows(
+            "select max(lower(valid)) as at from aliases a join collections c on c.id = a.collection_id \
+        where c.name = 'net'",
+        )
+        .await
+        .remove(0)["at"]
+        .clone();
+    let mut spec = VersionSpec::model("alpha", "net", b"three");
+    spec.aliases = vec!["best".into()];
+    world.alice.log(&spec).await;
+    let set = world.clock().await;
+    spec.files[0].1 = b"four".to_vec();
+    world.alice.log(&spec).await;
+    let ask = json!({ "path": "alpha/demo/net", "name": "best", "time": set });
+    let then = world.alice.graphql(AT, ask.clone()).await.ok()["collection"]["aliasAt"]["versionId"].clone();
+    let input = json!({ "collection": net, "alias": "best", "at": set });
+    let now = own(&world.bob, "aliasRestore", input).await.ok();
+    assert_eq!(now["aliasRestore"]["period"]["versionId"], then);
+    let nothing = own(&world.bob, "aliasRestore", json!({ "collection": net, "alias": "best", "at": began })).await;
+    assert_eq!(code(&nothing), "CONFLICT");
+    let unseen = world.carol.graphql(AT, ask).await.ok();
+    assert_eq!(unseen["collection"], Value::Null);
+}
+
+/// Who sees which events: of a collection whoever sees it, of a registry its admins, of an organization its admins; site
+/// administrators those of people alone (rule 23). What is gone stays in the organization's.
+#[tokio::test]
+async fn timelines_by_who_may_see_them() {
+    let world = world().await;
+    let root = world.server.admin().await;
+    world.set(&world.bob, 0, "production").await;
+    world.set(&world.bob, 1, "production").await;
+
+    let line = timeline(&world.alice, LINE, Value::Null).await;
+    let expected = ["alias.set", "alias.set", "alias.set", "version.linked", "alias.set", "version.linked", "collection.created"];
+    assert_eq!(kinds(&line), expected);
+    assert_eq!(line[0]["actor"], "bob");
+    assert_eq!(
+        line[0]["before"].as_str().map(|before| serde_json::from_str::<Value>(before).unwrap()["alias"].clone()),
+        Some(json!("production"))
+    );
+    assert_eq!((&line[0]["subject"], &line[0]["collection"]["name"]), (&json!(world.line), &json!("Line")));
+    let number = |id: &Value| decode_id(&["Version", "Artifact"], text(id)).unwrap();
+    assert_eq!(number(&line[0]["version"]["id"]), number(&json!(world.versions[1])));
+    assert_eq!(number(&line[3]["subject"]), number(&json!(world.versions[1])));
+    // A viewer from outside: the same events, and of the actors those that the registry shows as its members.
+    let outside = timeline(&world.carol, LINE, Value::Null).await;
+    assert_eq!(kinds(&outside), expected);
+    assert_eq!((&outside[0]["actor"], &outside[0]["actorId"]), (&Value::Null, &line[0]["actorId"]));
+    assert_eq!(outside[6]["actor"], "alice");
+    assert_eq!(
+        timeline(&world.carol, LINE, json!({ "actor": "bob" })).await,
+        Vec::<Value>::new(),
+        "a name that isn't seen finds nothing"
+    );
+    // The site's administrator sees no content, by no way.
+    assert_eq!(timeline(&root, LINE, Value::Null).await, Vec::<Value>::new());
+
+    let all = timeline(&world.alice, REGISTRY, Value::Null).await;
+    assert_eq!(all.len(), line.len() + 3, "{all:?}");
+    assert!(kinds(&all).contains(&"registry_member.set") && kinds(&all).contains(&"registry.created"));
+    assert_eq!(
+        all.last().unwrap()["subject"].as_str().map(|id| id.to_owned()),
+        Some(encode_id("Registry", world.server.number("select id from projects where name = 'closed'").await))
+    );
+    for client in [&world.bob, &world.carol] {
+        assert_eq!(kinds(&timeline(client, REGISTRY, Value::Null).await), expected, "a viewer: what is in its collections");
+    }
+
+    let whole = timeline(&world.alice, ORGANIZATION, Value::Null).await;
+    assert_eq!(
+        whole.len() as i64,
+        world.server.number("select count(*) from audit_events where organization_id is not null").await
+    );
+    let mut order: Vec<i64> = whole.iter().map(|event| decode_id(&["AuditEvent"], text(&event["id"])).unwrap()).collect();
+    order.reverse();
+    assert!(order.is_sorted());
+    assert_eq!(timeline(&world.bob, ORGANIZATION, Value::Null).await, Vec::<Value>::new());
+    let people = timeline(&root, ORGANIZATION, Value::Null).await;
+    let words = |events: &[Value]| {
+        let words = kinds(events)
+            .iter()
+            .map(|kind| kind.split('.').next().unwrap().to_owned())
+            .collect::<std::collections::BTreeSet<_>>();
+        words.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(words(&people), ["organization", "organization_member", "team", "team_member"]);
+    let accounts = timeline(&root, "accountEEVENTS", Value::Null).await;
+    assert_eq!(words(&accounts), ["key", "user"]);
+    let refused = world.alice.graphql("{ accountEvents { nodes { id } } }", json!({})).await;
+    assert_eq!(code(&refused), "FORBIDDEN");
+
+    // Filters, one by one and together.
+    let only = async |filter: Value| timeline(&world.alice, ORGANIZATION, filter).await;
+    assert_eq!(only(json!({ "kinds": ["alias.set", "version.linked"], "collection": world.line })).await.len(), 6);
+    assert_eq!(only(json!({ "actor": "bob" })).await.len(), 2);
+    assert_eq!(only(json!({ "subject": world.line, "actor": "alice" })).await.len(), 3);
+    assert_eq!(kinds(&only(json!({ "subject": world.versions[0] })).await), ["version.linked", "version.committed"]);
+    let at = &line[1]["at"];
+    assert_eq!(only(json!({ "collection": world.line, "at": { "from": at } })).await.len(), 2);
+    assert_eq!(only(json!({ "collection": world.line, "at": { "before": at } })).await.len(), 5);
+    let unknown = world
+        .alice
+        .graphql("{ organization(name: \"acme\") { events(filter: { kinds: [\"alias.lost\"] }) { nodes { id } } } }", json!({}))
+        .await;
+    assert_eq!(code(&unknown), "INVALID");
+    assert_eq!(unknown.message(), "There is no kind of event \"alias.lost\". There are: alias.set, alias.removed.");
+    let odd = world
+        .alice
+        .graphql("{ organization(name: \"acme\") { events(filter: { subject: \"x\" }) { nodes { id } } } }", json!({}))
+        .await;
+    assert_eq!(code(&odd), "INVALID");
+    let odd = world.alice.graphql("{ organization(name: \"acme\") { events(after: \"x\") { nodes { id } } } }", json!({})).await;
+    assert_eq!(code(&odd), "INVALID");
+
+    // A collection and then the registry go: their events stay for the organization's admins.
+    let registry = all.last().unwrap()["subject"].clone();
+    own(&world.alice, "collectionDelete", json!({ "collection": world.line })).await.expect_ok();
+    assert_eq!(timeline(&world.carol, REGISTRY, Value::Null).await, Vec::<Value>::new(), "gone for who only sees the registry");
+    assert_eq!(kinds(&timeline(&world.alice, REGISTRY, Value::Null).await)[0], "collection.deleted");
+    own(&world.alice, "registryDelete", json!({ "id": registry })).await.expect_ok();
+    let left = only(json!({ "registry": registry })).await;
+    assert_eq!(left.len(), all.len() + 2);
+    assert_eq!(left[0]["kind"], "registry.deleted");
+    assert_eq!(only(json!({ "collection": world.line })).await.len(), line.len() + 1);
+
+    // Rule 24: by force, with everything; what happened to content isn't told to the site's administrator.
+    own(&root, "teamDelete", json!({ "team": "alpha", "force": true })).await.expect_ok();
+    let removed = |events: &[Value]| {
+        events.iter().find(|event| event["kind"] == "team.deleted").unwrap()["before"].as_str().unwrap().to_owned()
+    };
+    assert!(removed(&timeline(&world.alice, ORGANIZATION, Value::Null).await).contains("demo"));
+    assert!(!removed(&timeline(&root, ORGANIZATION, Value::Null).await).contains("demo"));
+}
+
+/// All sealed events of a server, verified; the number of each chain's.
+async fn verified(server: &Server) -> BTreeMap<Option<i64>, u64> {
+    let mut tx = server.service.store.begin().await.unwrap();
+    let mut verifier = Verifier::new(Vec::new(), Some(chain::ends(&mut tx).await.unwrap()));
+    let mut place = Place::default();
+    loop {
+        let (events, next) = chain::page(&mut tx, None, place, 7).await.unwrap();
+        if events.is_empty() {
+            break;
+        }
+        events.iter().for_each(|sealed| verifier.event(sealed));
+        place = next;
+    }
+    let reports = verifier.finish();
+    assert!(reports.iter().all(|report| report.problem.is_none()), "{reports:?}");
+    reports.into_iter().map(|report| (report.organization, report.events)).collect()
+}
+
+/// Two sealers at once and many writers: every event is sealed once, positions are dense, and who commits late comes later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_seal_while_many_write() {
+    let world = world().await;
+    let other = world.server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
+    let there = world.alice.at(&other.url);
+    // Written before all others, committed after them.
+    let late = world
+        .server
+        .hold(
+            "insert into audit_events (organization_id, request_id, kind, subject) \
+        select id, gen_random_uuid(), 'team.created', 'Team:1' from entities where name = 'acme'",
+        )
+        .await;
+    let second = regalia_service::Service::clone(&world.server.service);
+    let sealing = async |service: &regalia_service::Service| {
+        let mut grown: Vec<End> = Vec::new();
+        for _ in 0..60 {
+            service.seal(|end| grown.push(end)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        grown
+    };
+    let writing = join_all((0..64).map(|number: usize| {
+        let (client, place) = (if number.is_multiple_of(2) { &world.alice } else { &there }, &world.places[number / 2 % 2]);
+        async move {
+            own(client, "linkUpdate", json!({ "link": place, "addAliases": [format!("a{}", number % 5), format!("b{number}")] }))
+                .await
+                .expect_ok();
+        }
+    }));
+    let (one, two, _) = tokio::join!(sealing(&world.server.service), sealing(&second), writing);
+    assert!(!one.is_empty() || !two.is_empty());
+    world.server.service.seal(|_| ()).await.unwrap();
+    let before = verified(&world.server).await;
+    assert_eq!(world.server.number("select count(*) from audit_events where position is null").await, 0);
+    late.commit().await;
+    let mut ends = Vec::new();
+    world.server.service.seal(|end| ends.push(end)).await.unwrap();
+    let acme = world.server.number("select id from entities where name = 'acme'").await;
+    let sealed = verified(&world.server).await;
+    assert_eq!(sealed[&Some(acme)], before[&Some(acme)] + 1);
+    assert_eq!(ends.len(), 1);
+    assert_eq!(ends[0].position as u64, sealed[&Some(acme)]);
+    assert_eq!(sealed.values().sum::<u64>() as i64, world.server.number("select count(*) from audit_events").await);
+    for (organization, count) in sealed {
+        let chain = organization.unwrap_or(0);
+        let dense = format!(
+            "select count(distinct position) from audit_events where coalesce(organization_id, 0) = {chain} and position between 1 and {count}"
+        );
+        assert_eq!(world.server.number(&dense).await as u64, count);
+    }
+    // Forced removal: the organization goes, its chain stays and holds.
+    let root = world.server.admin().await;
+    own(&root, "organizationDelete", json!({ "organization": "acme", "force": true })).await.expect_ok();
+    world.server.service.seal(|_| ()).await.unwrap();
+    assert!(verified(&world.server).await[&Some(acme)] > before[&Some(acme)] + 1);
+}
