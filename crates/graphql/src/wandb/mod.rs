@@ -133,7 +133,7 @@ pub struct WandbMutation(
 );
 
 /// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors (rule 45).
-pub const ROOT_FIELDS: [&str; 42] = [
+pub const ROOT_FIELDS: [&str; 43] = [
     "serverInfo",
     "entity",
     "project",
@@ -152,6 +152,7 @@ pub const ROOT_FIELDS: [&str; 42] = [
     "useArtifact",
     "createArtifact",
     "createArtifactManifest",
+    "updateArtifactManifest",
     "createArtifactFiles",
     "commitArtifact",
     "linkArtifact",

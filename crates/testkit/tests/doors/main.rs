@@ -16,6 +16,7 @@ mod matrix;
 mod members;
 mod native;
 mod pages;
+mod parts;
 mod people;
 mod races;
 mod reads;

@@ -251,8 +251,9 @@ async fn what_is_not_there_or_does_not_fit() {
         )
     };
     for (what, fields, status, words) in [
-        ("an incremental manifest", json!({ "type": "INCREMENTAL" }), 400, vec!["Incremental"]),
-        ("a patch", json!({ "type": "PATCH" }), 400, vec!["distributed"]),
+        ("a base that isn't there", json!({ "type": "INCREMENTAL", "baseArtifactID": absent }), 404, vec!["based on"]),
+        ("a base that is begun", json!({ "type": "INCREMENTAL", "baseArtifactID": pending }), 404, vec!["based on"]),
+        ("a patch of a whole version", json!({ "type": "PATCH" }), 400, vec!["whole manifest"]),
         ("a digest that is none", json!({ "digest": "xyz" }), 400, vec!["digest"]),
         ("a digest in hexadecimal", json!({ "digest": md5_hex(b"") }), 400, vec!["digest"]),
         ("a committed version's manifest", json!({ "artifactID": version }), 409, vec!["committed"]),
