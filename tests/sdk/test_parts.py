@@ -99,7 +99,7 @@ def test_tables(version, sdks, tenants):
 
 @every
 def test_models_and_no_run(version, sdks, tenants):
-    """`log_model`, `use_model`, and `save()` where no run is: the SDK makes one for it."""
+    """`log_model`, `use_model`, `link_model`, and `save()` where no run is: the SDK makes one for it."""
     sdk, tenant = sdks[version], tenants(version)
     answer = sdk.run("parts_models", tenant.alice, tenant.team, "models").answer
-    assert answer == {"model": ["net.bin", "the weights"], "type": "model", "alone": ["v0", "models", ["alone.txt"]]}
+    assert answer == {"model": ["net.bin", "the weights"], "type": "model", "linked": ["v0", "net:v0", ["net.bin"]], "alone": ["v0", "models", ["alone.txt"]]}

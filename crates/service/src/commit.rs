@@ -50,18 +50,17 @@ impl Service {
 
     async fn commit_to_the_end(&self, request: &Request, version: VersionId) -> Result<()> {
         let caller = request.caller()?;
-        let (pending, drafts, scope) = {
+        let (pending, sources, scope) = {
             let mut tx = self.begin().await?;
             let (project, granted) = writable(&mut tx, caller, version).await?;
             let pending = versions::pending(&mut tx, &granted, version).await?;
-            let drafts = drafts::of_version(&mut tx, &granted, version).await?;
+            if pending.state == "committed" {
+                return Ok(());
+            }
+            let sources = Sources::of(&drafts::of_version(&mut tx, &granted, version).await?)?;
             regalia_store::commit(tx).await?;
-            (pending, drafts, project.scope())
+            (pending, sources, project.scope())
         };
-        if pending.state == "committed" {
-            return Ok(());
-        }
-        let sources = Sources::of(&drafts)?;
         let staging = self.random_uuid();
         let outcome = self.stage_and_commit(request, caller, version, &pending, scope, &sources, staging).await;
         let mut connection = self.store.read().await?;

@@ -20,6 +20,11 @@ with wandb.init(entity=TEAM, project=PROJECT) as run:
 model = wandb.Api().artifact(f"{TEAM}/{PROJECT}/net:fine")
 said["type"] = model.type
 
+with wandb.init(entity=TEAM, project=PROJECT) as run:
+    run.link_model(path="net.bin", registered_model_name="Nets", name="net", aliases=["chosen"])
+linked = wandb.Api().artifact(f"{TEAM}/model-registry/Nets:chosen")
+said["linked"] = [linked.version, linked.source_name, sorted(linked.manifest.entries)]
+
 alone = wandb.Artifact("alone", type="dataset")
 with alone.new_file("alone.txt") as f:
     f.write("saved by nobody's run")

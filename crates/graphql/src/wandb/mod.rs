@@ -29,6 +29,7 @@ pub mod project;
 pub mod publish;
 pub mod registry_member;
 pub mod run;
+pub mod run_changes;
 pub mod server_info;
 pub mod team;
 pub mod user;
@@ -125,7 +126,7 @@ impl WandbQuery {
 pub struct WandbMutation(
     project::ProjectMutation,
     registry_member::ProjectMemberMutation,
-    run::RunMutation,
+    run_changes::RunMutation,
     publish::PublishMutation,
     life::LifeMutation,
     team::TeamMutation,

@@ -18,6 +18,7 @@ mod native;
 mod pages;
 mod parts;
 mod people;
+mod project_links;
 mod races;
 mod reads;
 mod refusals;

@@ -346,6 +346,43 @@ async fn a_version_of_several_processes() {
     assert_eq!(look(&alice, "net", "latest").await.files, texts(&[("a", "again")]));
 }
 
+/// Rules 39 and 40: names of others are claims. The same distributed id elsewhere is another version; parts, storage paths and
+/// upload ids decide nothing, and nobody's manifest is that of somebody else's version.
+#[tokio::test]
+async fn rule_40_names_of_others_are_claims() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    server.team("acme", "beta", "bob").await;
+    let theirs = part(&alice, &spec("net", &[("a", "alice's")]), "train").await;
+    let own = VersionSpec { entity: "beta".into(), ..spec("net", &[("a", "bob's")]) };
+    let mine = part(&bob, &own, "train").await;
+    assert_ne!(mine, theirs);
+    // His files, announced for her manifest; her storage path; parts that never were.
+    let number = regalia_domain::ids::decode_id(&["Artifact"], &theirs).unwrap();
+    let draft = server.number(&format!("select id from manifest_drafts where patch_of = {number}")).await;
+    let draft = regalia_domain::ids::encode_id("ArtifactManifest", draft);
+    let more = files(&[("b", "more")]);
+    refused(&server, "her manifest", &["artifactManifestID"], 400, async || {
+        bob.announce_files_of(&mine, Some(&draft), &more).await
+    })
+    .await;
+    let path = server.rows("select id::text from uploads order by created_at limit 1").await[0]["id"].clone();
+    let announce = "mutation($input: CreateArtifactFilesInput!) { createArtifactFiles(input: $input) { files { edges { node { uploadUrl \
+        storagePath artifact { id } uploadMultipartUrls { uploadID } } } } } }";
+    let file = json!({ "artifactID": mine, "name": "b", "md5": md5_base64(b"more"), "storagePath": format!("wandb_artifacts/{}", path.as_str().unwrap()),
+        "uploadPartsInput": [{ "partNumber": -1, "hexMD5": "none" }] });
+    let answer = bob.graphql(announce, json!({ "input": { "artifactFiles": [file], "storageLayout": "V2" } })).await.ok();
+    let node = &answer["createArtifactFiles"]["files"]["edges"][0]["node"];
+    assert!(
+        !node["storagePath"].as_str().unwrap().contains(path.as_str().unwrap()) && node["uploadMultipartUrls"].is_null(),
+        "{node}"
+    );
+    assert_eq!(node["artifact"]["id"], json!(mine));
+    bob.commit(&mine).await.expect_ok();
+    alice.commit(&theirs).await.expect_ok();
+    assert_eq!(look(&alice, "net", "v0").await.files, texts(&[("a", "alice's")]));
+}
+
 /// What several processes say of a version besides its content: the last word counts, aliases add up. A repeated beginning
 /// finds what the first one found.
 #[tokio::test]

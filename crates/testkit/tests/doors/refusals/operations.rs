@@ -37,8 +37,10 @@ async fn what_is_not_there_or_does_not_fit() {
         ("an unknown registry", link(&version, "acme", "wandb-registry-none", "C"), 404, vec!["none", "acme"]),
         ("a twin of a registry's name", link(&version, "acme", "wandb-registry-ANY", "C"), 404, vec!["ANY"]),
         ("an unknown version", link(&absent, "acme", "wandb-registry-any", "C"), 404, vec!["version"]),
-        ("an ordinary project", link(&version, "alpha", "demo", "C"), 400, vec![LINKING]),
-        ("an ordinary project of the organization", link(&version, "acme", "demo", "C"), 400, vec![LINKING]),
+        ("another entity's project", link(&version, "alice", "demo", "C"), 400, vec![LINKING, "alpha", "alice"]),
+        ("an ordinary project of the organization", link(&version, "acme", "demo", "C"), 400, vec!["organization", "team"]),
+        ("a project of an unknown entity", link(&version, "acne", "demo", "C"), 404, vec!["acne"]),
+        ("a collection where versions are logged", link(&version, "alpha", "demo", "net"), 409, vec!["net", "logged"]),
         ("a pending version", link(&pending, "acme", "wandb-registry-any", "C"), 409, vec!["not committed"]),
         ("a personal version", link(&personal, "acme", "wandb-registry-any", "C"), 400, vec![LINKING, "alice"]),
         ("a version of another organization", link(&foreign, "acme", "wandb-registry-any", "C"), 400, vec![LINKING, "beta"]),
@@ -82,16 +84,7 @@ async fn what_is_not_there_or_does_not_fit() {
             }
         }
     }
-    for target in [
-        "",
-        "C",
-        "demo/C",
-        "alpha/demo/C",
-        "a/b/c/d",
-        "/wandb-registry-any/C",
-        "acme/wandb-registry-any",
-        "acme/wandb-registry-any/",
-    ] {
+    for target in ["", "a/b/c/d", "/wandb-registry-any/C", "acme/wandb-registry-any", "acme/wandb-registry-any/"] {
         let refused = input(&alice, VERSION_LINK, json!({ "version": version, "target": target })).await;
         unchanged.ours(&format!("the target {target:?}"), refused, "INVALID", &[]).await;
     }
@@ -128,10 +121,10 @@ async fn what_is_not_there_or_does_not_fit() {
         ),
         (
             &alice,
-            "several processes",
-            with(create("alpha", "demo", "net"), json!({ "distributedID": "x" })),
+            "too long a distributed id",
+            with(create("alpha", "demo", "net"), json!({ "distributedID": "x".repeat(257) })),
             400,
-            vec!["several processes"],
+            vec!["distributedID"],
         ),
         (
             &alice,
@@ -210,6 +203,16 @@ async fn what_is_not_there_or_does_not_fit() {
         ),
         (
             &alice,
+            "metadata 1,000 levels deep",
+            with(
+                create("alpha", "demo", "net"),
+                json!({ "metadata": format!("{}1{}", "{\"a\":".repeat(1000), "}".repeat(1000)) }),
+            ),
+            400,
+            vec!["etadata"],
+        ),
+        (
+            &alice,
             "metadata 65 levels deep",
             with(create("alpha", "demo", "net"), json!({ "metadata": format!("{}1{}", "{\"a\":".repeat(65), "}".repeat(65)) })),
             400,
@@ -260,6 +263,18 @@ async fn what_is_not_there_or_does_not_fit() {
         ("an unknown version's manifest", json!({ "artifactID": absent }), 404, vec!["version"]),
     ] {
         unchanged.wire(what, input(&alice, MANIFEST, manifest(fields)).await, status, &words).await;
+    }
+    let again = |fields: Value| {
+        with(json!({ "artifactManifestID": encode_id("ArtifactManifest", 999_999), "digest": md5_base64(b"") }), fields)
+    };
+    for (what, fields, status, words) in [
+        ("a manifest that isn't there again", json!({}), 404, vec!["version"]),
+        ("no digest", json!({ "digest": null }), 400, vec!["digest"]),
+        ("an empty digest", json!({ "digest": "" }), 400, vec!["digest"]),
+        ("a digest in hexadecimal again", json!({ "digest": md5_hex(b"") }), 400, vec!["digest"]),
+        ("a version's id", json!({ "artifactManifestID": version }), 400, vec!["id"]),
+    ] {
+        unchanged.wire(what, input(&alice, UPDATE_MANIFEST, again(fields)).await, status, &words).await;
     }
     let spec = |fields: Value| with(json!({ "artifactID": pending, "name": "a", "md5": md5_base64(b"") }), fields);
     let drafts = server.rows("select id, version_id from manifest_drafts").await;
