@@ -302,7 +302,7 @@ fn version(id: &ID) -> async_graphql::Result<VersionId> {
 
 /// The version that a manifest is based on, if one is named.
 fn base(id: Option<ID>) -> async_graphql::Result<Option<VersionId>> {
-    id.filter(|id| !id.is_empty()).map(|id| version(&id)).transpose()
+    id.map(|id| version(&id)).transpose()
 }
 
 /// The MD5 of a manifest file.
