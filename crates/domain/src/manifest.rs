@@ -194,6 +194,13 @@ pub enum ManifestError {
     Unsorted(String),
 }
 
+impl ManifestError {
+    /// A path that is there twice, where all paths are known at once.
+    pub fn duplicate(path: &str) -> Self {
+        Self::Duplicate(quoted(path))
+    }
+}
+
 /// Reads a manifest from JSON and hands over each entry as soon as it is read, also before the rest has proved good.
 ///
 /// Memory doesn't grow with the number of entries. Unknown keys are passed over. Duplicate paths are not noticed here.

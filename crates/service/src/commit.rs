@@ -1,6 +1,6 @@
 //! Committing a version: the manifest is parsed as a stream into staging and rewritten without what clients leak; then one
 //! transaction finds each file's blob, recomputes the digest, takes the index and makes the version visible. What must not
-//! live here: how entries are checked one by one (domain) and over all rows (store).
+//! live here: how several manifests become one (`merging`), how entries are checked one by one (domain) and over all rows (store).
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -12,7 +12,7 @@ use regalia_domain::manifest::{
 };
 use regalia_store::access::Caller;
 use regalia_store::manifests::{self, Totals};
-use regalia_store::{Tx, aliases, audit, blobs, collections, memberships, versions};
+use regalia_store::{Tx, aliases, audit, blobs, collections, drafts, memberships, versions};
 use serde_json::json;
 use sha2::Digest as _;
 use tokio::sync::mpsc;
@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::files::{Object, key, receive_error, size};
+use crate::merging::{Sources, base_text};
 use crate::runs::missing_version;
 use crate::versions::{alias_event, writable};
 use crate::{Error, Request, Result, Service};
@@ -49,21 +50,19 @@ impl Service {
 
     async fn commit_to_the_end(&self, request: &Request, version: VersionId) -> Result<()> {
         let caller = request.caller()?;
-        let (pending, scope) = {
+        let (pending, sources, scope) = {
             let mut tx = self.begin().await?;
             let (project, granted) = writable(&mut tx, caller, version).await?;
             let pending = versions::pending(&mut tx, &granted, version).await?;
+            if pending.state == "committed" {
+                return Ok(());
+            }
+            let sources = Sources::of(&drafts::of_version(&mut tx, &granted, version).await?)?;
             regalia_store::commit(tx).await?;
-            (pending, project.scope())
-        };
-        if pending.state == "committed" {
-            return Ok(());
-        }
-        let Some(blob) = pending.manifest_blob else {
-            return Err(Error::Conflict("The manifest of this version hasn't been uploaded yet. Upload it, then commit.".into()));
+            (pending, sources, project.scope())
         };
         let staging = self.random_uuid();
-        let outcome = self.stage_and_commit(request, caller, version, &pending, scope, BlobId(blob), staging).await;
+        let outcome = self.stage_and_commit(request, caller, version, &pending, scope, &sources, staging).await;
         let mut connection = self.store.read().await?;
         manifests::unstage(&mut connection, staging).await?;
         outcome
@@ -77,11 +76,14 @@ impl Service {
         version: VersionId,
         pending: &versions::PendingRow,
         scope: i64,
-        uploaded: BlobId,
+        sources: &Sources,
         staging: Uuid,
     ) -> Result<()> {
-        let staged = self.stage(scope, uploaded, staging).await?;
-        let written = self.write(request, caller, version, pending, scope, &staged, staging).await;
+        let staged = match sources.whole() {
+            Some(uploaded) => self.stage(scope, uploaded, staging).await?,
+            None => self.stage_merged(caller, scope, sources, staging).await?,
+        };
+        let written = self.write(request, caller, version, pending, scope, sources, &staged, staging).await;
         self.settle(&staged.file, written).await
     }
 
@@ -95,6 +97,7 @@ impl Service {
         version: VersionId,
         pending: &versions::PendingRow,
         scope: i64,
+        sources: &Sources,
         staged: &Staged,
         staging: Uuid,
     ) -> Result<Option<(Tx, BlobId)>> {
@@ -105,9 +108,12 @@ impl Service {
             // A crash of PostgreSQL empties the staging table, which is unlogged. The client repeats this.
             return Err(Error::Unavailable(format!("{present} of {} staged entries are there", staged.entries).into()));
         }
-        let missing = manifests::resolve(&mut tx, caller, &granted, version, staging, scope).await?;
+        if let Some(base) = sources.base.filter(|_| sources.onto) {
+            base_text(&mut tx, caller, scope, base).await?;
+        }
+        let missing = manifests::resolve(&mut tx, caller, &granted, version, sources.base, staging, scope).await?;
         let summary = summarize(&mut tx, staging, staged.text).await?;
-        if summary.digest != pending.digest {
+        if summary.digest != pending.digest && !sources.merged() {
             return Err(Error::Invalid(format!(
                 "The manifest's digest is {}, but the version was begun with {}. Log the version again.",
                 summary.digest, pending.digest
@@ -123,14 +129,21 @@ impl Service {
             Some("committed") => return Ok(None),
             _ => return Err(missing_version(regalia_store::Error::NotFound)),
         }
+        // Behind the lock nothing more is announced.
+        if Sources::of(&drafts::of_version(&mut tx, &granted, version).await?)? != *sources {
+            return Err(Error::Conflict("Somebody added to this version while it was being committed. Commit it again.".into()));
+        }
         let index = collections::take_index(&mut tx, &collection).await?;
-        versions::commit(&mut tx, &collection, version, manifest).await?;
+        versions::commit(&mut tx, &collection, version, manifest, &summary.digest).await?;
         memberships::insert(&mut tx, &collection, version, index, caller.user).await?;
         let mut names = pending.requested_aliases.clone();
         names.push(LATEST.to_owned());
         let moved = aliases::set(&mut tx, &collection, version, &names, caller.user).await?;
         if let Some(run) = pending.run_id {
             versions::note_output(&mut tx, &granted, RunId(run), version).await?;
+        }
+        if sources.patches {
+            drafts::note_outputs(&mut tx, &granted, version).await?;
         }
         let tags: Vec<String> =
             regalia_store::tags::of_versions(&mut tx, &[version.0]).await?.into_iter().map(|row| row.tag).collect();
@@ -147,6 +160,38 @@ impl Service {
 
     /// Parses the uploaded manifest once: its entries go into staging, and its clean text into an object.
     async fn stage(&self, scope: i64, uploaded: BlobId, staging: Uuid) -> Result<Staged> {
+        let (text_in, text_out) = mpsc::channel::<Bytes>(BATCHES_UNDER_WAY);
+        let text = tokio_stream(text_out).map(Ok::<_, std::convert::Infallible>);
+        let name = format!("manifest.{staging}");
+        let receive = async { self.blobs.receive(&name, text, u64::MAX).await.map_err(receive_error) };
+        match tokio::join!(self.stage_entries(uploaded, staging, None, Some(text_in)), receive) {
+            (Ok(entries), Ok(received)) => {
+                let text = received.sha256;
+                Ok(Staged { file: self.object(scope, received).await?, text, entries })
+            }
+            (Err(error), received) => {
+                if let Ok(received) = received {
+                    self.blobs.discard(received).await;
+                }
+                Err(error)
+            }
+            (_, Err(error)) => Err(error),
+        }
+    }
+
+    /// Parses a manifest that others are merged with: its entries go into staging.
+    pub(crate) async fn stage_part(&self, uploaded: BlobId, staging: Uuid, part: i32) -> Result<()> {
+        self.stage_entries(uploaded, staging, Some(part), None).await.map(drop)
+    }
+
+    /// Parses a manifest into staging, and returns how many entries it has. The text goes on to whoever wants it.
+    async fn stage_entries(
+        &self,
+        uploaded: BlobId,
+        staging: Uuid,
+        part: Option<i32>,
+        text: Option<mpsc::Sender<Bytes>>,
+    ) -> Result<i64> {
         let row = {
             let mut connection = self.store.read().await?;
             blobs::blob(&mut connection, uploaded).await?.ok_or(regalia_store::Error::NotFound)?
@@ -154,28 +199,15 @@ impl Service {
         let stream = self.blobs.read(&key(row.id, row.scope_id, &row.sha256)?, 0..size(row.size)?).await?;
         let reader = tokio_util::io::StreamReader::new(Box::pin(stream.map_err(std::io::Error::other)));
         let (entries_in, entries_out) = mpsc::channel::<Vec<ManifestEntry>>(BATCHES_UNDER_WAY);
-        let (text_in, text_out) = mpsc::channel::<Bytes>(BATCHES_UNDER_WAY);
         // Parsing is blocking work on a blocking reader; it ends when the file does, or when a receiver goes away.
-        let parser = tokio::task::spawn_blocking(move || parse(tokio_util::io::SyncIoBridge::new(reader), &entries_in, &text_in));
-        let text = tokio_stream(text_out).map(Ok::<_, std::convert::Infallible>);
-        let stage = async { Ok(manifests::stage(&self.store, staging, tokio_stream(entries_out)).await?) };
-        let name = format!("manifest.{staging}");
-        let receive = async { self.blobs.receive(&name, text, u64::MAX).await.map_err(receive_error) };
-        let (staged, received) = tokio::join!(stage, receive);
+        let reader = tokio_util::io::SyncIoBridge::new(reader);
+        let parser = tokio::task::spawn_blocking(move || parse(reader, &entries_in, text.as_ref()));
+        let staged = manifests::stage(&self.store, staging, part, tokio_stream(entries_out)).await;
         let parsed = parser.await?;
-        match (parsed, staged, received) {
-            (Ok(entries), Ok(()), Ok(received)) => {
-                let text = received.sha256;
-                Ok(Staged { file: self.object(scope, received).await?, text, entries })
-            }
-            (Err(error), _, received) | (_, Err(error), received) => {
-                if let Ok(received) = received {
-                    self.blobs.discard(received).await;
-                }
-                Err(error)
-            }
-            (_, _, Err(error)) => Err(error),
-        }
+        // The parser's own error says more than that of a receiver which it left behind.
+        let entries = parsed?;
+        staged?;
+        Ok(entries)
     }
 }
 
@@ -187,17 +219,25 @@ fn tokio_stream<T>(mut receiver: mpsc::Receiver<T>) -> impl futures_util::Stream
 #[derive(Debug)]
 struct Abandoned;
 
-fn parse(reader: impl std::io::Read, entries: &mpsc::Sender<Vec<ManifestEntry>>, text: &mpsc::Sender<Bytes>) -> Result<i64> {
+fn parse(
+    reader: impl std::io::Read,
+    entries: &mpsc::Sender<Vec<ManifestEntry>>,
+    text: Option<&mpsc::Sender<Bytes>>,
+) -> Result<i64> {
     let mut count = 0;
     let mut batch = Vec::new();
     let mut clean = CleanManifest::default();
     let parsed = parse_manifest(reader, &ManifestLimits::default(), &mut |entry: ManifestEntry| {
+        // Written also where nobody wants it: its length is what bounds a piece.
         clean.entry(&entry);
         count += 1;
         batch.push(entry);
         if batch.len() == BATCH || clean.text.len() >= BATCH_BYTES {
             entries.blocking_send(std::mem::take(&mut batch)).map_err(|_| Abandoned)?;
-            text.blocking_send(clean.take()).map_err(|_| Abandoned)?;
+            let piece = clean.take();
+            if let Some(text) = text {
+                text.blocking_send(piece).map_err(|_| Abandoned)?;
+            }
         }
         Ok(())
     });
@@ -206,7 +246,9 @@ fn parse(reader: impl std::io::Read, entries: &mpsc::Sender<Vec<ManifestEntry>>,
             clean.end();
             // A receiver that went away has an error of its own.
             let _ = entries.blocking_send(batch);
-            let _ = text.blocking_send(clean.take());
+            if let Some(text) = text {
+                let _ = text.blocking_send(clean.take());
+            }
             Ok(count)
         }
         Err(ParseFailure::Sink(Abandoned)) => Ok(count),
@@ -223,6 +265,11 @@ pub(crate) struct CleanManifest {
 }
 
 impl CleanManifest {
+    /// One that goes on where another ended, if entries came before.
+    pub(crate) fn behind(begun: bool) -> Self {
+        Self { text: String::new(), begun }
+    }
+
     pub(crate) fn entry(&mut self, entry: &ManifestEntry) {
         if self.begun {
             self.text.push(',');
@@ -291,13 +338,13 @@ fn complete(missing: &[manifests::Unresolved]) -> Result<()> {
 }
 
 /// A manifest whose entries are staged.
-struct Staged {
+pub(crate) struct Staged {
     /// Its clean text, stored; the commit writes its row.
-    file: Object,
+    pub(crate) file: Object,
     /// SHA-256 of that text.
-    text: Sha256,
+    pub(crate) text: Sha256,
     /// How many entries it has.
-    entries: i64,
+    pub(crate) entries: i64,
 }
 
 struct Summary {

@@ -293,6 +293,7 @@ impl Service {
                 tags: Vec::new(),
                 client_id: None,
                 deduplicate: true,
+                distributed_id: None,
             };
             let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
             let file = PlannedFile { path: EntryPath::parse("content.txt")?, md5: Md5::of(&bytes), size };

@@ -111,7 +111,7 @@ impl Service {
         let mut new = Vec::with_capacity(files.len());
         for file in files {
             let path = regalia_domain::paths::EntryPath::parse(file)?;
-            new.push(uploads::NewUpload { id: self.random_uuid(), name: path.as_str().to_owned(), md5: None });
+            new.push(uploads::NewUpload { id: self.random_uuid(), name: path.as_str().to_owned(), md5: None, stored: None });
         }
         let mut tx = self.begin().await?;
         let project = access::project_by_name(&mut tx, caller, entity.as_str(), ProjectKind::Project, project.as_str())

@@ -10,6 +10,7 @@ use regalia_domain::paths::EntryPath;
 use regalia_store::uploads;
 
 use crate::commit::CleanManifest;
+use crate::drafts::NewManifest;
 use crate::files::UploadTarget;
 use crate::versions::{Announced, NewFile, NewVersion};
 use crate::{Error, Request, Result, Service};
@@ -79,7 +80,7 @@ impl Service {
         if self.version(caller, version).await?.state == "committed" {
             return Ok(UploadPlan { version, uploads: Vec::new() });
         }
-        let (_, target) = self.announce_manifest(request, version, Some(Md5::of(&manifest))).await?;
+        let (_, target) = self.announce_manifest(request, version, &NewManifest::whole(Some(Md5::of(&manifest)))).await?;
         let target = target.ok_or_else(|| Error::from(regalia_store::Error::NotFound))?;
         self.send(request, target, manifest).await?;
         let files: Vec<NewFile> = by_path.into_values().map(|file| NewFile { path: file.path, md5: file.md5 }).collect();

@@ -1,16 +1,17 @@
-//! Versions until their commit: begun, their files and manifest announced; and reads of versions, places and aliases. What
-//! must not live here: the commit itself, links.
+//! Versions until their commit: begun, their files announced; and reads of versions, places and aliases. What must not live
+//! here: their manifests (`drafts`), the commit itself, links.
 
 use regalia_domain::alias::{AliasRef, requested_aliases, split_versioned_name};
 use regalia_domain::description;
 use regalia_domain::digest::Md5;
-use regalia_domain::ids::{CollectionId, ManifestId, ProjectId, VersionId};
+use regalia_domain::ids::{BlobId, CollectionId, ManifestId, ProjectId, VersionId};
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RunName, SourceCollectionName, TagName};
 use regalia_domain::paths::EntryPath;
 use regalia_domain::roles::Right;
 use regalia_store::access::{self, Caller, Contribute, Granted, ProjectKind, ProjectRow};
 use regalia_store::aliases::{self, AliasRow};
 use regalia_store::collections::{self, CollectionRow, Locked};
+use regalia_store::drafts;
 use regalia_store::manifests::{self, EntryRow};
 use regalia_store::memberships::{self, MembershipRow, Named};
 use regalia_store::uploads::{self, NewUpload};
@@ -18,6 +19,7 @@ use regalia_store::versions::{self, VersionRow};
 use regalia_store::{Tx, audit, projects, runs};
 use serde_json::json;
 
+use crate::drafts::{join, shared};
 use crate::files::UploadTarget;
 use crate::projects::{ensure_project, forbidden_project};
 use crate::runs::{metadata, missing_run, missing_version};
@@ -54,6 +56,8 @@ pub struct NewVersion {
     pub client_id: Option<String>,
     /// Whether the collection's newest version is returned when it is the same (rule 26).
     pub deduplicate: bool,
+    /// What the processes that make it together call it: each finds the version that the first one began.
+    pub distributed_id: Option<String>,
 }
 
 /// What became of it.
@@ -98,6 +102,9 @@ impl Service {
         if new.client_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 256) {
             return Err(Error::Invalid("A clientID has 1 to 256 bytes.".into()));
         }
+        if new.distributed_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 256) {
+            return Err(Error::Invalid("A distributedID has 1 to 256 bytes.".into()));
+        }
         let mut tx = self.begin().await?;
         let (project, _) = ensure_project(&mut tx, request, caller, &new.entity, &new.project, None).await?;
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
@@ -114,13 +121,18 @@ impl Service {
             None => None,
             Some(client_id) => versions::by_client_id(&mut tx, caller, client_id).await?,
         };
-        let same = newest.filter(|(_, digest)| new.deduplicate && *digest == new.digest.to_hex());
+        // What one process says of its part is no word about the whole.
+        let same = newest.filter(|(_, digest)| new.deduplicate && new.distributed_id.is_none() && *digest == new.digest.to_hex());
         let version = if let Some(known) = known {
-            let row = versions::version(&mut tx, caller, known).await.map_err(missing_version)?;
-            if row.collection_id != collection.id().0 || row.digest != new.digest.to_hex() {
+            // Of a version that several make, a client says more each time.
+            let another = known.digest != new.digest.to_hex() && known.distributed_id.is_none();
+            if another || known.collection_id != collection.id().0 || known.distributed_id != new.distributed_id {
                 return Err(Error::Conflict("This clientID is in use for another version. Choose a new random one.".into()));
             }
-            known
+            known.version_id
+        } else if let Some(shared) = shared(&mut tx, &collection, new).await? {
+            join(&mut tx, &collection, &shared, new, &aliases, &metadata).await?;
+            shared.id
         } else if let Some((version, _)) = &same {
             let version = *version;
             let moved = aliases::set(&mut tx, &collection, version, &aliases, caller.user).await?;
@@ -139,6 +151,7 @@ impl Service {
                 history_step: new.history_step,
                 aliases: &aliases,
                 run,
+                distributed_id: new.distributed_id.as_deref(),
             };
             versions::insert(&mut tx, &granted, &collection, &row).await?
         };
@@ -154,37 +167,10 @@ impl Service {
             }
         }
         if let Some(client_id) = &new.client_id {
-            versions::set_client_id(&mut tx, &granted, version, client_id).await?;
+            versions::set_client_id(&mut tx, &granted, version, client_id, &new.digest).await?;
         }
         regalia_store::commit(tx).await?;
         Ok(Logged { version, latest })
-    }
-
-    /// Announces the manifest of a pending version; with its MD5 it also gets an upload URL. Announcing again replaces.
-    ///
-    /// # Errors
-    /// `NotFound`, `Forbidden`, `Conflict`.
-    pub async fn announce_manifest(
-        &self,
-        request: &Request,
-        version: VersionId,
-        md5: Option<Md5>,
-    ) -> Result<(i64, Option<UploadTarget>)> {
-        let caller = request.caller()?;
-        let mut tx = self.begin().await?;
-        let (project, granted) = writable(&mut tx, caller, version).await?;
-        let upload = md5.map(|md5| NewUpload { id: self.random_uuid(), name: "wandb_manifest.json".into(), md5: Some(md5) });
-        if let Some(upload) = &upload {
-            let owner = uploads::Owner::Manifest(version);
-            uploads::announce(&mut tx, &granted, owner, project.scope(), std::slice::from_ref(upload))
-                .await
-                .map_err(not_pending)?;
-        }
-        let draft = manifests::announce(&mut tx, &granted, version, upload.as_ref().map(|upload| upload.id))
-            .await
-            .map_err(not_pending)?;
-        regalia_store::commit(tx).await?;
-        Ok((draft, upload.map(|upload| self.upload_target(request, caller, upload.id))))
     }
 
     /// Announces files of a pending version, in a constant number of statements however many they are. A file that the collection holds
@@ -203,31 +189,39 @@ impl Service {
         let mut tx = self.begin().await?;
         let (project, granted) = writable(&mut tx, caller, version).await?;
         let row = versions::version(&mut tx, caller, version).await.map_err(missing_version)?;
-        if manifest.is_some() && manifests::draft(&mut tx, version).await? != manifest {
-            return Err(Error::Invalid("The artifactManifestID is not the id of this version's manifest.".into()));
+        if let Some(manifest) = manifest {
+            drafts::note_files(&mut tx, &granted, version, manifest).await.map_err(|error| match error {
+                regalia_store::Error::NotFound => {
+                    Error::Invalid("The artifactManifestID is not the id of this version's manifest.".into())
+                }
+                other => other.into(),
+            })?;
         }
-        let new: Vec<NewUpload> = files
+        let mut new: Vec<NewUpload> = files
             .iter()
-            .map(|file| NewUpload { id: self.random_uuid(), name: file.path.as_str().to_owned(), md5: Some(file.md5) })
+            .map(|file| NewUpload {
+                id: self.random_uuid(),
+                name: file.path.as_str().to_owned(),
+                md5: Some(file.md5),
+                stored: None,
+            })
             .collect();
         let stored = uploads::stored(&mut tx, &granted, CollectionId(row.collection_id), &new).await?;
         let stored: std::collections::HashMap<_, _> =
-            stored.into_iter().map(|row| ((row.path, row.md5), VersionId(row.version_id))).collect();
-        let found = |file: &NewUpload| file.md5.and_then(|md5| stored.get(&(file.name.clone(), md5.0.to_vec())).copied());
-        let missing: Vec<NewUpload> = new.iter().filter(|file| found(file).is_none()).cloned().collect();
-        if !missing.is_empty() {
-            uploads::announce(&mut tx, &granted, uploads::Owner::File(version), project.scope(), &missing)
-                .await
-                .map_err(not_pending)?;
+            stored.into_iter().map(|row| ((row.path, row.md5), (row.version_id, row.blob_id))).collect();
+        let mut births = Vec::with_capacity(new.len());
+        for file in &mut new {
+            let found = file.md5.and_then(|md5| stored.get(&(file.name.clone(), md5.0.to_vec())));
+            file.stored = found.map(|(_, blob)| BlobId(*blob));
+            births.push(found.map(|(birth, _)| VersionId(*birth)));
         }
+        uploads::announce(&mut tx, &granted, uploads::Owner::File(version), project.scope(), &new).await.map_err(not_pending)?;
         regalia_store::commit(tx).await?;
-        Ok(new
-            .iter()
-            .map(|file| match found(file) {
-                Some(version) => Announced::Stored(version),
-                None => Announced::Upload(self.upload_target(request, caller, file.id)),
-            })
-            .collect())
+        let answer = |(file, birth): (&NewUpload, Option<VersionId>)| match birth {
+            Some(birth) => Announced::Stored(birth),
+            None => Announced::Upload(self.upload_target(request, caller, file.id)),
+        };
+        Ok(new.iter().zip(births).map(answer).collect())
     }
 
     /// A version that the caller sees by some path.
@@ -271,7 +265,7 @@ impl Service {
     pub async fn version_by_client_id(&self, caller: &Caller, client_id: &str) -> Result<VersionId> {
         let mut connection = self.store.read().await?;
         let found = versions::by_client_id(&mut connection, caller, client_id).await?;
-        let version = found.ok_or(regalia_store::Error::NotFound).map_err(missing_version)?;
+        let version = found.ok_or(regalia_store::Error::NotFound).map_err(missing_version)?.version_id;
         Ok(versions::version(&mut connection, caller, version).await.map_err(missing_version)?.id)
     }
 
@@ -492,7 +486,7 @@ pub(crate) fn alias_event(collection: &Locked, version: VersionId, moved: &alias
     }
 }
 
-fn not_pending(error: regalia_store::Error) -> Error {
+pub(crate) fn not_pending(error: regalia_store::Error) -> Error {
     match error {
         regalia_store::Error::NotFound => {
             Error::Conflict("This version is committed: its files can't change any more. Log a new version.".into())

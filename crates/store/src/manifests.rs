@@ -1,5 +1,5 @@
-//! Manifests and their entries: drafts, staging, the checks that SQL can do over many rows, and pages of entries. What
-//! must not live here: parsing (domain) and the order of a commit's steps (service).
+//! Manifests and their entries: staging, the checks that SQL can do over many rows, and pages of entries. What must not live
+//! here: announced manifests (`drafts`), merging (`merging`), parsing (domain) and the order of a commit's steps (service).
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use regalia_domain::digest::Sha256;
@@ -10,39 +10,8 @@ use uuid::Uuid;
 use crate::access::{Caller, Contribute, Granted};
 use crate::{Connection, Error, Result, Store, Tx};
 
-/// Announces the manifest of a pending version, or announces it again; returns the draft's number.
-///
-/// # Errors
-/// `NotFound` when the version isn't a pending one of this project.
-pub async fn announce(tx: &mut Tx, project: &Granted<Contribute>, version: VersionId, upload: Option<Uuid>) -> Result<i64> {
-    sqlx::query_scalar!(
-        "-- manifests::announce
-        insert into manifest_drafts (version_id, upload_id)
-        select v.id, $3 from versions v join collections c on c.id = v.collection_id
-        where v.id = $1 and c.project_id = $2 and v.state = 'pending'
-        on conflict (version_id) do update set upload_id = coalesce(excluded.upload_id, manifest_drafts.upload_id)
-        returning id",
-        version.0,
-        project.target().0,
-        upload
-    )
-    .fetch_optional(&mut **tx)
-    .await?
-    .ok_or(Error::NotFound)
-}
-
-/// The number of a version's announced manifest.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn draft(tx: &mut Tx, version: VersionId) -> Result<Option<i64>> {
-    Ok(sqlx::query_scalar!("-- manifests::draft\nselect id from manifest_drafts where version_id = $1", version.0)
-        .fetch_optional(&mut **tx)
-        .await?)
-}
-
 /// An entry that a staging table takes, as one line of COPY's text format.
-fn copy_line(line: &mut String, staging: Uuid, entry: &ManifestEntry) {
+fn copy_line(line: &mut String, staging: Uuid, entry: &ManifestEntry, part: Option<i32>) {
     use std::fmt::Write as _;
     let text = |line: &mut String, value: &str| {
         for character in value.chars() {
@@ -75,32 +44,45 @@ fn copy_line(line: &mut String, staging: Uuid, entry: &ManifestEntry) {
         Some(extra) => text(line, extra),
         None => line.push_str("\\N"),
     }
+    if let Some(part) = part {
+        let _ = write!(line, "\t{part}\t{}\t", entry.skip_cache);
+        match &entry.birth_artifact {
+            Some(birth) => text(line, birth),
+            None => line.push_str("\\N"),
+        }
+    }
     line.push('\n');
 }
 
 /// Copies entries into staging as they come: a statement for each piece, so that nothing waits for the next one inside a
-/// transaction. [`unstage`] must follow.
+/// transaction. Those of a part also with what a merged manifest's text needs. [`unstage`] must follow.
 ///
 /// # Errors
 /// Of PostgreSQL alone; the pieces before are staged then.
 pub async fn stage(
     store: &Store,
     staging: Uuid,
+    part: Option<i32>,
     mut entries: impl Stream<Item = Vec<ManifestEntry>> + Unpin + Send,
 ) -> Result<()> {
+    let statement = match part {
+        None => {
+            "-- manifests::stage
+            copy manifest_staging (staging_id, path, digest, size, md5, reference, extra) from stdin"
+        }
+        Some(_) => {
+            "-- manifests::stage_part
+            copy manifest_staging (staging_id, path, digest, size, md5, reference, extra, part, skip_cache, birth_artifact) from stdin"
+        }
+    };
     let mut lines = String::new();
     while let Some(batch) = entries.next().await {
         lines.clear();
         for entry in &batch {
-            copy_line(&mut lines, staging, entry);
+            copy_line(&mut lines, staging, entry, part);
         }
         let mut connection = store.read().await?;
-        let mut copy = connection
-            .copy_in_raw(
-                "-- manifests::stage
-                copy manifest_staging (staging_id, path, digest, size, md5, reference, extra) from stdin",
-            )
-            .await?;
+        let mut copy = connection.copy_in_raw(statement).await?;
         copy.send(lines.as_bytes()).await?;
         copy.finish().await?;
     }
@@ -159,8 +141,8 @@ pub struct Unresolved {
 }
 
 /// Finds each staged file's blob: first what was uploaded for this version under this path, then under another path of it,
-/// then what this collection holds under the same path, as the client was told, then what a version that the caller may
-/// download holds, if only one blob can be meant (rule 39). Returns the first files without one.
+/// then what its base holds under the same path, if the caller may download that, then what this collection holds there, then
+/// what a version that the caller may download holds, if only one blob can be meant (rule 39). Returns the first files without one.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -169,6 +151,7 @@ pub async fn resolve(
     caller: &Caller,
     project: &Granted<Contribute>,
     version: VersionId,
+    base: Option<VersionId>,
     staging: Uuid,
     scope: i64,
 ) -> Result<Vec<Unresolved>> {
@@ -192,6 +175,30 @@ pub async fn resolve(
     )
     .execute(&mut **tx)
     .await?;
+    if let Some(base) = base {
+        sqlx::query!(
+            "-- manifests::resolve_base
+            update manifest_staging s set blob_id = (
+                select e.blob_id
+                from (
+                    select v.manifest_id from versions v join manifests f on f.id = v.manifest_id and f.scope_id = $3
+                    where v.id = $2 and v.state = 'committed' and exists (
+                        select 1 from memberships m join collections c on c.id = m.collection_id
+                        where m.version_id = v.id and access_level(c.project_id, $4) >= 2
+                    )
+                ) v
+                join manifest_entries e on e.manifest_id = v.manifest_id and md5(e.path) = md5(s.path) and e.path = s.path
+                    and e.digest = s.digest and e.size = s.size
+            )
+            where s.staging_id = $1 and s.md5 is not null and s.blob_id is null",
+            staging,
+            base.0,
+            scope,
+            caller.user.0
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
     sqlx::query!(
         "-- manifests::resolve_own
         update manifest_staging s set blob_id = (

@@ -17,6 +17,8 @@ pub struct NewUpload {
     pub name: String,
     /// Announced MD5.
     pub md5: Option<Md5>,
+    /// The bytes, when they are stored already and needn't be sent: so they stay named until the commit.
+    pub stored: Option<BlobId>,
 }
 
 /// What an announced file belongs to.
@@ -43,11 +45,12 @@ pub async fn announce(tx: &mut Tx, project: &Granted<Contribute>, owner: Owner, 
     let ids: Vec<Uuid> = files.iter().map(|file| file.id).collect();
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let md5s: Vec<Option<Vec<u8>>> = files.iter().map(|file| file.md5.map(|md5| md5.0.to_vec())).collect();
+    let stored: Vec<Option<i64>> = files.iter().map(|file| file.stored.map(|blob| blob.0)).collect();
     let done = sqlx::query!(
         "-- uploads::announce
-        insert into uploads (id, purpose, version_id, run_id, scope_id, actor_id, name, md5)
-        select file.id, $1, $2, $3, $4, $5, file.name, file.md5
-        from unnest($7::uuid[], $8::text[], $9::bytea[]) as file (id, name, md5)
+        insert into uploads (id, purpose, version_id, run_id, scope_id, actor_id, name, md5, blob_id)
+        select file.id, $1, $2, $3, $4, $5, file.name, file.md5, file.blob_id
+        from unnest($7::uuid[], $8::text[], $9::bytea[], $10::bigint[]) as file (id, name, md5, blob_id)
         where exists (select 1 from versions v join collections c on c.id = v.collection_id
                 where v.id = $2 and v.state = 'pending' and c.project_id = $6)
             or exists (select 1 from runs r where r.id = $3 and r.project_id = $6)",
@@ -59,7 +62,8 @@ pub async fn announce(tx: &mut Tx, project: &Granted<Contribute>, owner: Owner, 
         project.target().0,
         &ids,
         &names,
-        &md5s as &[Option<Vec<u8>>]
+        &md5s as &[Option<Vec<u8>>],
+        &stored as &[Option<i64>]
     )
     .execute(&mut **tx)
     .await?;
@@ -75,6 +79,8 @@ pub struct StoredRow {
     pub md5: Vec<u8>,
     /// The first version of the collection that holds it.
     pub version_id: i64,
+    /// The bytes that the newest of them holds.
+    pub blob_id: i64,
 }
 
 /// Which announced files the committed versions of the same source collection hold under the same path and MD5, so that
@@ -93,10 +99,11 @@ pub async fn stored(
     Ok(sqlx::query_as!(
         StoredRow,
         r#"-- uploads::stored
-        select file.path as "path!", file.md5 as "md5!", min(v.id) as "version_id!"
+        select file.path as "path!", file.md5 as "md5!", min(v.id) as "version_id!",
+            (array_agg(e.blob_id order by v.index desc))[1] as "blob_id!"
         from unnest($1::text[], $2::bytea[]) as file (path, md5)
         cross join (
-            select v.id, v.manifest_id from versions v
+            select v.id, v.manifest_id, m.index from versions v
             join memberships m on m.version_id = v.id and m.collection_id = v.collection_id
             join collections c on c.id = v.collection_id
             where v.collection_id = $3 and c.project_id = $4 and v.state = 'committed' order by m.index desc limit 20

@@ -167,6 +167,8 @@ pub struct NewVersion<'a> {
     pub aliases: &'a [String],
     /// The run that makes it.
     pub run: Option<RunId>,
+    /// What several processes that make it together call it.
+    pub distributed_id: Option<&'a str>,
 }
 
 /// Begins a version in a locked source collection.
@@ -177,8 +179,8 @@ pub async fn insert(tx: &mut Tx, project: &Granted<Contribute>, collection: &Loc
     let id = sqlx::query_scalar!(
         "-- versions::insert
         insert into versions (collection_id, state, digest, description, metadata, metadata_index, ttl_seconds, history_step,
-            requested_aliases, run_id, created_by)
-        values ($1, 'pending', $2, $3, $4::text::json, $5::text::jsonb, $6, $7, $8, $9, $10) returning id",
+            requested_aliases, run_id, created_by, distributed_id)
+        values ($1, 'pending', $2, $3, $4::text::json, $5::text::jsonb, $6, $7, $8, $9, $10, $11) returning id",
         collection.id().0,
         new.digest.to_hex(),
         new.description,
@@ -188,7 +190,8 @@ pub async fn insert(tx: &mut Tx, project: &Granted<Contribute>, collection: &Loc
         new.history_step,
         new.aliases,
         new.run.map(|run| run.0),
-        project.actor().0
+        project.actor().0,
+        new.distributed_id
     )
     .fetch_one(&mut **tx)
     .await?;
@@ -211,21 +214,35 @@ pub async fn newest(tx: &mut Tx, collection: &Locked) -> Result<Option<(VersionI
     Ok(row.map(|row| (VersionId(row.id), row.digest)))
 }
 
+/// What a client's own name for a version means.
+#[derive(Debug)]
+pub struct ClientIdRow {
+    /// The version.
+    pub version_id: VersionId,
+    /// Its source collection.
+    pub collection_id: i64,
+    /// The digest that was claimed with the name.
+    pub digest: String,
+    /// What the processes that make the version together call it.
+    pub distributed_id: Option<String>,
+}
+
 /// The version that the caller's client named so, if it isn't deleted.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn by_client_id(connection: &mut Connection, caller: &Caller, client_id: &str) -> Result<Option<VersionId>> {
-    let id = sqlx::query_scalar!(
-        "-- versions::by_client_id
-        select v.id from client_ids n join versions v on v.id = n.version_id
-        where n.user_id = $1 and n.client_id = $2 and v.state <> 'deleted'",
+pub async fn by_client_id(connection: &mut Connection, caller: &Caller, client_id: &str) -> Result<Option<ClientIdRow>> {
+    Ok(sqlx::query_as!(
+        ClientIdRow,
+        r#"-- versions::by_client_id
+        select v.id as version_id, v.collection_id as "collection_id!", coalesce(n.digest, v.digest) as "digest!", v.distributed_id
+        from client_ids n join versions v on v.id = n.version_id
+        where n.user_id = $1 and n.client_id = $2 and v.state <> 'deleted'"#,
         caller.user.0,
         client_id
     )
     .fetch_optional(connection)
-    .await?;
-    Ok(id.map(VersionId))
+    .await?)
 }
 
 /// Remembers what the caller's client calls a version of the project; a name that is known keeps its meaning, unless that
@@ -233,17 +250,24 @@ pub async fn by_client_id(connection: &mut Connection, caller: &Caller, client_i
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn set_client_id(tx: &mut Tx, project: &Granted<Contribute>, version: VersionId, client_id: &str) -> Result<()> {
+pub async fn set_client_id(
+    tx: &mut Tx,
+    project: &Granted<Contribute>,
+    version: VersionId,
+    client_id: &str,
+    digest: &Md5,
+) -> Result<()> {
     sqlx::query!(
         "-- versions::set_client_id
-        insert into client_ids (user_id, client_id, version_id)
-        select $4, $3, v.id from versions v join collections c on c.id = v.collection_id where v.id = $1 and c.project_id = $2
-        on conflict (user_id, client_id) do update set version_id = excluded.version_id
+        insert into client_ids (user_id, client_id, version_id, digest)
+        select $4, $3, v.id, $5 from versions v join collections c on c.id = v.collection_id where v.id = $1 and c.project_id = $2
+        on conflict (user_id, client_id) do update set version_id = excluded.version_id, digest = excluded.digest
         where exists (select 1 from versions old where old.id = client_ids.version_id and old.state = 'deleted')",
         version.0,
         project.target().0,
         client_id,
-        project.actor().0
+        project.actor().0,
+        digest.to_hex()
     )
     .execute(&mut **tx)
     .await?;
@@ -263,10 +287,6 @@ pub struct PendingRow {
     pub requested_aliases: Vec<String>,
     /// The run that made it.
     pub run_id: Option<i64>,
-    /// The upload that brings the manifest.
-    pub manifest_upload: Option<uuid::Uuid>,
-    /// The manifest's blob, once it has arrived.
-    pub manifest_blob: Option<i64>,
 }
 
 /// A version of a project, pending or not.
@@ -278,10 +298,8 @@ pub async fn pending(connection: &mut Connection, project: &Granted<Contribute>,
         PendingRow,
         r#"-- versions::pending
         select v.state as "state!", v.digest as "digest!", v.collection_id as "collection_id!",
-            v.requested_aliases as "requested_aliases!", v.run_id as "run_id?",
-            d.upload_id as "manifest_upload?", u.blob_id as "manifest_blob?"
+            v.requested_aliases as "requested_aliases!", v.run_id as "run_id?"
         from versions v join collections c on c.id = v.collection_id
-        left join manifest_drafts d on d.version_id = v.id left join uploads u on u.id = d.upload_id
         where v.id = $1 and c.project_id = $2 and v.state <> 'deleted'"#,
         version.0,
         project.target().0
@@ -291,18 +309,19 @@ pub async fn pending(connection: &mut Connection, project: &Granted<Contribute>,
     .ok_or(Error::NotFound)
 }
 
-/// Makes a pending version visible: the last step of a commit, under its collection's lock.
+/// Makes a pending version visible: the last step of a commit, under its collection's lock. The digest is the manifest's.
 ///
 /// # Errors
 /// `AffectedRows` when somebody else committed it.
-pub async fn commit(tx: &mut Tx, collection: &Locked, version: VersionId, manifest: ManifestId) -> Result<()> {
+pub async fn commit(tx: &mut Tx, collection: &Locked, version: VersionId, manifest: ManifestId, digest: &str) -> Result<()> {
     let done = sqlx::query!(
         "-- versions::commit
-        update versions set state = 'committed', manifest_id = $3, committed_at = clock_timestamp(), updated_at = now()
+        update versions set state = 'committed', manifest_id = $3, digest = $4, committed_at = clock_timestamp(), updated_at = now()
         where id = $1 and collection_id = $2 and state = 'pending'",
         version.0,
         collection.id().0,
-        manifest.0
+        manifest.0,
+        digest
     )
     .execute(&mut **tx)
     .await?;

@@ -95,6 +95,9 @@ const CREATE: &str = "mutation CreateArtifact($input: CreateArtifactInput!) { cr
     artifactSequence { latestArtifact { id versionIndex } } } } }";
 const MANIFEST: &str = "mutation CreateArtifactManifest($input: CreateArtifactManifestInput!) { createArtifactManifest(input: $input) { \
     artifactManifest { id file { id uploadUrl uploadHeaders } } } }";
+const UPDATE_MANIFEST: &str = "mutation UpdateArtifactManifest($artifactManifestID: ID!, $digest: String, $baseArtifactID: ID, $includeUpload: \
+    Boolean!) { updateArtifactManifest(input: {artifactManifestID:$artifactManifestID,digest:$digest,baseArtifactID:$baseArtifactID}) { \
+    artifactManifest { file { uploadUrl @include(if: $includeUpload) uploadHeaders @include(if: $includeUpload) } } } }";
 const FILES: &str = "mutation CreateArtifactFiles($input: CreateArtifactFilesInput!) { createArtifactFiles(input: $input) { files { edges { node { \
     name storagePath uploadUrl uploadHeaders uploadMultipartUrls { uploadID } artifact { id } } } } } }";
 const COMMIT: &str =
@@ -126,9 +129,56 @@ impl Client {
 
     /// `createArtifactFiles`.
     pub async fn announce_files(&self, id: &str, files: &[(String, Vec<u8>)]) -> Answer {
-        let files: Vec<Value> =
-            files.iter().map(|(path, bytes)| json!({ "artifactID": id, "name": path, "md5": md5_base64(bytes) })).collect();
+        self.announce_files_of(id, None, files).await
+    }
+
+    /// `createArtifactFiles` for one announced manifest of the version.
+    pub async fn announce_files_of(&self, id: &str, draft: Option<&str>, files: &[(String, Vec<u8>)]) -> Answer {
+        let file = |(path, bytes): &(String, Vec<u8>)| json!({ "artifactID": id, "name": path, "md5": md5_base64(bytes), "artifactManifestID": draft });
+        let files: Vec<Value> = files.iter().map(file).collect();
         self.graphql(FILES, json!({ "input": { "artifactFiles": files, "storageLayout": "V2" } })).await
+    }
+
+    /// `createArtifact` for a version that several processes call `distributed_id`.
+    pub async fn create_shared(&self, spec: &VersionSpec, distributed_id: &str, client_id: &str) -> Answer {
+        let aliases: Vec<Value> =
+            spec.aliases.iter().map(|alias| json!({ "artifactCollectionName": spec.name, "alias": alias })).collect();
+        let input = json!({
+            "entityName": spec.entity, "projectName": spec.project, "artifactTypeName": spec.type_name, "artifactCollectionName": spec.name,
+            "digest": spec.digest(), "digestAlgorithm": "MANIFEST_MD5", "aliases": aliases, "enableDigestDeduplication": true,
+            "clientID": client_id, "distributedID": distributed_id,
+        });
+        self.graphql(CREATE, json!({ "input": input })).await
+    }
+
+    /// `createArtifactManifest` of a kind, without its digest.
+    pub async fn announce_part(&self, id: &str, kind: &str, base: Option<&str>, run: &str) -> Answer {
+        let input = json!({
+            "artifactID": id, "baseArtifactID": base, "name": "wandb_manifest.json", "digest": "", "entityName": "", "projectName": "",
+            "runName": run, "type": kind,
+        });
+        self.graphql(MANIFEST, json!({ "input": input })).await
+    }
+
+    /// `updateArtifactManifest`.
+    pub async fn update_manifest(&self, draft: &str, base: Option<&str>, manifest: &[u8]) -> Answer {
+        let variables =
+            json!({ "artifactManifestID": draft, "digest": md5_base64(manifest), "baseArtifactID": base, "includeUpload": true });
+        self.graphql(UPDATE_MANIFEST, variables).await
+    }
+
+    /// Sends one part of a pending version, its files and a manifest, as the SDK does.
+    ///
+    /// # Panics
+    /// When a step fails.
+    pub async fn send_part(&self, id: &str, kind: &str, base: Option<&str>, files: &[(String, Vec<u8>)], manifest: &[u8]) {
+        let draft = self.announce_part(id, kind, base, "").await.ok();
+        let draft = draft["createArtifactManifest"]["artifactManifest"]["id"].as_str().expect("an id").to_owned();
+        let announced = self.announce_files_of(id, Some(&draft), files).await.ok();
+        self.upload(&announced, files).await;
+        let updated = self.update_manifest(&draft, base, manifest).await.ok();
+        let url = updated["updateArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"].as_str().expect("an upload URL");
+        assert_eq!(self.put(url, manifest.to_vec()).await, 200, "upload of the manifest");
     }
 
     /// `commitArtifact`.

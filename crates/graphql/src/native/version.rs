@@ -358,6 +358,7 @@ impl VersionMutation {
             tags: tags(&input.tags)?,
             client_id: None,
             deduplicate: true,
+            distributed_id: None,
         };
         let service = context.service()?;
         let plan = service.plan_version(context.request()?, new, files).await.fail()?;

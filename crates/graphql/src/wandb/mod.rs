@@ -134,7 +134,7 @@ pub struct WandbMutation(
 );
 
 /// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors (rule 45).
-pub const ROOT_FIELDS: [&str; 44] = [
+pub const ROOT_FIELDS: [&str; 45] = [
     "serverInfo",
     "entity",
     "project",
@@ -153,6 +153,7 @@ pub const ROOT_FIELDS: [&str; 44] = [
     "useArtifact",
     "createArtifact",
     "createArtifactManifest",
+    "updateArtifactManifest",
     "createArtifactFiles",
     "commitArtifact",
     "linkArtifact",

@@ -12,6 +12,7 @@ use regalia_domain::names::{
 };
 use regalia_domain::paths::{EntryPath, TargetPath};
 use regalia_service::Error;
+use regalia_service::drafts::{Kind, NewManifest};
 use regalia_service::links::Link;
 use regalia_service::store::access::ProjectKind;
 use regalia_service::versions::{Announced, NewFile, NewVersion};
@@ -51,9 +52,9 @@ pub enum ArtifactStorageLayout {
 pub enum ArtifactManifestType {
     /// W&B protocol: nothing: it is whole.
     Full,
-    /// W&B protocol: an earlier version; not possible yet.
+    /// W&B protocol: an earlier version, whose entries stay.
     Incremental,
-    /// W&B protocol: other parts of the same version; not possible yet.
+    /// W&B protocol: other parts of the same version.
     Patch,
 }
 
@@ -112,7 +113,7 @@ pub struct CreateArtifactInput {
     history_step: Option<Int64>,
     /// W&B protocol: whether the newest version is returned when it is the same (rule 26).
     enable_digest_deduplication: Option<bool>,
-    /// W&B protocol: a version made by several processes; not possible yet.
+    /// W&B protocol: what several processes that make the version together call it.
     #[graphql(name = "distributedID")]
     distributed_id: Option<String>,
     /// W&B protocol: the client's own name for it.
@@ -140,10 +141,10 @@ pub struct CreateArtifactManifestInput {
     /// W&B protocol: the version.
     #[graphql(name = "artifactID")]
     artifact_id: ID,
-    /// W&B protocol: accepted and not kept for a whole manifest.
+    /// W&B protocol: the version that it is based on; of an incremental manifest its entries stay.
     #[graphql(name = "baseArtifactID")]
     base_artifact_id: Option<ID>,
-    /// W&B protocol: always `wandb_manifest.json`.
+    /// W&B protocol: what the client calls the file.
     name: String,
     /// W&B protocol: base64 MD5 of the manifest file; empty while it isn't known.
     digest: String,
@@ -151,9 +152,9 @@ pub struct CreateArtifactManifestInput {
     entity_name: String,
     /// W&B protocol: the version's id decides.
     project_name: String,
-    /// W&B protocol: the version's id decides.
+    /// W&B protocol: the run that makes a part of a version.
     run_name: String,
-    /// W&B protocol: FULL.
+    /// W&B protocol: what it is relative to; FULL if it isn't said.
     #[graphql(name = "type")]
     manifest_type: Option<ArtifactManifestType>,
     /// W&B protocol: accepted and not kept.
@@ -164,6 +165,28 @@ pub struct CreateArtifactManifestInput {
 #[derive(SimpleObject)]
 pub struct CreateArtifactManifestPayload {
     /// W&B protocol: the manifest, with an upload URL once its digest is known.
+    artifact_manifest: ArtifactManifest,
+}
+
+/// W&B protocol: a manifest to announce again.
+#[derive(InputObject)]
+pub struct UpdateArtifactManifestInput {
+    /// W&B protocol: the manifest.
+    #[graphql(name = "artifactManifestID")]
+    artifact_manifest_id: ID,
+    /// W&B protocol: base64 MD5 of the manifest file.
+    digest: Option<String>,
+    /// W&B protocol: the version that it is based on.
+    #[graphql(name = "baseArtifactID")]
+    base_artifact_id: Option<ID>,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: the announced manifest.
+#[derive(SimpleObject)]
+pub struct UpdateArtifactManifestPayload {
+    /// W&B protocol: the manifest, with an upload URL.
     artifact_manifest: ArtifactManifest,
 }
 
@@ -311,6 +334,16 @@ fn version(id: &ID) -> async_graphql::Result<VersionId> {
     Ok(VersionId(ids::number(&["Artifact"], id)?))
 }
 
+/// The version that a manifest is based on, if one is named.
+fn base(id: Option<ID>) -> async_graphql::Result<Option<VersionId>> {
+    id.map(|id| version(&id)).transpose()
+}
+
+/// The MD5 of a manifest file.
+fn md5(digest: &str) -> async_graphql::Result<Md5> {
+    Md5::from_base64(digest).map_err(|error| Error::Invalid(format!("`digest`: {error}"))).fail()
+}
+
 /// The expiry that a request asks for: -1 inherits, -2 is off.
 pub(crate) fn ttl(given: Int64) -> async_graphql::Result<i64> {
     if [-1, -2].contains(&given.0) { Ok(given.0) } else { refuse("An expiry (`ttl`) is not possible yet; leave it out.") }
@@ -341,9 +374,6 @@ impl CreateArtifactInput {
             (Some(name), [other]) if name == *other => name,
             _ => return refuse("A version belongs to exactly one collection: send `artifactCollectionName`."),
         };
-        if self.distributed_id.is_some_and(|id| !id.is_empty()) {
-            return refuse("Versions made by several processes (`upsert_artifact`) are not possible yet; use `log_artifact`.");
-        }
         let ttl_seconds = self.ttl_duration_seconds.map(ttl).transpose()?.unwrap_or(-1);
         if let Some(region) = self.storage_region.filter(|region| !region.is_empty() && region != "default") {
             return refuse(format!("There is no storage region \"{region}\" here; leave it out or use \"default\"."));
@@ -363,6 +393,7 @@ impl CreateArtifactInput {
             tags: tags(self.tags)?,
             client_id: self.client_id.map(|id| id.0),
             deduplicate: self.enable_digest_deduplication.unwrap_or(false),
+            distributed_id: self.distributed_id.filter(|id| !id.is_empty()),
         })
     }
 }
@@ -391,19 +422,37 @@ impl PublishMutation {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the request.")] input: CreateArtifactManifestInput,
     ) -> async_graphql::Result<CreateArtifactManifestPayload> {
-        if !matches!(input.manifest_type, None | Some(ArtifactManifestType::Full)) {
-            return refuse("Incremental and distributed versions are not possible yet; log a whole version.");
-        }
         let version = version(&input.artifact_id)?;
-        let digest = Some(input.digest).filter(|digest| !digest.is_empty());
-        let md5 = digest
-            .map(|digest| Md5::from_base64(&digest))
-            .transpose()
-            .map_err(|error| Error::Invalid(format!("`digest`: {error}")))
-            .fail()?;
-        let (id, target) = context.service()?.announce_manifest(context.request()?, version, md5).await.fail()?;
+        let new = NewManifest {
+            kind: match input.manifest_type {
+                None | Some(ArtifactManifestType::Full) => Kind::Full,
+                Some(ArtifactManifestType::Incremental) => Kind::Incremental,
+                Some(ArtifactManifestType::Patch) => Kind::Patch,
+            },
+            base: base(input.base_artifact_id)?,
+            run: input.run_name,
+            md5: Some(input.digest).filter(|digest| !digest.is_empty()).map(|digest| md5(&digest)).transpose()?,
+        };
+        let (id, target) = context.service()?.announce_manifest(context.request()?, version, &new).await.fail()?;
         let file = File::announced(input.name, target, context.row(VersionKey(version.0)).await?.map(Arc::new));
         Ok(CreateArtifactManifestPayload { artifact_manifest: ArtifactManifest { id: ids::id("ArtifactManifest", id), file } })
+    }
+
+    /// W&B protocol: announces a manifest again, now with its digest, for an upload URL.
+    async fn update_artifact_manifest(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the request.")] input: UpdateArtifactManifestInput,
+    ) -> async_graphql::Result<UpdateArtifactManifestPayload> {
+        let manifest = ids::number(&["ArtifactManifest"], &input.artifact_manifest_id)?;
+        let Some(digest) = input.digest else { return refuse("Send the manifest's `digest`.") };
+        let base = base(input.base_artifact_id)?;
+        let (service, request) = (context.service()?, context.request()?);
+        let (version, target) = service.update_manifest(request, manifest, base, md5(&digest)?).await.fail()?;
+        let version = context.row(VersionKey(version.0)).await?.map(Arc::new);
+        let file = File::announced("wandb_manifest.json".to_owned(), Some(target), version);
+        let id = ids::id("ArtifactManifest", manifest);
+        Ok(UpdateArtifactManifestPayload { artifact_manifest: ArtifactManifest { id, file } })
     }
 
     /// W&B protocol: announces files.

@@ -872,6 +872,18 @@ async fn the_invisible_is_as_the_absent() {
             differences
                 .look(client, &what("createArtifactManifest"), manifest, json!({ "id": id }), json!({ "id": absent_artifact }))
                 .await;
+            let base = "mutation($own: ID!, $id: ID!) { createArtifactManifest(input: { artifactID: $own, baseArtifactID: $id, \
+                name: \"wandb_manifest.json\", digest: \"\", entityName: \"\", projectName: \"\", runName: \"\", type: INCREMENTAL }) { \
+                artifactManifest { id } } }";
+            let begun = client.begin(&VersionSpec::model(own, "based", b"based")).await.id;
+            let input = |id: &str| json!({ "own": begun, "id": id });
+            differences.look(client, &what("a base"), base, input(id), input(&absent_artifact)).await;
+            let drafts = format!("select coalesce(max(id), 0) from manifest_drafts where version_id = {}", number(id));
+            let draft = |number: i64| json!({ "id": encode_id("ArtifactManifest", number) });
+            let update = "mutation($id: ID!) { updateArtifactManifest(input: { artifactManifestID: $id, digest: \
+                \"1B2M2Y8AsgTpgAmY7PhCfg==\" }) { artifactManifest { id } } }";
+            let theirs = draft(server.number(&drafts).await);
+            differences.look(client, &what("updateArtifactManifest"), update, theirs, draft(ABSENT)).await;
             let files = "mutation($id: ID!) { createArtifactFiles(input: { artifactFiles: [{ artifactID: $id, name: \"a\", \
                 md5: \"1B2M2Y8AsgTpgAmY7PhCfg==\" }], storageLayout: V2 }) { files { edges { node { name } } } } }";
             differences

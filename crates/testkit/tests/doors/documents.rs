@@ -469,6 +469,8 @@ pub struct World {
     pub linked: String,
     /// A version that was begun.
     pub begun: String,
+    /// Its announced manifest.
+    pub draft: String,
     /// A version that only lacks its commit.
     pub ready: String,
 }
@@ -489,7 +491,9 @@ pub async fn world() -> World {
     let created = alice.create_version(&begun(), "documents").await.ok();
     let begun = created["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
     let ready = alice.begin(&VersionSpec::model("alpha", "ready", b"ready")).await.id;
-    World { admin: server.admin().await, server, alice, linked, begun, ready }
+    let draft = alice.announce_part(&begun, "FULL", None, "").await.ok();
+    let draft = draft["createArtifactManifest"]["artifactManifest"]["id"].as_str().unwrap().to_owned();
+    World { admin: server.admin().await, server, alice, linked, begun, draft, ready }
 }
 
 /// A document with who sends it and with which variables.
@@ -640,6 +644,12 @@ impl World {
                  artifactManifest { id file { ...File } } } } ",
                 FILE,
                 manifest,
+            ),
+            (
+                "mutation UpdateArtifactManifest($input: UpdateArtifactManifestInput!) { updateArtifactManifest(input: $input) { \
+                 artifactManifest { id file { ...File } } } } ",
+                FILE,
+                json!({ "artifactManifestID": self.draft, "digest": md5_base64(&spec.manifest()), "baseArtifactID": self.linked }),
             ),
             (
                 "mutation CreateArtifactFiles($input: CreateArtifactFilesInput!) { createArtifactFiles(input: $input) { files { \

@@ -17,6 +17,7 @@ mod matrix;
 mod members;
 mod native;
 mod pages;
+mod parts;
 mod people;
 mod project_links;
 mod races;

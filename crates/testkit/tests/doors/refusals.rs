@@ -24,6 +24,8 @@ const UPSERT: &str = "mutation($input: UpsertModelInput!) { upsertModel(input: $
 const CREATE: &str = "mutation($input: CreateArtifactInput!) { createArtifact(input: $input) { artifact { id state } } }";
 const MANIFEST: &str =
     "mutation($input: CreateArtifactManifestInput!) { createArtifactManifest(input: $input) { artifactManifest { id } } }";
+const UPDATE_MANIFEST: &str =
+    "mutation($input: UpdateArtifactManifestInput!) { updateArtifactManifest(input: $input) { artifactManifest { id } } }";
 const FILES: &str = "mutation($input: CreateArtifactFilesInput!) { createArtifactFiles(input: $input) { files { edges { node { \
     uploadUrl artifact { id } } } } } }";
 const LINK: &str = "mutation($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex } }";

@@ -159,6 +159,7 @@ impl Stage {
         }
         let begun = alice.create_version(&VersionSpec::model("alpha", "begun", b"begun"), "matrix").await.ok();
         let begun = begun["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+        alice.announce_part(&begun, "FULL", None, "").await.expect_ok();
         let run = "mutation($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }";
         let alices = json!({ "input": { "entityName": "alpha", "modelName": "demo", "name": "run1" } });
         alice.graphql(run, alices).await.expect_ok();

@@ -319,6 +319,17 @@ fn publishing(r: &mut Rows) {
         });
         c.wire("createArtifactManifest", "artifactManifest { id }", input).await
     });
+    row!(r, "Mutation.updateArtifactManifest", "the same", |c| {
+        let draft = c
+            .id(
+                "ArtifactManifest",
+                "select d.id from manifest_drafts d join versions v on v.id = d.version_id \
+            join collections c on c.id = v.collection_id where c.name = 'begun'",
+            )
+            .await;
+        let input = json!({ "artifactManifestID": draft, "digest": "1B2M2Y8AsgTpgAmY7PhCfg==" });
+        c.wire("updateArtifactManifest", "artifactManifest { id }", input).await
+    });
     row!(r, "Mutation.createArtifactFiles", "the same", |c| {
         let file = json!({ "artifactID": c.stage.begun, "name": c.new_name(), "md5": "1B2M2Y8AsgTpgAmY7PhCfg==" });
         let input = json!({ "artifactFiles": [file], "storageLayout": "V2" });

@@ -25,6 +25,7 @@ fn bad_paths() -> Vec<String> {
         "a\\b",
         "..\\a",
         "C:",
+        "C:\\x",
         "C:/a",
         "c:a",
         "z:",
@@ -139,6 +140,7 @@ async fn manifests_that_cannot_be_taken() {
         ("a file too long", manifest(&file("model.txt", "12")), 400, vec!["model.txt", "12", "11"]),
         ("a file without its size", entry(&format!("\"digest\":\"{digest}\"")), 400, vec!["model.txt"]),
         ("an entry without a digest", entry("\"size\":11"), 400, vec!["model.txt", "digest"]),
+        ("a digest that is too short", entry("\"digest\":\"AAAA\",\"size\":11"), 400, vec!["model.txt"]),
         ("a digest that is none", entry("\"digest\":\"xyz\",\"size\":11"), 400, vec!["model.txt"]),
         (
             "a digest in hexadecimal",
@@ -190,6 +192,12 @@ async fn manifests_that_cannot_be_taken() {
     ] {
         let id = alice.begin_with(&spec, &spec.digest(), text.as_bytes()).await;
         refused_commit(&server, &alice, what, &id, status, &words).await;
+        // The same as a part, with a good one beside it.
+        let created = alice.create_shared(&spec, what, what).await.ok();
+        let id = created["createArtifact"]["artifact"]["id"].as_str().unwrap();
+        alice.send_part(id, "PATCH", None, &spec.files, &spec.manifest()).await;
+        alice.send_part(id, "PATCH", None, &[], text.as_bytes()).await;
+        refused_commit(&server, &alice, &format!("{what}, in a part"), id, status, &words).await;
     }
     // The good one is taken after all that.
     alice.log(&spec).await;

@@ -162,6 +162,18 @@ async fn operations(server: &Server, alice: &Client) -> Vec<(bool, &'static str,
             json!({ "input": { "artifactID": pending, "name": "wandb_manifest.json", "digest": md5_base64(b""), "entityName": "alpha",
             "projectName": "demo", "runName": "run1", "type": "FULL" } }),
         ),
+        (true, CREATE, json!({ "input": with(create("alpha", "demo", "together"), json!({ "distributedID": "d" })) })),
+        (
+            true,
+            MANIFEST,
+            json!({ "input": { "artifactID": pending, "baseArtifactID": version, "name": "n", "digest": "", "entityName": "e",
+            "projectName": "p", "runName": "r", "type": "INCREMENTAL" } }),
+        ),
+        (
+            true,
+            UPDATE_MANIFEST,
+            json!({ "input": { "artifactManifestID": encode_id("ArtifactManifest", draft), "baseArtifactID": version, "digest": md5_base64(b"") } }),
+        ),
         (
             true,
             FILES,

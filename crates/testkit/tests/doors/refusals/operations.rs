@@ -121,10 +121,10 @@ async fn what_is_not_there_or_does_not_fit() {
         ),
         (
             &alice,
-            "several processes",
-            with(create("alpha", "demo", "net"), json!({ "distributedID": "x" })),
+            "too long a distributed id",
+            with(create("alpha", "demo", "net"), json!({ "distributedID": "x".repeat(257) })),
             400,
-            vec!["several processes"],
+            vec!["distributedID"],
         ),
         (
             &alice,
@@ -203,6 +203,16 @@ async fn what_is_not_there_or_does_not_fit() {
         ),
         (
             &alice,
+            "metadata 1,000 levels deep",
+            with(
+                create("alpha", "demo", "net"),
+                json!({ "metadata": format!("{}1{}", "{\"a\":".repeat(1000), "}".repeat(1000)) }),
+            ),
+            400,
+            vec!["etadata"],
+        ),
+        (
+            &alice,
             "metadata 65 levels deep",
             with(create("alpha", "demo", "net"), json!({ "metadata": format!("{}1{}", "{\"a\":".repeat(65), "}".repeat(65)) })),
             400,
@@ -244,14 +254,27 @@ async fn what_is_not_there_or_does_not_fit() {
         )
     };
     for (what, fields, status, words) in [
-        ("an incremental manifest", json!({ "type": "INCREMENTAL" }), 400, vec!["Incremental"]),
-        ("a patch", json!({ "type": "PATCH" }), 400, vec!["distributed"]),
+        ("a base that isn't there", json!({ "type": "INCREMENTAL", "baseArtifactID": absent }), 404, vec!["based on"]),
+        ("a base that is begun", json!({ "type": "INCREMENTAL", "baseArtifactID": pending }), 404, vec!["based on"]),
+        ("a patch of a whole version", json!({ "type": "PATCH" }), 400, vec!["whole manifest"]),
         ("a digest that is none", json!({ "digest": "xyz" }), 400, vec!["digest"]),
         ("a digest in hexadecimal", json!({ "digest": md5_hex(b"") }), 400, vec!["digest"]),
         ("a committed version's manifest", json!({ "artifactID": version }), 409, vec!["committed"]),
         ("an unknown version's manifest", json!({ "artifactID": absent }), 404, vec!["version"]),
     ] {
         unchanged.wire(what, input(&alice, MANIFEST, manifest(fields)).await, status, &words).await;
+    }
+    let again = |fields: Value| {
+        with(json!({ "artifactManifestID": encode_id("ArtifactManifest", 999_999), "digest": md5_base64(b"") }), fields)
+    };
+    for (what, fields, status, words) in [
+        ("a manifest that isn't there again", json!({}), 404, vec!["version"]),
+        ("no digest", json!({ "digest": null }), 400, vec!["digest"]),
+        ("an empty digest", json!({ "digest": "" }), 400, vec!["digest"]),
+        ("a digest in hexadecimal again", json!({ "digest": md5_hex(b"") }), 400, vec!["digest"]),
+        ("a version's id", json!({ "artifactManifestID": version }), 400, vec!["id"]),
+    ] {
+        unchanged.wire(what, input(&alice, UPDATE_MANIFEST, again(fields)).await, status, &words).await;
     }
     let spec = |fields: Value| with(json!({ "artifactID": pending, "name": "a", "md5": md5_base64(b"") }), fields);
     let drafts = server.rows("select id, version_id from manifest_drafts").await;
