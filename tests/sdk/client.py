@@ -7,6 +7,7 @@ working directory, so that no byte reaches a second user but through the server.
 import hashlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import tempfile
@@ -68,13 +69,27 @@ class Sdk:
         """Pastes `lines` into Python's own prompt, where nothing is set, and leaves the prompt."""
         return self._run("pasted lines", ["-i", "-q"], {}, lines, timeout)
 
-    def _run(self, what: str, arguments: list, environment: dict[str, str], stdin: str = "", timeout: float = 180) -> Outcome:
+    def home(self) -> Path:
+        """A new place for `command`: a home, caches, a working directory."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        # Short, because the SDK makes a Unix socket below it and waits 5 s when the socket's path is too long.
+        return Path(tempfile.mkdtemp(prefix="", dir=self.scratch))
+
+    def command(self, home: Path, *arguments: str, typed: str | None = None) -> Outcome:
+        """`wandb ARGUMENTS` at a shell where nothing is set, in a `home` that commands before it have left their traces in.
+
+        `typed` is what a person types into the terminal; without it there is none.
+        """
+        return self._run(f"wandb {' '.join(arguments)}", ["-m", "wandb", *arguments], {}, directory=home, typed=typed)
+
+    def _run(
+        self, what: str, arguments: list, environment: dict[str, str], stdin: str = "", timeout: float = 180,
+        directory: Path | None = None, typed: str | None = None,
+    ) -> Outcome:
         python = SDK_DIR / self.version / "bin/python"
         if not python.exists():
             raise RuntimeError(f"wandb {self.version} is not installed: tests/sdk/install.sh")
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        # Short, because the SDK makes a Unix socket below it and waits 5 s when the socket's path is too long.
-        directory = Path(tempfile.mkdtemp(prefix="", dir=self.scratch))
+        directory = directory or self.home()
         environment = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
@@ -87,15 +102,18 @@ class Sdk:
             environment[f"WANDB_{kind}"] = str(directory / kind.lower())
         work = directory / "work"
         for path in (work, *(Path(value) for value in environment.values() if value.startswith(f"{directory}/"))):
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=True)
         log_before = len(self.server.log())
         began = time.monotonic()
+        terminal = pty.openpty() if typed is not None else ()
         process = subprocess.Popen(
-            [python, *arguments], cwd=work, env=environment,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            [python, *arguments], cwd=work, env=environment, stdin=terminal[1] if terminal else subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )
         try:
-            stdout, stderr = process.communicate(stdin, timeout=timeout)
+            if terminal:
+                os.write(terminal[0], f"{typed}\n".encode())
+            stdout, stderr = process.communicate(None if terminal else stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
@@ -104,6 +122,9 @@ class Sdk:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
+        finally:
+            for end in terminal:
+                os.close(end)
         seconds = time.monotonic() - began
         evidence = (
             f"wandb {self.version}, {what}: exit {process.returncode} after {seconds:.1f} s in {directory}\n"
