@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -68,13 +69,30 @@ class Sdk:
         """Pastes `lines` into Python's own prompt, where nothing is set, and leaves the prompt."""
         return self._run("pasted lines", ["-i", "-q"], {}, lines, timeout)
 
-    def _run(self, what: str, arguments: list, environment: dict[str, str], stdin: str = "", timeout: float = 180) -> Outcome:
+    def home(self) -> Path:
+        """A new place for `command`: a home, caches, a working directory."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        # Short, because the SDK makes a Unix socket below it and waits 5 s when the socket's path is too long.
+        return Path(tempfile.mkdtemp(prefix="", dir=self.scratch))
+
+    def command(self, home: Path, *arguments: str, typed: str | None = None) -> Outcome:
+        """`wandb ARGUMENTS` at a shell where nothing is set, in a `home` that commands before it have left their traces in.
+
+        `typed` is what a person types into the terminal; without it there is none.
+        """
+        terminal = [sys.executable, HERE / "terminal.py"] if typed is not None else []
+        return self._run(
+            f"wandb {' '.join(arguments)}", ["-m", "wandb", *arguments], {}, f"{typed}\n", directory=home, before=terminal,
+        )
+
+    def _run(
+        self, what: str, arguments: list, environment: dict[str, str], stdin: str = "", timeout: float = 180,
+        directory: Path | None = None, before: list | tuple = (),
+    ) -> Outcome:
         python = SDK_DIR / self.version / "bin/python"
         if not python.exists():
             raise RuntimeError(f"wandb {self.version} is not installed: tests/sdk/install.sh")
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        # Short, because the SDK makes a Unix socket below it and waits 5 s when the socket's path is too long.
-        directory = Path(tempfile.mkdtemp(prefix="", dir=self.scratch))
+        directory = directory or self.home()
         environment = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
@@ -87,11 +105,11 @@ class Sdk:
             environment[f"WANDB_{kind}"] = str(directory / kind.lower())
         work = directory / "work"
         for path in (work, *(Path(value) for value in environment.values() if value.startswith(f"{directory}/"))):
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=True)
         log_before = len(self.server.log())
         began = time.monotonic()
         process = subprocess.Popen(
-            [python, *arguments], cwd=work, env=environment,
+            [*before, python, *arguments], cwd=work, env=environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )
         try:

@@ -293,6 +293,13 @@ impl Documents {
                 self.kept().insert(request.query.clone(), Arc::clone(&document));
             }
         }
+        // The engine doesn't know a variable's default where `@include` and `@skip` look.
+        for definition in &operation.variable_definitions {
+            let definition = &definition.node;
+            if let Some(default) = &definition.default_value {
+                request.variables.entry(definition.name.node.clone()).or_insert_with(|| default.node.clone());
+            }
+        }
         request.set_parsed_query(document.parsed.clone());
         Ok(Ready { request: request.data(meter), reads: weight.reads(), document })
     }

@@ -138,3 +138,28 @@ async fn introspection_is_for_callers_who_are_signed_in() {
         data(&ask(&alice, &[("query", query)]).await);
     }
 }
+
+/// The SDK leaves its variables' defaults to the server, also where they say which fields are wanted.
+#[tokio::test]
+async fn a_variable_s_default_says_which_fields_are_left_out() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let asked = [
+        ("query Q($x: Boolean = true) { viewer { id name @include(if: $x) } }", true),
+        ("query Q($x: Boolean! = true) { viewer { id ...F } } fragment F on User { name @include(if: $x) }", true),
+        ("query Q($x: Boolean = true) { viewer { id ...F @include(if: $x) } } fragment F on User { name }", true),
+        ("query Q($x: Boolean = true) { viewer { id ... on User @include(if: $x) { name } } }", true),
+        ("query Q($x: Boolean = true) { viewer { id name @skip(if: $x) } }", false),
+        ("query Q($x: Boolean = false) { viewer { id name @skip(if: $x) } }", true),
+    ];
+    for (query, named) in asked {
+        // What is known is answered as what is new.
+        for _ in 0..2 {
+            let shown = async |variables: Value| !alice.graphql(query, variables).await.ok()["viewer"]["name"].is_null();
+            assert_eq!(shown(json!({})).await, named, "{query}");
+            let included = query.contains("@include");
+            assert_eq!(shown(json!({ "x": true })).await, included, "{query}");
+            assert_eq!(shown(json!({ "x": false })).await, !included, "{query}");
+        }
+    }
+}
