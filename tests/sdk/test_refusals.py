@@ -76,7 +76,6 @@ def test_not_yet(version, sdks, tenants):
         assert attempt["seconds"] < AT_ONCE, f"{name}: {attempt}\n{outcome.evidence}"
     # Not what every SDK version says of a refused query, but what the server says of its own words.
     for name, sentence in {
-        "ttl": "An expiry (`ttl`) is not possible yet",
         "incremental": "Incremental and distributed versions are not possible yet",
         "distributed": "(`upsert_artifact`) are not possible yet",
     }.items():

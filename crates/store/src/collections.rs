@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use regalia_domain::alias::ProtectedAliases;
-use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId, UserId, VersionId};
+use regalia_domain::ids::{ArtifactTypeId, CollectionId, OrganizationId, ProjectId, UserId, VersionId};
 use regalia_domain::roles::{RegistryRole, Right};
 
 use crate::access::{Administer, Caller, Contribute, Granted, ProjectKind, ProjectPermission};
 use crate::{Connection, Error, Result, Tx, one};
+
+/// Among how many of the versions that are due the longest a collection is looked for.
+const LOOKED_AT: i64 = 1000;
 
 /// A collection.
 #[derive(Debug, Clone)]
@@ -249,6 +252,44 @@ pub async fn lock_holding(
         return Ok(None);
     }
     Ok(Some(rows.into_iter().map(|row| row.locked(None)).collect()))
+}
+
+/// Locks a source collection with versions whose time is over, and says whose history it belongs to; none when there is none, or
+/// somebody else is at work on each of them. No caller: that its versions end was asked for by whoever set their time (rule 35).
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn lock_expiring(tx: &mut Tx, now: DateTime<Utc>) -> Result<Option<(Locked, Option<OrganizationId>)>> {
+    let row = sqlx::query!(
+        r#"-- collections::lock_expiring
+        select c.id, c.kind, t.name as type_name, team.organization_id as "organization_id?"
+        from collections c
+        join artifact_types t on t.id = c.type_id
+        join projects p on p.id = c.project_id
+        left join teams team on team.id = p.entity_id
+        where c.id in (
+            select v.collection_id
+            from (
+                select id, collection_id from versions where state = 'committed' and expires_at <= $1 order by expires_at limit $2
+            ) v
+            where not exists (select 1 from memberships m where m.version_id = v.id and m.collection_id <> v.collection_id)
+        )
+        order by c.id limit 1 for update of c skip locked"#,
+        now,
+        LOOKED_AT
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| {
+        let locked = Locked {
+            id: CollectionId(row.id),
+            kind: row.kind,
+            type_name: row.type_name,
+            role: None,
+            protected: ProtectedAliases::stored(Vec::new()),
+        };
+        (locked, row.organization_id.map(OrganizationId))
+    }))
 }
 
 /// A locked collection's own fields.

@@ -3,7 +3,6 @@
 Prints, for each attempt, how it ended and after how many seconds.
 """
 
-import datetime
 import json
 import sys
 import time
@@ -32,17 +31,6 @@ def new(name, **options):
     return artifact
 
 
-def log_with_ttl():
-    artifact = new("with-ttl")
-    artifact.ttl = datetime.timedelta(days=1)
-    run.log_artifact(artifact).wait()
-
-
-def keep_for_a_day(artifact):
-    artifact.ttl = datetime.timedelta(days=1)
-    artifact.save()
-
-
 def linked(link):
     # 0.19 prints why and returns nothing.
     if link is None:
@@ -53,8 +41,6 @@ api = wandb.Api()
 run = wandb.init(entity=TEAM, project="later")
 model = run.log_artifact(new("model")).wait()
 run.link_artifact(model, target_path=f"{ORG_ENTITY_NAME}/wandb-registry-{REGISTRY}/Later")
-attempt("ttl later", lambda: keep_for_a_day(model))
-attempt("ttl", log_with_ttl)
 attempt("incremental", lambda: run.log_artifact(new("more", incremental=True)).wait())
 attempt("distributed", lambda: run.upsert_artifact(new("shared"), distributed_id="us").wait())
 attempt("project link", lambda: linked(run.link_artifact(model, target_path=f"{TEAM}/later/portfolio")))

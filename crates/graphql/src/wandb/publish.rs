@@ -11,6 +11,7 @@ use regalia_domain::names::{
     ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RunName, SourceCollectionName, TagName,
 };
 use regalia_domain::paths::EntryPath;
+use regalia_domain::ttl::Ttl;
 use regalia_service::Error;
 use regalia_service::links::{Link, not_a_registry};
 use regalia_service::store::access::ProjectKind;
@@ -106,7 +107,7 @@ pub struct CreateArtifactInput {
     metadata: Option<JsonString>,
     /// W&B protocol: tags (rule 34).
     tags: Option<Vec<TagInput>>,
-    /// W&B protocol: -1 inherits, -2 is off; an expiry is not possible yet.
+    /// W&B protocol: expiry in seconds from now; -1 inherits, -2 is off (rule 35).
     ttl_duration_seconds: Option<Int64>,
     /// W&B protocol: the run's step.
     history_step: Option<Int64>,
@@ -277,9 +278,9 @@ fn version(id: &ID) -> async_graphql::Result<VersionId> {
     Ok(VersionId(ids::number(&["Artifact"], id)?))
 }
 
-/// The expiry that a request asks for: -1 inherits, -2 is off.
-pub(crate) fn ttl(given: Int64) -> async_graphql::Result<i64> {
-    if [-1, -2].contains(&given.0) { Ok(given.0) } else { refuse("An expiry (`ttl`) is not possible yet; leave it out.") }
+/// The expiry that a request asks for.
+pub(crate) fn ttl(given: Int64) -> async_graphql::Result<Ttl> {
+    Ttl::parse(given.0).parsed()
 }
 
 /// The tags of a request.
@@ -310,7 +311,7 @@ impl CreateArtifactInput {
         if self.distributed_id.is_some_and(|id| !id.is_empty()) {
             return refuse("Versions made by several processes (`upsert_artifact`) are not possible yet; use `log_artifact`.");
         }
-        let ttl_seconds = self.ttl_duration_seconds.map(ttl).transpose()?.unwrap_or(-1);
+        let ttl = self.ttl_duration_seconds.map(ttl).transpose()?.unwrap_or(Ttl::INHERIT);
         if let Some(region) = self.storage_region.filter(|region| !region.is_empty() && region != "default") {
             return refuse(format!("There is no storage region \"{region}\" here; leave it out or use \"default\"."));
         }
@@ -324,7 +325,7 @@ impl CreateArtifactInput {
             metadata: self.metadata.map(|json| json.0),
             aliases: aliases(self.aliases, &name)?,
             collection: SourceCollectionName::parse(&name).parsed()?,
-            ttl_seconds,
+            ttl,
             history_step: self.history_step.map(|step| step.0),
             tags: tags(self.tags)?,
             client_id: self.client_id.map(|id| id.0),

@@ -5,8 +5,10 @@
 
 mod access;
 mod documents;
+mod expiry;
 mod files;
 mod filters;
+mod garbage;
 mod history;
 mod life;
 mod limits;
