@@ -13,6 +13,13 @@ create index versions_pending on versions (created_at) where state = 'pending';
 comment on column versions.ttl_seconds is 'Expiry: seconds from creation, at most 100 years; -1 inherits, -2 is off (rule 35).';
 comment on column versions.expires_at is 'From when on the next run of the expiry ends it; null: never.';
 
+-- Whether a version is linked into a registry: then it doesn't expire (rule 35).
+create function in_registry(version bigint) returns boolean language sql stable as $$
+    select exists (
+        select 1 from memberships m join collections c on c.id = m.collection_id join projects p on p.id = c.project_id
+        where m.version_id = version and p.kind = 'registry')
+$$;
+
 create index uploads_created on uploads (created_at);
 
 alter table client_ids add column named_at timestamptz not null default now();

@@ -71,7 +71,7 @@ impl Service {
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
         let after = next(&before);
         // A link that is being made waits for this, or this waited for it.
-        if after.ttl_seconds > 0 && after.ttl_seconds != before.ttl_seconds && versions::linked(&mut tx, version).await? {
+        if after.ttl_seconds > 0 && after.ttl_seconds != before.ttl_seconds && versions::in_registry(&mut tx, version).await? {
             return Err(Error::Conflict(
                 "This version is linked into a registry, and what a registry holds doesn't expire. Unlink it everywhere first, or leave \
                  the expiry (`ttl`) off."

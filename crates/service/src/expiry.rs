@@ -4,9 +4,10 @@
 use chrono::{DateTime, Utc};
 use regalia_store::audit::Origin;
 use regalia_store::ending::{self, Which};
-use regalia_store::{collections, expiry};
+use regalia_store::expiry;
 
 use crate::changes::protected;
+use crate::collections::own;
 use crate::{Result, Service};
 
 /// What stands in the event of a version that expired.
@@ -18,28 +19,29 @@ impl Service {
     /// own clock is wrong ends nothing early.
     ///
     /// Any number of servers may do it at once, and each may die at any moment: a batch is one transaction, and who holds a
-    /// collection's lock ends what is due in it. What another one is at work on is left to it, or to the next time.
+    /// collection's lock ends what is due in it. Collections that somebody is at work on are left to the next time.
     ///
     /// # Errors
     /// Of the database; the batches before are done then.
     pub async fn expire(&self, now: DateTime<Utc>) -> Result<usize> {
-        let mut ended = 0;
+        let (mut ended, mut busy) = (0, Vec::new());
         loop {
             let mut tx = self.begin().await?;
-            let Some((source, organization)) = collections::lock_expiring(&mut tx, now).await? else { return Ok(ended) };
-            let due = expiry::lock(&mut tx, &source, now).await?;
-            if due.is_empty() {
-                // What was due has been linked, changed or deleted a moment ago.
-                continue;
-            }
-            let origin = Origin { actor: None, request: self.random_uuid() };
-            let own = std::slice::from_ref(&source);
-            ending::end(&mut tx, origin, organization, &source, Which::These(&due), own, Some(REASON))
-                .await
-                .map_err(protected)?;
+            let Some(due) = expiry::due(&mut tx, now, &busy).await? else { return Ok(ended) };
+            let (locked, batch) = match expiry::lock(&mut tx, due, now).await? {
+                Some((locked, batch)) if !batch.is_empty() => (locked, batch),
+                // Somebody is at work there, or was a moment ago.
+                _ => {
+                    busy.push(due.collection.0);
+                    continue;
+                }
+            };
+            let source = own(&locked, due.collection)?;
+            let (origin, which) = (Origin { actor: None, request: self.random_uuid() }, Which::These(&batch));
+            ending::end(&mut tx, origin, due.organization, source, which, &locked, Some(REASON)).await.map_err(protected)?;
             regalia_store::commit(tx).await?;
-            ended += due.len();
-            tracing::info!(request = %origin.request, collection = source.id().0, versions = due.len(), "expired");
+            ended += batch.len();
+            tracing::info!(request = %origin.request, collection = due.collection.0, versions = batch.len(), "expired");
         }
     }
 }

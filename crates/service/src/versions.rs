@@ -411,6 +411,11 @@ async fn source_collection(
         Some(collection) => collection,
         None => create_collection(tx, request, project, ProjectKind::Project, name.as_str(), type_name).await?,
     };
+    if collection.kind != "source" {
+        return Err(Error::Conflict(format!(
+            "\"{name}\" is a collection that versions are linked into, so none can be logged to it. Use another name."
+        )));
+    }
     if collection.type_name != type_name.as_str() {
         return Err(Error::Conflict(format!(
             "The collection \"{name}\" holds versions of type \"{}\", so a version of type \"{type_name}\" can't be logged to it. \
@@ -430,7 +435,7 @@ pub(crate) async fn create_collection(
     name: &str,
     type_name: &ArtifactTypeName,
 ) -> Result<Locked> {
-    let type_id = projects::ensure_type(tx, project, type_name).await?;
+    let (type_id, _) = projects::ensure_type(tx, project, type_name).await?;
     if let Some(made) = collections::create(tx, project, kind, name, type_id).await? {
         let event = audit::Event {
             kind: audit::Kind::CollectionCreated,

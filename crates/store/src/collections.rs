@@ -2,14 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use regalia_domain::alias::ProtectedAliases;
-use regalia_domain::ids::{ArtifactTypeId, CollectionId, OrganizationId, ProjectId, UserId, VersionId};
+use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId, UserId, VersionId};
 use regalia_domain::roles::{RegistryRole, Right};
 
 use crate::access::{Administer, Caller, Contribute, Granted, ProjectKind, ProjectPermission};
 use crate::{Connection, Error, Result, Tx, one};
-
-/// Among how many of the versions that are due the longest a collection is looked for.
-const LOOKED_AT: i64 = 1000;
 
 /// A collection.
 #[derive(Debug, Clone)]
@@ -164,6 +161,7 @@ struct Row {
     id: i64,
     kind: String,
     project_id: i64,
+    project_kind: String,
     type_name: String,
     protected_aliases: Vec<String>,
     level: i16,
@@ -173,7 +171,7 @@ async fn by_now(tx: &mut Tx, actor: UserId, ids: &[i64]) -> Result<Vec<Row>> {
     Ok(sqlx::query_as!(
         Row,
         r#"-- collections::locked
-        select c.id, c.kind, c.project_id, t.name as type_name, p.protected_aliases, access_level(p.id, $1) as "level!"
+        select c.id, c.kind, c.project_id, p.kind as project_kind, t.name as type_name, p.protected_aliases, access_level(p.id, $1) as "level!"
         from collections c join artifact_types t on t.id = c.type_id join projects p on p.id = c.project_id
         where c.id = any($2) order by c.id"#,
         actor.0,
@@ -248,48 +246,29 @@ pub async fn lock_holding(
     let rows = by_now(tx, project.actor(), &ids).await?;
     let own = rows.iter().find(|row| row.id == source.0 && row.project_id == project.target().0 && row.kind == "source");
     still::<Administer>(own.ok_or(Error::NotFound)?)?;
-    if rows.iter().any(|row| row.kind == "registry" && !rules.contains(&row.project_id)) {
+    if rows.iter().any(|row| row.project_kind == "registry" && !rules.contains(&row.project_id)) {
         return Ok(None);
     }
     Ok(Some(rows.into_iter().map(|row| row.locked(None)).collect()))
 }
 
-/// Locks a source collection with versions whose time is over, and says whose history it belongs to; none when there is none, or
-/// somebody else is at work on each of them. No caller: that its versions end was asked for by whoever set their time (rule 35).
+/// Locks collections for what nobody asks for at the moment, in the order of their numbers; none when somebody else is at work on one
+/// of them. Nobody's role counts, so protected aliases stay.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn lock_expiring(tx: &mut Tx, now: DateTime<Utc>) -> Result<Option<(Locked, Option<OrganizationId>)>> {
-    let row = sqlx::query!(
-        r#"-- collections::lock_expiring
-        select c.id, c.kind, t.name as type_name, team.organization_id as "organization_id?"
-        from collections c
-        join artifact_types t on t.id = c.type_id
-        join projects p on p.id = c.project_id
-        left join teams team on team.id = p.entity_id
-        where c.id in (
-            select v.collection_id
-            from (
-                select id, collection_id from versions where state = 'committed' and expires_at <= $1 order by expires_at limit $2
-            ) v
-            where not exists (select 1 from memberships m where m.version_id = v.id and m.collection_id <> v.collection_id)
-        )
-        order by c.id limit 1 for update of c skip locked"#,
-        now,
-        LOOKED_AT
+pub(crate) async fn lock_unasked(tx: &mut Tx, ids: &[i64]) -> Result<Option<Vec<Locked>>> {
+    let free = sqlx::query_scalar!(
+        "-- collections::lock_unasked\nselect id from collections where id = any($1) order by id for update skip locked",
+        ids
     )
-    .fetch_optional(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(row.map(|row| {
-        let locked = Locked {
-            id: CollectionId(row.id),
-            kind: row.kind,
-            type_name: row.type_name,
-            role: None,
-            protected: ProtectedAliases::stored(Vec::new()),
-        };
-        (locked, row.organization_id.map(OrganizationId))
-    }))
+    if free.len() < ids.len() {
+        return Ok(None);
+    }
+    // The account of the number 0 is nobody's.
+    Ok(Some(by_now(tx, UserId(0), &free).await?.into_iter().map(|row| row.locked(None)).collect()))
 }
 
 /// A locked collection's own fields.

@@ -337,16 +337,14 @@ pub async fn lock_fields(tx: &mut Tx, project: &Granted<Contribute>, version: Ve
     .ok_or(Error::NotFound)
 }
 
-/// Whether a version stands anywhere but where it was logged: in registries, then.
+/// Whether a version is linked into a registry.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn linked(tx: &mut Tx, version: VersionId) -> Result<bool> {
+pub async fn in_registry(tx: &mut Tx, version: VersionId) -> Result<bool> {
     Ok(sqlx::query_scalar!(
-        r#"-- versions::linked
-        select exists (
-            select 1 from versions v join memberships m on m.version_id = v.id and m.collection_id <> v.collection_id where v.id = $1
-        ) as "linked!""#,
+        r#"-- versions::in_registry
+        select in_registry($1) as "linked!""#,
         version.0
     )
     .fetch_one(&mut **tx)

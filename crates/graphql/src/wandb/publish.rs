@@ -8,12 +8,12 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::VersionId;
 use regalia_domain::names::{
-    ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RunName, SourceCollectionName, TagName,
+    ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RegistryName, RunName, SourceCollectionName, TagName,
 };
-use regalia_domain::paths::EntryPath;
+use regalia_domain::paths::{EntryPath, TargetPath};
 use regalia_domain::ttl::Ttl;
 use regalia_service::Error;
-use regalia_service::links::{Link, not_a_registry};
+use regalia_service::links::Link;
 use regalia_service::store::access::ProjectKind;
 use regalia_service::versions::{Announced, NewFile, NewVersion};
 
@@ -220,6 +220,40 @@ pub struct CreateArtifactFilesPayload {
     files: FileConnection,
 }
 
+/// W&B protocol: what becomes of an upload in parts.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompleteMultipartAction {
+    /// W&B protocol: it is whole.
+    #[graphql(name = "Complete")]
+    Complete,
+}
+
+/// W&B protocol: an upload in parts.
+#[derive(InputObject)]
+pub struct CompleteMultipartUploadArtifactInput {
+    /// W&B protocol: the version.
+    #[graphql(name = "artifactID")]
+    artifact_id: ID,
+    /// W&B protocol: what becomes of it.
+    complete_multipart_action: CompleteMultipartAction,
+    /// W&B protocol: its parts.
+    completed_parts: Vec<UploadPartsInput>,
+    /// W&B protocol: where it is.
+    storage_path: String,
+    /// W&B protocol: the upload.
+    #[graphql(name = "uploadID")]
+    upload_id: String,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: the file.
+#[derive(SimpleObject)]
+pub struct CompleteMultipartUploadArtifactPayload {
+    /// W&B protocol: its digest.
+    digest: Option<String>,
+}
+
 /// W&B protocol: a version to commit.
 #[derive(InputObject)]
 pub struct CommitArtifactInput {
@@ -248,9 +282,9 @@ pub struct LinkArtifactInput {
     client_id: Option<ID>,
     /// W&B protocol: collection, made if it is missing.
     artifact_portfolio_name: String,
-    /// W&B protocol: owner of the registry.
+    /// W&B protocol: owner of the registry or project.
     entity_name: String,
-    /// W&B protocol: the registry's full name.
+    /// W&B protocol: the registry's full name, or a project, made if it is missing.
     project_name: String,
     /// W&B protocol: aliases in that collection.
     aliases: Option<Vec<ArtifactAliasInput>>,
@@ -423,6 +457,18 @@ impl PublishMutation {
         Ok(CreateArtifactFilesPayload { files: FileConnection::announced(files) })
     }
 
+    /// W&B protocol: completes an upload in parts. Always refused: no such upload is ever begun, for a file of any size goes in one
+    /// request (`uploadMultipartUrls` is null).
+    async fn complete_multipart_upload_artifact(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the request.")] input: CompleteMultipartUploadArtifactInput,
+    ) -> async_graphql::Result<CompleteMultipartUploadArtifactPayload> {
+        context.caller()?;
+        let CompleteMultipartUploadArtifactInput { .. } = input;
+        refuse("There is no such upload in parts: a file of any size is sent whole, to its `uploadUrl`.")
+    }
+
     /// W&B protocol: commits a version; again changes nothing.
     async fn commit_artifact(
         &self,
@@ -435,7 +481,7 @@ impl PublishMutation {
         Ok(CommitArtifactPayload { artifact: load(context, version).await? })
     }
 
-    /// W&B protocol: links a version into a registry collection (rules 21, 28 and 31).
+    /// W&B protocol: links a version into a collection of a registry or a project (rules 20, 21, 28 and 31).
     async fn link_artifact(
         &self,
         context: &Context<'_>,
@@ -447,16 +493,21 @@ impl PublishMutation {
             (None, Some(client_id)) => service.version_by_client_id(context.caller()?, client_id).await.fail()?,
             (None, None) => return refuse("Send the version to link as `artifactID` or `clientID`."),
         };
-        let (ProjectKind::Registry, registry) = split_project(&input.project_name) else {
-            return Err(not_a_registry(&format!("{}/{}", input.entity_name, input.project_name))).fail();
+        let aliases = aliases(input.aliases, &input.artifact_portfolio_name)?;
+        let collection = RegistryCollectionName::parse(&input.artifact_portfolio_name).parsed()?;
+        let target = match split_project(&input.project_name) {
+            (ProjectKind::Registry, registry) => TargetPath::Registry {
+                organization: Some(input.entity_name),
+                registry: RegistryName::parse(registry).parsed()?,
+                collection,
+            },
+            (ProjectKind::Project, project) => TargetPath::Project {
+                entity: Some(EntityName::parse(&input.entity_name).parsed()?),
+                project: Some(ProjectName::parse(project).parsed()?),
+                collection,
+            },
         };
-        let link = Link {
-            version,
-            organization: Some(input.entity_name),
-            registry: regalia_domain::names::RegistryName::parse(registry).parsed()?,
-            aliases: aliases(input.aliases, &input.artifact_portfolio_name)?,
-            collection: RegistryCollectionName::parse(&input.artifact_portfolio_name).parsed()?,
-        };
+        let link = Link { version, target, aliases };
         let place = service.link(request, &link).await.fail()?;
         context.forget()?;
         Ok(LinkArtifactPayload {

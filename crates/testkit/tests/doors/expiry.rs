@@ -206,6 +206,38 @@ async fn rules_33_and_35_what_is_over_is_deleted_with_its_aliases() {
     assert_eq!(shown(&alice, &again).await, json!([-1, true, null]));
 }
 
+/// A project is no registry: what is linked there expires, and its link goes with it (rule 33).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_35_links_into_projects_keep_nothing() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let mut versions = Vec::new();
+    for number in 0..32 {
+        let version =
+            alice.log(&VersionSpec::model("alpha", &format!("net{}", number % 4), format!("{number}").as_bytes())).await.id;
+        set(&alice, &version, 60).await.expect_ok();
+        versions.push(version);
+    }
+    alice.link_into(&versions[0], "alpha", "shelf", "Chosen", &["best"]).await.expect_ok();
+    assert_eq!(shown(&alice, &versions[0]).await, json!([60, false, 60]));
+    set(&alice, &versions[0], 30).await.expect_ok();
+    let event = last_event(&server).await;
+    let now = later(&server, TimeDelta::days(1)).await;
+    let links = join_all(versions.iter().map(|version| alice.link_into(version, "alpha", "shelf", "Chosen", &[])));
+    let (links, ended) = join(links, join_all((0..3).map(|_| server.service.expire(now)))).await;
+    assert!(links.iter().all(|answer| answer.errors.is_empty() || answer.status == 404), "{links:?}");
+    let ended: usize = ended.into_iter().map(Result::unwrap).sum();
+    assert_eq!(ended + server.service.expire(now).await.unwrap(), versions.len());
+    let count = |kind: &'static str| {
+        let server = &server;
+        async move { told(server, event).await.iter().filter(|event| event[0] == kind).count() }
+    };
+    assert_eq!(count("version.deleted").await, versions.len());
+    assert_eq!(count("version.unlinked").await, count("version.linked").await + 1);
+    assert!(places(&server, "Chosen").await.is_empty());
+    sound(&server, "in the end").await;
+}
+
 /// Show 4: expiry by several servers at once, of more than a batch, while half of it is linked. Each version is either linked and
 /// kept for ever, or ended once, with one event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

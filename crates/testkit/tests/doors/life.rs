@@ -16,7 +16,7 @@ pub async fn wire(client: &Client, field: &str, input: Value) -> Answer {
     client.graphql(&change(field), json!({ "input": input })).await
 }
 
-async fn alias(client: &Client, field: &str, version: &str, place: [&str; 3], names: &[&str]) -> Answer {
+pub async fn alias(client: &Client, field: &str, version: &str, place: [&str; 3], names: &[&str]) -> Answer {
     let [entity, project, collection] = place;
     let aliases: Vec<Value> = names
         .iter()
