@@ -46,3 +46,5 @@ comment on column loose_objects.scope_id is 'The scope in the object''s key. No 
 comment on column loose_objects.sha256 is 'The hash in the object''s key.';
 comment on column loose_objects.since is 'When the number was given, or when the row of the blob was deleted.';
 comment on column loose_objects.going is 'True: it is being deleted. False: its row is awaited, and after a day no more.';
+
+comment on column audit_events.actor_id is 'Who did it; null for the first start, for demo data and for what expired.';
