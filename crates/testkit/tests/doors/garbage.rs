@@ -304,7 +304,9 @@ async fn rule_33_bytes_are_collected_while_they_are_stored() {
         let (written, _) = join(writers, collectors).await;
         kept.extend(written.into_iter().flatten());
         sound(&server, &format!("round {round}")).await;
-        join_all((0..3).map(|_| server.service.collect(Utc::now()))).await.into_iter().for_each(|done| drop(done.unwrap()));
+        for done in join_all((0..3).map(|_| server.service.collect(Utc::now()))).await {
+            done.unwrap();
+        }
         sound(&server, &format!("round {round}, cleared")).await;
         for (spec, id) in &kept {
             downloads(&alice, spec, id).await;
