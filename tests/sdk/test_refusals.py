@@ -76,7 +76,6 @@ def test_not_yet(version, sdks, tenants):
         assert attempt["seconds"] < AT_ONCE, f"{name}: {attempt}\n{outcome.evidence}"
     # Not what every SDK version says of a refused query, but what the server says of its own words.
     for name, sentence in {
-        "ttl": "An expiry (`ttl`) is not possible yet",
     }.items():
         assert sentence in answer["attempts"][name]["ended"], outcome.evidence
     assert answer["model"] == ["v0", ["latest"], None, "COMMITTED"]

@@ -136,10 +136,14 @@ impl Blobs {
         }
     }
 
-    /// Drops an object that no row names: the loser of a race to store the same bytes.
-    pub async fn drop_unnamed(&self, key: &Key) {
-        if let Err(error) = self.objects.delete(&key.path()).await {
-            tracing::warn!(%error, "a duplicate object was left behind");
+    /// Deletes an object that no row names. One that isn't there is deleted already.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub async fn delete(&self, key: &Key) -> Result<(), Error> {
+        match self.objects.delete(&key.path()).await {
+            Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -8,12 +8,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use regalia_domain::keys::ApiKey;
 use regalia_service::blobs::Blobs;
+use regalia_service::garbage::Collected;
 use regalia_service::passwords::Hasher;
 use regalia_service::signing::Signer;
 use regalia_service::store::{Address, Store};
 use regalia_service::{Clock, Random, Service, Settings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 use tracing_subscriber::EnvFilter;
 
 use crate::checkpoints;
@@ -24,6 +26,9 @@ use crate::sealer::Sealer;
 
 /// How long requests that are under way may take after the signal to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether a version has expired: one look into an index.
+const EXPIRY: Duration = Duration::from_secs(20);
 
 /// How long connections may take to be given back.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -209,6 +214,7 @@ async fn run_on(config: &Config, database: &Database, mut signals: Signals) -> R
     let (stop_sealing, sealing_stops) = tokio::sync::watch::channel(());
     let sealer = Sealer::new(service.clone(), checkpoints::path(&config.data_dir));
     let sealing = tokio::spawn(sealer.run(sealing_stops));
+    let expiring = tokio::spawn(expire(service.clone()));
     first_start(config, &service, &url, local(address)).await?;
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
@@ -230,6 +236,7 @@ async fn run_on(config: &Config, database: &Database, mut signals: Signals) -> R
     }
     serving.abort();
     clearing.abort();
+    expiring.abort();
     // After the last request, so that nothing is left unsealed.
     drop(stop_sealing);
     if tokio::time::timeout(CLOSING, sealing).await.is_err() {
@@ -268,7 +275,23 @@ impl Signals {
     }
 }
 
-/// Clears, every hour, what a crash or a broken-off upload left behind long ago.
+/// Ends versions, soon after their time is over. What is broken off half-way was not done.
+async fn expire(service: Arc<Service>) {
+    let mut times = tokio::time::interval(EXPIRY);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        times.tick().await;
+        let outcome = match service.store.clock().await {
+            Ok(now) => service.expire(now).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(?error, "versions whose time is over could not be ended; this is tried again");
+        }
+    }
+}
+
+/// Clears, every hour, what nothing needs any more, and what a crash or a broken-off upload left behind long ago.
 async fn clear_leftovers(service: Arc<Service>) {
     let mut hours = tokio::time::interval(Duration::from_secs(3600));
     loop {
@@ -284,6 +307,15 @@ async fn clear_leftovers_once(service: &Service) {
     }
     if let Err(error) = service.clear_sessions().await {
         tracing::warn!(%error, "old sessions could not be cleared");
+    }
+    let collected = match service.store.clock().await {
+        Ok(now) => service.collect(now).await,
+        Err(error) => Err(error.into()),
+    };
+    match collected {
+        Ok(collected) if collected == Collected::default() => {}
+        Ok(collected) => tracing::info!(?collected, "cleared what nothing needed"),
+        Err(error) => tracing::warn!(?error, "what nothing needs could not be cleared; this is tried again"),
     }
     if let Ok(mut connection) = service.store.read().await
         && let Err(error) = regalia_service::store::manifests::unstage_old(&mut connection).await

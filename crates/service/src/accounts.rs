@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::registry_members::keep_admins;
 use crate::removal::{by_force, unprotected};
 use crate::sessions::Tried;
-use crate::{Error, Page, Request, Result, Service};
+use crate::{Error, Page, Request, Result, Service, to_the_end};
 
 /// Longest label of a key, in characters.
 const LABEL_CHARS: usize = 128;
@@ -205,9 +205,14 @@ impl Service {
     /// a registry's last direct admin unless he administers its organization (rule 16); `NotFound`; `Conflict` when the account
     /// owns projects or files, with the list if a version is linked under a protected alias (rule 24), or is the caller's.
     pub async fn delete_user(&self, request: &Request, name: &EntityName, force: bool) -> Result<UserRow> {
+        let (service, request, name) = (self.clone(), request.clone(), name.clone());
+        to_the_end(async move { service.delete_user_to_the_end(&request, &name, force).await }).await
+    }
+
+    async fn delete_user_to_the_end(&self, request: &Request, name: &EntityName, force: bool) -> Result<UserRow> {
         let caller = request.caller()?;
         let site = by_force(caller, force)?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_long().await?;
         let entity = user_entity(&mut tx, caller, name.as_str()).await;
         if !entity.as_ref().is_ok_and(|entity| entity.manages) {
             access::site(caller).map_err(site_only("delete accounts"))?;

@@ -5,11 +5,13 @@ use regalia_domain::description;
 use regalia_domain::ids::{CollectionId, VersionId};
 use regalia_domain::metadata::Metadata;
 use regalia_domain::names::TagName;
+use regalia_domain::ttl::Ttl;
 use regalia_store::access::{self, Administer, Caller, Contribute};
-use regalia_store::aliases::{self, Leaving, Left, Lost};
+use regalia_store::aliases::{self, Left, Lost};
 use regalia_store::audit::{self, Event, Kind};
+use regalia_store::ending::{self, Which};
 use regalia_store::memberships::{self, MembershipRow};
-use regalia_store::versions::{self, EndingRow, VersionRow};
+use regalia_store::versions::{self, VersionRow};
 use regalia_store::{Tx, collections, tags};
 use serde_json::{Value, json};
 
@@ -26,8 +28,8 @@ pub struct VersionChange {
     pub description: Option<String>,
     /// JSON object.
     pub metadata: Option<String>,
-    /// -1 inherits, -2 is off.
-    pub ttl_seconds: Option<i64>,
+    /// When it expires (rule 35).
+    pub ttl: Option<Ttl>,
     /// Tags that it shall have.
     pub add_tags: Vec<TagName>,
     /// Tags that it shall not have.
@@ -47,7 +49,7 @@ impl Service {
         let next = |fields: &versions::Fields| versions::Fields {
             description: change.description.clone().or_else(|| fields.description.clone()),
             metadata: metadata.as_ref().map_or_else(|| fields.metadata.clone(), |metadata| metadata.as_text().to_owned()),
-            ttl_seconds: change.ttl_seconds.unwrap_or(fields.ttl_seconds),
+            ttl_seconds: change.ttl.map_or(fields.ttl_seconds, Ttl::as_seconds),
         };
         let mut tx = self.begin().await?;
         let row = versions::version(&mut tx, caller, version).await.map_err(missing_version)?;
@@ -71,6 +73,14 @@ impl Service {
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
         let after = next(&before);
         description::check_change(before.description.as_deref(), after.description.as_deref())?;
+        // A link that is being made waits for this, or this waited for it.
+        if after.ttl_seconds > 0 && after.ttl_seconds != before.ttl_seconds && versions::in_registry(&mut tx, version).await? {
+            return Err(Error::Conflict(
+                "This version is linked into a registry, and what a registry holds doesn't expire. Unlink it everywhere first, or leave \
+                 the expiry (`ttl`) off."
+                    .into(),
+            ));
+        }
         if after != before {
             let metadata = metadata.filter(|metadata| metadata.as_text() != before.metadata);
             versions::update(&mut tx, &granted, version, &after, metadata.as_ref()).await?;
@@ -159,14 +169,19 @@ impl Service {
         let locked = collections::lock_holding(&mut tx, &granted, source, Some(version)).await.map_err(missing_version)?;
         let Some(locked) = locked else { return Ok(None) };
         let own = own(&locked, source)?;
-        let ending = versions::lock_ending(&mut tx, own, Some(version), &locked).await?;
-        let Some(last) = ending.first() else { return Err(not_committed(&mut tx, caller, version).await) };
+        let only = [version.0];
+        let which = Which::These(&only);
+        let last = ending::lock(&mut tx, own, which, &locked).await?;
+        if last.versions == 0 {
+            return Err(not_committed(&mut tx, caller, version).await);
+        }
         if last.elsewhere {
             return Ok(None);
         }
         // Whether it may go at all comes first: then nothing is to be said about aliases.
-        let held = aliases::of_versions(&mut tx, &[version.0]).await?;
-        let lost = aliases::leave(&mut tx, &locked, &[version.0], caller.user).await.map_err(protected)?;
+        let held = aliases::of_versions(&mut tx, &only).await?;
+        let organization = granted.organization();
+        ending::end(&mut tx, request.origin(), organization, own, which, &locked, None).await.map_err(protected)?;
         if !with_aliases && held.iter().any(|row| row.alias != regalia_domain::alias::LATEST) {
             return Err(Error::Conflict(
                 "This version has aliases that somebody chose. Take them away first, or delete it together with them \
@@ -174,11 +189,6 @@ impl Service {
                     .into(),
             ));
         }
-        versions::delete(&mut tx, own, &[version.0]).await?;
-        let aliases = lost.aliases.iter().map(lost_event);
-        let mut events: Vec<Event> = aliases.chain(unlinked(&lost, source)).collect();
-        events.push(deleted(version, source, last));
-        audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
         regalia_store::commit(tx).await?;
         Ok(Some(VersionRow { state: "deleted".into(), ..row }))
     }
@@ -232,17 +242,6 @@ fn md5(text: &str) -> Value {
 pub(crate) fn tagged(version: VersionId, changed: &tags::Changed) -> Event {
     let after = Some(json!({ "tags": changed.added }));
     Event { kind: Kind::VersionUpdated, subject: subject(version), before: Some(json!({})), after }
-}
-
-/// The event of a version's end.
-pub(crate) fn deleted(version: VersionId, collection: CollectionId, row: &EndingRow) -> Event {
-    let before = json!({ "collection": collection.0, "index": row.index, "digest": row.digest });
-    Event { kind: Kind::VersionDeleted, subject: subject(version), before: Some(before), after: None }
-}
-
-/// The events of the links that went with versions of a source collection.
-pub(crate) fn unlinked(leaving: &Leaving, source: CollectionId) -> impl Iterator<Item = Event> {
-    leaving.places.iter().filter(move |place| place.collection != source).map(unlinked_event)
 }
 
 /// The event of a link that went.

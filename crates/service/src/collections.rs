@@ -2,17 +2,18 @@
 //! come to be (`versions`, `links`), and single versions that leave them (`changes`, `links`).
 
 use regalia_domain::description;
-use regalia_domain::ids::{CollectionId, VersionId};
+use regalia_domain::ids::CollectionId;
 use regalia_domain::names::{ArtifactTypeName, RegistryCollectionName, SourceCollectionName, TagName};
 use regalia_store::access::{self, Administer, Caller, Contribute, Granted, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::collections::{self, CollectionRow, Locked};
+use regalia_store::ending::{self, Which};
 use regalia_store::{Tx, aliases, projects, registries, tags, versions};
 use serde_json::{Map, Value, json};
 
-use crate::changes::{lost_event, protected, unlinked};
+use crate::changes::protected;
 use crate::projects::forbidden_project;
-use crate::{Error, Request, Result, Service, at_most, differing};
+use crate::{Error, Request, Result, Service, at_most, differing, to_the_end};
 
 /// Most tags of one request (rule 34), and of one collection or version.
 const MOST_TAGS_AT_ONCE: usize = 20;
@@ -140,8 +141,13 @@ impl Service {
     /// # Errors
     /// `NotFound`; `Forbidden`, also while a protected alias is held (rule 32), for a registry's collection but by its admins.
     pub async fn delete_collection(&self, request: &Request, kind: ProjectKind, id: CollectionId) -> Result<CollectionRow> {
+        let (service, request) = (self.clone(), request.clone());
+        to_the_end(async move { service.delete_all(&request, kind, id).await }).await
+    }
+
+    async fn delete_all(&self, request: &Request, kind: ProjectKind, id: CollectionId) -> Result<CollectionRow> {
         for _ in 0..ATTEMPTS {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_long().await?;
             let (row, project) = found_of(&mut tx, request.caller()?, kind, id).await?;
             let done = if row.is_source() {
                 delete_source(&mut tx, request, &row, &project).await?
@@ -170,19 +176,13 @@ async fn delete_source(tx: &mut Tx, request: &Request, row: &CollectionRow, proj
     let granted = project.grant::<Administer>(request.caller()?).map_err(forbidden_project(project))?;
     let Some(locked) = collections::lock_holding(tx, &granted, row.id, None).await.map_err(missing)? else { return Ok(false) };
     let source = own(&locked, row.id)?;
-    let ending = versions::lock_ending(tx, source, None, &locked).await?;
-    if ending.iter().any(|version| version.elsewhere) {
+    if ending::lock(tx, source, Which::All, &locked).await?.elsewhere {
         return Ok(false);
     }
-    let ids: Vec<i64> = ending.iter().map(|version| version.id).collect();
-    audit::collection_deleted(tx, request.origin(), granted.organization(), row.id).await?;
-    let lost = aliases::leave(tx, &locked, &ids, granted.actor()).await.map_err(protected)?;
-    versions::delete(tx, source, &ids).await?;
+    let (origin, organization) = (request.origin(), granted.organization());
+    audit::collection_deleted(tx, origin, organization, row.id).await?;
+    ending::end(tx, origin, organization, source, Which::All, &locked, None).await.map_err(protected)?;
     versions::forget_pending(tx, source).await?;
-    let elsewhere = lost.aliases.iter().filter(|lost| lost.collection != row.id).map(lost_event);
-    let mut events: Vec<Event> = elsewhere.chain(unlinked(&lost, row.id)).collect();
-    events.extend(ending.iter().map(|version| crate::changes::deleted(VersionId(version.id), row.id, version)));
-    audit::record(tx, request.origin(), granted.organization(), &events).await?;
     collections::delete(tx, source).await?;
     Ok(true)
 }

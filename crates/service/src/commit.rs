@@ -16,14 +16,13 @@ use regalia_store::{Tx, aliases, audit, blobs, collections, drafts, memberships,
 use serde_json::json;
 use sha2::Digest as _;
 use tokio::sync::mpsc;
-use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::files::{Object, key, receive_error, size};
 use crate::merging::{Sources, base_text};
 use crate::runs::missing_version;
 use crate::versions::{alias_event, writable};
-use crate::{Error, Request, Result, Service};
+use crate::{Error, Request, Result, Service, to_the_end};
 
 /// Most entries that go to the database in one piece.
 const BATCH: usize = 1000;
@@ -44,8 +43,7 @@ impl Service {
         // A task of its own goes on when the client gives up waiting: its repetition finds the version committed, and
         // nothing stays staged.
         let (service, request) = (self.clone(), request.clone());
-        let task = async move { service.commit_to_the_end(&request, version).await };
-        tokio::spawn(task.in_current_span()).await?
+        to_the_end(async move { service.commit_to_the_end(&request, version).await }).await
     }
 
     async fn commit_to_the_end(&self, request: &Request, version: VersionId) -> Result<()> {

@@ -11,6 +11,7 @@ use regalia_domain::ids::{OrganizationId, UserId};
 use regalia_domain::names::{ArtifactTypeName, DisplayName, EntityName, ProjectName, RegistryName, SourceCollectionName};
 use regalia_domain::paths::EntryPath;
 use regalia_domain::roles::{OrganizationRole, RegistryRole, TeamRole, Visibility};
+use regalia_domain::ttl::Ttl;
 use regalia_store::access::{ProjectKind, ProjectRow};
 use regalia_store::registry_members::{MemberKind, Named};
 use regalia_store::{accounts, demo};
@@ -288,7 +289,7 @@ impl Service {
                 description: None,
                 metadata: None,
                 aliases: Vec::new(),
-                ttl_seconds: -1,
+                ttl: Ttl::INHERIT,
                 history_step: None,
                 tags: Vec::new(),
                 client_id: None,

@@ -9,7 +9,7 @@ use regalia_domain::ids::{BlobId, CollectionId, MembershipId, UserId, VersionId}
 use regalia_store::access::{self, Caller, ProjectKind};
 use regalia_store::manifests::{self, ContentRow, EntryRow, NamedContent};
 use regalia_store::uploads::UploadRow;
-use regalia_store::{Tx, accounts, blobs, collections, runs, uploads};
+use regalia_store::{Tx, accounts, blobs, collections, garbage, runs, uploads};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -240,7 +240,7 @@ impl Service {
             let mut connection = self.store.read().await?;
             match blobs::find(&mut connection, scope, received.sha256).await? {
                 Some(found) => (Some(found), found),
-                None => (None, blobs::reserve(&mut connection).await?),
+                None => (None, blobs::reserve(&mut connection, scope, received.sha256).await?),
             }
         };
         if let Some(found) = found {
@@ -272,9 +272,22 @@ impl Service {
         if let Object::New { key, .. } = object
             && !matches!(kept, Ok(Some(blob)) if blob == key.blob)
         {
-            self.blobs.drop_unnamed(key).await;
+            self.drop_object(key).await;
         }
         kept.map(drop)
+    }
+
+    /// Drops an object that no row names: of a refusal, or the loser of a race to store the same bytes. What doesn't succeed here
+    /// is cleared later.
+    async fn drop_object(&self, key: &Key) {
+        let dropped: Result<()> = async {
+            self.blobs.delete(key).await?;
+            Ok(garbage::gone(&mut *self.store.read().await?, &[key.blob]).await?)
+        }
+        .await;
+        if let Err(error) = dropped {
+            tracing::warn!(?error, "an object without a row is left behind for a day");
+        }
     }
 
     /// A file by a signed URL, authorized again by the membership that it was listed under.

@@ -11,7 +11,9 @@ pub mod commit;
 pub mod demo;
 pub mod drafts;
 pub mod error;
+pub mod expiry;
 pub mod files;
+pub mod garbage;
 pub mod history;
 pub mod links;
 pub mod lists;
@@ -40,6 +42,7 @@ use regalia_store::access::Caller;
 use regalia_store::audit::Origin;
 use regalia_store::{Store, Tx};
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 pub use error::{Error, Result};
@@ -146,6 +149,11 @@ pub(crate) fn at_most(what: &str, length: usize, most: usize) -> Result<()> {
     }
 }
 
+/// Runs a use-case in a task of its own, which goes on when the client gives up waiting.
+pub(crate) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work.in_current_span()).await?
+}
+
 impl Service {
     /// Random bytes.
     #[must_use]
@@ -169,5 +177,12 @@ impl Service {
 
     pub(crate) async fn begin(&self) -> Result<Tx> {
         Ok(self.store.begin().await?)
+    }
+
+    /// A transaction whose statements may take long, because they go over all that something holds.
+    pub(crate) async fn begin_long(&self) -> Result<Tx> {
+        let mut tx = self.begin().await?;
+        regalia_store::take_long(&mut tx).await?;
+        Ok(tx)
     }
 }

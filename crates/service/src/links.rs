@@ -5,11 +5,12 @@ use regalia_domain::ids::{CollectionId, MembershipId, VersionId};
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RegistryName};
 use regalia_domain::paths::TargetPath;
 use regalia_domain::roles::Right;
+use regalia_domain::ttl::Ttl;
 use regalia_store::access::{self, Caller, Contribute, Granted, ProjectKind, ProjectRow};
 use regalia_store::collections::{self, CollectionRow, Locked};
 use regalia_store::memberships::{self, MembershipRow};
 use regalia_store::versions::{self, VersionRow};
-use regalia_store::{Tx, aliases, audit, organizations, registries};
+use regalia_store::{Tx, aliases, audit, expiry, organizations, registries};
 use serde_json::json;
 
 use crate::changes::{lost_event, unlinked_event};
@@ -32,7 +33,8 @@ pub struct Link {
 }
 
 impl Service {
-    /// Links a version, or finds the link that is there and adds the aliases (rule 31).
+    /// Links a version, or finds the link that is there and adds the aliases (rule 31). What a registry holds doesn't expire
+    /// any more (rule 35).
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Invalid`, `Conflict`.
@@ -133,6 +135,16 @@ impl Service {
                 before: None,
                 after: Some(json!({ "collection": collection.id().0, "index": index, "membership": id.0 })),
             });
+            if home.kind == ProjectKind::Registry
+                && let Some(seconds) = expiry::disable(tx, collection, version.id).await?
+            {
+                events.push(audit::Event {
+                    kind: audit::Kind::VersionUpdated,
+                    subject: format!("Version:{}", version.id),
+                    before: Some(json!({ "ttl_seconds": seconds })),
+                    after: Some(json!({ "ttl_seconds": Ttl::OFF.as_seconds() })),
+                });
+            }
         }
         let moved = aliases::set(tx, collection, version.id, &names, actor).await?;
         events.extend(moved.iter().map(|moved| alias_event(collection, version.id, moved)));

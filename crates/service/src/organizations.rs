@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::accounts::{occupied, site_only, subject as user_subject, user_entity};
 use crate::removal::{by_force, unprotected};
 use crate::service_accounts::keys_revoked;
-use crate::{Error, Page, Request, Result, Service, differing};
+use crate::{Error, Page, Request, Result, Service, differing, to_the_end};
 
 /// How many suffixes are tried; each is free but for one chance in 10¹⁴ per organization of that name.
 const SUFFIXES: usize = 5;
@@ -109,9 +109,14 @@ impl Service {
     /// `Conflict` when it still owns teams, registries or files, with the list if a version is linked under a protected alias
     /// (rule 24).
     pub async fn delete_organization(&self, request: &Request, name: &str, force: bool) -> Result<OrganizationRow> {
+        let (service, request, name) = (self.clone(), request.clone(), name.to_owned());
+        to_the_end(async move { service.delete_organization_to_the_end(&request, &name, force).await }).await
+    }
+
+    async fn delete_organization_to_the_end(&self, request: &Request, name: &str, force: bool) -> Result<OrganizationRow> {
         let caller = request.caller()?;
         let site = by_force(caller, force)?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_long().await?;
         if let Some(site) = &site {
             let row = named(&mut tx, caller, name).await?;
             removal::lock_registries(&mut tx, site, row.id).await?;

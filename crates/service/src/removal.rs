@@ -95,14 +95,7 @@ impl Removal {
         removal::delete_content(tx, site, &self.ids).await.map_err(busy)?;
         let mut events = Vec::new();
         if let Some(organization) = organization {
-            for (collection, version) in removal::restore_latest(tx, site, organization).await? {
-                events.push(Event {
-                    kind: Kind::AliasSet,
-                    subject: format!("Collection:{}", collection.0),
-                    before: None,
-                    after: Some(json!({ "alias": regalia_domain::alias::LATEST, "version": version.0 })),
-                });
-            }
+            removal::restore_latest(tx, request.origin(), site, organization).await?;
         }
         for registry in projects.iter().filter(|project| project.kind == "registry") {
             let before = json!({ "name": registry.name, "forced": true });

@@ -15,7 +15,7 @@ use crate::organizations::administered;
 use crate::registry_members::keep_admins;
 use crate::removal::{by_force, unprotected};
 use crate::service_accounts::retired;
-use crate::{Error, Page, Request, Result, Service};
+use crate::{Error, Page, Request, Result, Service, to_the_end};
 
 impl Service {
     /// A team of one of the caller's organizations; for a site administrator any.
@@ -93,9 +93,14 @@ impl Service {
     /// `NotFound`; `Forbidden` unless the caller is an admin of the team, its organization or the site, and for force of the site;
     /// `Conflict` when it still owns projects, with the list if a version is linked under a protected alias (rule 24).
     pub async fn delete_team(&self, request: &Request, name: &EntityName, force: bool) -> Result<TeamRow> {
+        let (service, request, name) = (self.clone(), request.clone(), name.clone());
+        to_the_end(async move { service.delete_team_to_the_end(&request, &name, force).await }).await
+    }
+
+    async fn delete_team_to_the_end(&self, request: &Request, name: &EntityName, force: bool) -> Result<TeamRow> {
         let caller = request.caller()?;
         let site = by_force(caller, force)?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_long().await?;
         if let Some(site) = &site {
             let team = teams::named(&mut tx, caller, name.as_str()).await.map_err(missing(name.as_str()))?;
             removal::lock_registries(&mut tx, site, team.organization_id).await?;

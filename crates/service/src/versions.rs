@@ -8,6 +8,7 @@ use regalia_domain::ids::{BlobId, CollectionId, ManifestId, ProjectId, VersionId
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RunName, SourceCollectionName, TagName};
 use regalia_domain::paths::EntryPath;
 use regalia_domain::roles::Right;
+use regalia_domain::ttl::Ttl;
 use regalia_store::access::{self, Caller, Contribute, Granted, ProjectKind, ProjectRow};
 use regalia_store::aliases::{self, AliasRow};
 use regalia_store::collections::{self, CollectionRow, Locked};
@@ -46,8 +47,8 @@ pub struct NewVersion {
     pub metadata: Option<String>,
     /// Aliases to set at commit.
     pub aliases: Vec<String>,
-    /// -1 inherits, -2 is off.
-    pub ttl_seconds: i64,
+    /// When it expires (rule 35).
+    pub ttl: Ttl,
     /// The run's step.
     pub history_step: Option<i64>,
     /// Tags.
@@ -147,7 +148,7 @@ impl Service {
                 digest: &new.digest,
                 description: new.description.as_deref(),
                 metadata: &metadata,
-                ttl_seconds: new.ttl_seconds,
+                ttl: new.ttl,
                 history_step: new.history_step,
                 aliases: &aliases,
                 run,

@@ -9,7 +9,7 @@ use crate::{Result, Tx};
 
 macro_rules! kinds {
     ($($kind:ident $name:literal,)*) => {
-        /// What can happen. Heartbeats, uploads, key use and jobs are not events.
+        /// What can happen. Heartbeats, uploads, key use and jobs are not events, but for the end of a version that expired.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs)]
         pub enum Kind { $($kind,)* }
@@ -80,7 +80,7 @@ pub struct Event {
 /// Who writes, and in which request: goes with every audited write.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin {
-    /// The actor; none for the first start.
+    /// The actor; none for the first start, and for what expires.
     pub actor: Option<UserId>,
     /// The request, as in the log.
     pub request: Uuid,

@@ -13,8 +13,11 @@ pub mod chain;
 pub mod collections;
 pub mod demo;
 pub mod drafts;
+pub mod ending;
 pub mod entities;
+pub mod expiry;
 mod filters;
+pub mod garbage;
 pub mod history;
 pub mod installation;
 pub mod lists;
@@ -283,6 +286,15 @@ impl Store {
 /// PostgreSQL couldn't commit; nothing was changed.
 pub async fn commit(tx: Tx) -> Result<()> {
     Ok(tx.connection.commit().await?)
+}
+
+/// Lets the statements of a transaction take longer than others, for what goes over all that something holds.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn take_long(tx: &mut Tx) -> Result<()> {
+    sqlx::query("-- lib::take_long\nset local statement_timeout = '30min'").execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Asserts that a write changed exactly one row.

@@ -311,27 +311,33 @@ pub async fn keep(
     file: BlobId,
     totals: Totals,
 ) -> Result<ManifestId> {
-    let made = sqlx::query_scalar!(
-        "-- manifests::keep
-        insert into manifests (scope_id, content_hash, file_blob_id, entry_count, total_size) values ($1, $2, $3, $4, $5)
-        on conflict do nothing returning id",
-        scope,
-        &hash.0[..],
-        file.0,
-        totals.entries,
-        totals.size
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    let Some(id) = made else {
-        let id = sqlx::query_scalar!(
-            "-- manifests::keep_found\nselect id from manifests where scope_id = $1 and content_hash = $2",
+    let id = loop {
+        let made = sqlx::query_scalar!(
+            "-- manifests::keep
+            insert into manifests (scope_id, content_hash, file_blob_id, entry_count, total_size) values ($1, $2, $3, $4, $5)
+            on conflict do nothing returning id",
+            scope,
+            &hash.0[..],
+            file.0,
+            totals.entries,
+            totals.size
+        )
+        .fetch_optional(&mut **tx)
+        .await?;
+        if let Some(made) = made {
+            break made;
+        }
+        // Locked, because it may be that no version names it any more: it isn't deleted from now on, or it is gone by now.
+        let found = sqlx::query_scalar!(
+            "-- manifests::keep_found\nselect id from manifests where scope_id = $1 and content_hash = $2 for key share",
             scope,
             &hash.0[..]
         )
-        .fetch_one(&mut **tx)
+        .fetch_optional(&mut **tx)
         .await?;
-        return Ok(ManifestId(id));
+        if let Some(found) = found {
+            return Ok(ManifestId(found));
+        }
     };
     sqlx::query!(
         "-- manifests::keep_entries

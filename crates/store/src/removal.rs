@@ -1,11 +1,12 @@
 //! What goes with a user, a team or an organization that is deleted (rule 24): what stands in the way of it, and the end of all
 //! that it holds where that is forced. What must not live here: the deletion of somebody who holds nothing (`accounts`, `teams`,
-//! `organizations`), and stored bytes, which outlive their rows.
+//! `organizations`), and stored objects, which outlive their rows (`garbage`).
 
 use regalia_domain::alias::LATEST;
-use regalia_domain::ids::{CollectionId, OrganizationId, VersionId};
+use regalia_domain::ids::OrganizationId;
 
 use crate::access::{Caller, Granted, ManageSite};
+use crate::audit::{Kind, Origin};
 use crate::{Error, Result, Tx};
 
 /// Somebody who goes.
@@ -208,7 +209,12 @@ pub async fn delete_content(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i6
         sqlx::query!("-- removal::delete_projects\ndelete from projects where entity_id = any($1)", entities),
         sqlx::query!("-- removal::delete_uploads\ndelete from uploads where scope_id = any($1)", entities),
         sqlx::query!("-- removal::delete_manifests\ndelete from manifests where scope_id = any($1)", entities),
-        sqlx::query!("-- removal::delete_blobs\ndelete from blobs where scope_id = any($1)", entities),
+        sqlx::query!(
+            "-- removal::delete_blobs
+            with gone as (delete from blobs where scope_id = any($1) returning id, scope_id, sha256)
+            insert into loose_objects (blob_id, scope_id, sha256, going) select id, scope_id, sha256, true from gone",
+            entities
+        ),
     ];
     for statement in statements {
         statement.execute(&mut **tx).await.map_err(|error| match Error::from(error) {
@@ -221,18 +227,13 @@ pub async fn delete_content(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i6
     Ok(())
 }
 
-/// Gives `latest` to the newest link of each of an organization's registry collections that lost its holder (rule 29). Returns
-/// which version got it, in which collection.
+/// Gives `latest` to the newest link of each of an organization's registry collections that lost its holder (rule 29), and records it.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn restore_latest(
-    tx: &mut Tx,
-    site: &Granted<ManageSite>,
-    organization: OrganizationId,
-) -> Result<Vec<(CollectionId, VersionId)>> {
-    let rows = sqlx::query!(
-        r#"-- removal::restore_latest
+pub async fn restore_latest(tx: &mut Tx, origin: Origin, site: &Granted<ManageSite>, organization: OrganizationId) -> Result<()> {
+    sqlx::query!(
+        "-- removal::restore_latest
         with bereft as (
             select c.id, newest.version_id
             from projects p join collections c on c.project_id = p.id
@@ -242,17 +243,23 @@ pub async fn restore_latest(
         ), timed as (
             update collections c set alias_clock = greatest(clock_timestamp(), c.alias_clock + interval '1 microsecond')
             from bereft where c.id = bereft.id returning c.id, bereft.version_id, c.alias_clock
+        ), opened as (
+            insert into aliases (collection_id, version_id, alias, valid, set_by)
+            select id, version_id, $3, tstzrange(alias_clock, null), $2 from timed
+            returning collection_id, version_id
         )
-        insert into aliases (collection_id, version_id, alias, valid, set_by)
-        select id, version_id, $3, tstzrange(alias_clock, null), $2 from timed
-        returning collection_id, version_id"#,
+        insert into audit_events (organization_id, actor_id, request_id, kind, subject, project_id, collection_id, after)
+        select $1, $2, $4, $5, 'Collection:' || c.id, c.project_id, c.id, jsonb_build_object('alias', $3, 'version', version_id)
+        from opened join collections c on c.id = collection_id order by c.id",
         organization.0,
         site.actor().0,
-        LATEST
+        LATEST,
+        origin.request,
+        Kind::AliasSet.as_str()
     )
-    .fetch_all(&mut **tx)
+    .execute(&mut **tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (CollectionId(row.collection_id), VersionId(row.version_id))).collect())
+    Ok(())
 }
 
 /// Gives the names back of who goes, in the order of [`going`].

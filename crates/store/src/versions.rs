@@ -6,6 +6,7 @@ use regalia_domain::digest::Md5;
 use regalia_domain::ids::{ManifestId, ProjectId, RunId, VersionId};
 use regalia_domain::metadata::Metadata;
 use regalia_domain::roles::Right;
+use regalia_domain::ttl::Ttl;
 
 use crate::access::{Caller, Contribute, Granted};
 use crate::collections::Locked;
@@ -22,8 +23,10 @@ pub struct VersionRow {
     pub digest: String,
     /// Free text.
     pub description: Option<String>,
-    /// -1 inherits, -2 is off.
+    /// -1 inherits, -2 is off, else seconds from `created_at`.
     pub ttl_seconds: i64,
+    /// From when on it ends by itself.
+    pub expires_at: Option<DateTime<Utc>>,
     /// The run's step.
     pub history_step: Option<i64>,
     /// When it was begun.
@@ -98,7 +101,7 @@ pub async fn versions(connection: &mut Connection, caller: &Caller, ids: &[i64])
             select path.id, max(d.level) as level from path join decided d using (project_id) group by path.id
         )
         select v.id as "id!", v.state as "state!", v.digest as "digest!", v.description as "description?",
-            v.ttl_seconds as "ttl_seconds!", v.history_step as "history_step?",
+            v.ttl_seconds as "ttl_seconds!", v.expires_at as "expires_at?", v.history_step as "history_step?",
             v.created_at as "created_at!", v.updated_at as "updated_at!", v.manifest_id as "manifest_id?",
             coalesce(f.entry_count, 0) as "entry_count!", coalesce(f.total_size, 0) as "total_size!", t.name as "type_name!",
             v.collection_id as "collection_id!", c.name as "collection_name!", c.project_id as "project_id!",
@@ -159,8 +162,8 @@ pub struct NewVersion<'a> {
     pub description: Option<&'a str>,
     /// JSON object.
     pub metadata: &'a Metadata,
-    /// -1 inherits, -2 is off.
-    pub ttl_seconds: i64,
+    /// When it expires (rule 35).
+    pub ttl: Ttl,
     /// The run's step.
     pub history_step: Option<i64>,
     /// Aliases to set at commit.
@@ -186,7 +189,7 @@ pub async fn insert(tx: &mut Tx, project: &Granted<Contribute>, collection: &Loc
         new.description,
         new.metadata.as_text(),
         new.metadata.index_text(),
-        new.ttl_seconds,
+        new.ttl.as_seconds(),
         new.history_step,
         new.aliases,
         new.run.map(|run| run.0),
@@ -261,7 +264,8 @@ pub async fn set_client_id(
         "-- versions::set_client_id
         insert into client_ids (user_id, client_id, version_id, digest)
         select $4, $3, v.id, $5 from versions v join collections c on c.id = v.collection_id where v.id = $1 and c.project_id = $2
-        on conflict (user_id, client_id) do update set version_id = excluded.version_id, digest = excluded.digest
+        on conflict (user_id, client_id) do update set version_id = excluded.version_id, digest = excluded.digest,
+            named_at = now()
         where exists (select 1 from versions old where old.id = client_ids.version_id and old.state = 'deleted')",
         version.0,
         project.target().0,
@@ -349,7 +353,7 @@ pub struct Fields {
     pub description: Option<String>,
     /// JSON object as it was given.
     pub metadata: String,
-    /// -1 inherits, -2 is off.
+    /// -1 inherits, -2 is off, else seconds from the creation.
     pub ttl_seconds: i64,
 }
 
@@ -369,6 +373,20 @@ pub async fn lock_fields(tx: &mut Tx, project: &Granted<Contribute>, version: Ve
     .fetch_optional(&mut **tx)
     .await?
     .ok_or(Error::NotFound)
+}
+
+/// Whether a version is linked into a registry.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn in_registry(tx: &mut Tx, version: VersionId) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"-- versions::in_registry
+        select in_registry($1) as "linked!""#,
+        version.0
+    )
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 /// Changes the fields of a version whose fields are locked.
@@ -399,87 +417,16 @@ pub async fn update(
     one("versions::update", &done)
 }
 
-/// Keeps a version from being deleted, and its source collection from changing its type, until the commit: for a link, which
-/// reads the version after this.
+/// Keeps a version from being deleted and changed, and its source collection from changing its type, until the commit: for a
+/// link, which reads the version after this.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn hold(tx: &mut Tx, version: VersionId) -> Result<()> {
-    sqlx::query!("-- versions::hold\nselect id from versions where id = $1 for key share", version.0)
+    sqlx::query!("-- versions::hold\nselect id from versions where id = $1 for no key update", version.0)
         .fetch_optional(&mut **tx)
         .await?;
     Ok(())
-}
-
-/// A version that is about to be deleted, under its lock.
-#[derive(Debug, Clone)]
-pub struct EndingRow {
-    /// Number.
-    pub id: i64,
-    /// Its index in its source collection.
-    pub index: i32,
-    /// MD5 of its manifest, hexadecimal.
-    pub digest: String,
-    /// Whether it stands in a collection that isn't locked: it was linked after the collections were.
-    pub elsewhere: bool,
-}
-
-/// Locks the committed versions of a locked source collection, or one of them, against links and changes. `collections` are
-/// all that are locked.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn lock_ending(
-    tx: &mut Tx,
-    source: &Locked,
-    version: Option<VersionId>,
-    collections: &[Locked],
-) -> Result<Vec<EndingRow>> {
-    let locked: Vec<i64> = collections.iter().map(|collection| collection.id().0).collect();
-    sqlx::query!(
-        "-- versions::lock_ending
-        select id from versions where collection_id = $1 and ($2::bigint is null or id = $2) order by id for update",
-        source.id().0,
-        version.map(|version| version.0)
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    // What is read in the statement that waits may be older than the lock.
-    Ok(sqlx::query_as!(
-        EndingRow,
-        r#"-- versions::ending
-        select v.id, s.index, v.digest, exists (
-            select 1 from memberships m where m.version_id = v.id and m.collection_id <> all($3)
-        ) as "elsewhere!"
-        from versions v join memberships s on s.version_id = v.id and s.collection_id = v.collection_id
-        where v.collection_id = $1 and v.state = 'committed' and ($2::bigint is null or v.id = $2) order by v.id"#,
-        source.id().0,
-        version.map(|version| version.0),
-        &locked
-    )
-    .fetch_all(&mut **tx)
-    .await?)
-}
-
-/// Marks locked versions, which have left every collection, as deleted. Their rows stay for the history, their content is
-/// named by them no more.
-///
-/// # Errors
-/// `AffectedRows` when one of them wasn't committed.
-pub async fn delete(tx: &mut Tx, source: &Locked, versions: &[i64]) -> Result<()> {
-    let done = sqlx::query!(
-        "-- versions::delete
-        update versions set state = 'deleted', manifest_id = null, updated_at = now()
-        where collection_id = $1 and id = any($2) and state = 'committed'",
-        source.id().0,
-        versions
-    )
-    .execute(&mut **tx)
-    .await?;
-    match done.rows_affected() {
-        actual if actual == versions.len() as u64 => Ok(()),
-        actual => Err(Error::AffectedRows { statement: "versions::delete", actual }),
-    }
 }
 
 /// Forgets the versions of a locked source collection that were begun and never committed.

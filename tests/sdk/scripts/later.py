@@ -3,7 +3,6 @@
 Prints, for each attempt, how it ended and after how many seconds.
 """
 
-import datetime
 import json
 import sys
 import time
@@ -32,23 +31,10 @@ def new(name, **options):
     return artifact
 
 
-def log_with_ttl():
-    artifact = new("with-ttl")
-    artifact.ttl = datetime.timedelta(days=1)
-    run.log_artifact(artifact).wait()
-
-
-def keep_for_a_day(artifact):
-    artifact.ttl = datetime.timedelta(days=1)
-    artifact.save()
-
-
 api = wandb.Api()
 run = wandb.init(entity=TEAM, project="later")
 model = run.log_artifact(new("model")).wait()
 run.link_artifact(model, target_path=f"{ORG_ENTITY_NAME}/wandb-registry-{REGISTRY}/Later")
-attempt("ttl later", lambda: keep_for_a_day(model))
-attempt("ttl", log_with_ttl)
 attempt("runs", lambda: list(api.runs(f"{TEAM}/later")))
 run.finish()
 attempt("resume", lambda: wandb.init(entity=TEAM, project="later", id=run.id, resume="must").finish())

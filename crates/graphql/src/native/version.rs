@@ -6,6 +6,7 @@ use regalia_domain::digest::Md5;
 use regalia_domain::ids::VersionId;
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, SourceCollectionName};
 use regalia_domain::paths::{EntryPath, TargetPath};
+use regalia_domain::ttl::{Ttl, TtlError};
 use regalia_service::Error;
 use regalia_service::changes::VersionChange;
 use regalia_service::links::Link as LinkRequest;
@@ -84,6 +85,11 @@ impl Version {
     /// When it was logged.
     async fn created_at(&self) -> DateTime<Utc> {
         self.row.created_at
+    }
+
+    /// When it expires: it is deleted within half a minute after that, with its aliases. Null: never.
+    async fn expires_at(&self) -> Option<DateTime<Utc>> {
+        self.row.expires_at
     }
 
     /// Where it was logged, as `team/project/collection:vN`; null when you may not see that project.
@@ -211,6 +217,8 @@ pub struct VersionBeginInput {
     /// Tags: words of letters, digits, `_` and `-`, with spaces only between them.
     #[graphql(default)]
     tags: Vec<String>,
+    /// In how many seconds it expires, at most a hundred years; 0 or null: never.
+    ttl: Option<Int64>,
 }
 
 /// A file to send.
@@ -275,6 +283,9 @@ pub struct VersionUpdateInput {
     description: Option<String>,
     /// JSON object.
     metadata: Option<JsonString>,
+    /// How many seconds after its creation it expires, at most a hundred years; 0: never. A version that is linked into a registry
+    /// never expires.
+    ttl: Option<Int64>,
     /// Tags that it shall have: words of letters, digits, `_` and `-`, with spaces only between them; at most 20 at once.
     #[graphql(default)]
     add_tags: Vec<String>,
@@ -305,6 +316,17 @@ pub struct VersionDeleteInput {
 pub struct VersionDeletePayload {
     /// Its id, which now means nothing.
     id: ID,
+}
+
+/// The expiry that a request asks for, 0 being none.
+fn ttl(seconds: Int64) -> Result<Ttl> {
+    match seconds.0 {
+        0 => Ok(Ttl::OFF),
+        // What the number has meant to others is no number of seconds here.
+        seconds => {
+            Ttl::parse(seconds).and_then(|ttl| if ttl.expires() { Ok(ttl) } else { Err(TtlError::NotPositive(seconds)) }).parsed()
+        }
+    }
 }
 
 /// Reads of versions.
@@ -353,7 +375,7 @@ impl VersionMutation {
             description: input.description,
             metadata: input.metadata.map(|json| json.0),
             aliases: input.aliases,
-            ttl_seconds: -1,
+            ttl: input.ttl.map(ttl).transpose()?.unwrap_or(Ttl::INHERIT),
             history_step: None,
             tags: tags(&input.tags)?,
             client_id: None,
@@ -392,7 +414,7 @@ impl VersionMutation {
         let change = VersionChange {
             description: input.description,
             metadata: input.metadata.map(|json| json.0),
-            ttl_seconds: None,
+            ttl: input.ttl.map(ttl).transpose()?,
             add_tags: tags(&input.add_tags)?,
             remove_tags: tags(&input.remove_tags)?,
         };

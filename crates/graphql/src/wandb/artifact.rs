@@ -65,7 +65,7 @@ impl Artifact {
         context.metadata(self.0.id).await
     }
 
-    /// W&B protocol: expiry: -1 inherits, -2 is off.
+    /// W&B protocol: expiry in seconds from its creation; -1 inherits, -2 is off (rule 35).
     async fn ttl_duration_seconds(&self) -> Int64 {
         Int64(self.0.ttl_seconds)
     }

@@ -97,7 +97,7 @@ pub struct UpdateArtifactInput {
     description: Option<String>,
     /// W&B protocol: JSON object.
     metadata: Option<JsonString>,
-    /// W&B protocol: -1 inherits, -2 is off; an expiry is not possible yet.
+    /// W&B protocol: expiry in seconds from its creation; -1 inherits, -2 is off (rule 35).
     ttl_duration_seconds: Option<Int64>,
     /// W&B protocol: tags that it shall have.
     tags_to_add: Option<Vec<TagInput>>,
@@ -382,7 +382,7 @@ impl LifeMutation {
         let change = VersionChange {
             description: input.description,
             metadata: input.metadata.map(|json| json.0),
-            ttl_seconds: input.ttl_duration_seconds.map(ttl).transpose()?,
+            ttl: input.ttl_duration_seconds.map(ttl).transpose()?,
             add_tags: tags(input.tags_to_add)?,
             remove_tags: tags(input.tags_to_delete)?,
         };

@@ -11,6 +11,7 @@ use regalia_domain::names::{
     ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RegistryName, RunName, SourceCollectionName, TagName,
 };
 use regalia_domain::paths::{EntryPath, TargetPath};
+use regalia_domain::ttl::Ttl;
 use regalia_service::Error;
 use regalia_service::drafts::{Kind, NewManifest};
 use regalia_service::links::Link;
@@ -107,7 +108,7 @@ pub struct CreateArtifactInput {
     metadata: Option<JsonString>,
     /// W&B protocol: tags (rule 34).
     tags: Option<Vec<TagInput>>,
-    /// W&B protocol: -1 inherits, -2 is off; an expiry is not possible yet.
+    /// W&B protocol: expiry in seconds from now; -1 inherits, -2 is off (rule 35).
     ttl_duration_seconds: Option<Int64>,
     /// W&B protocol: the run's step.
     history_step: Option<Int64>,
@@ -344,9 +345,9 @@ fn md5(digest: &str) -> async_graphql::Result<Md5> {
     Md5::from_base64(digest).map_err(|error| Error::Invalid(format!("`digest`: {error}"))).fail()
 }
 
-/// The expiry that a request asks for: -1 inherits, -2 is off.
-pub(crate) fn ttl(given: Int64) -> async_graphql::Result<i64> {
-    if [-1, -2].contains(&given.0) { Ok(given.0) } else { refuse("An expiry (`ttl`) is not possible yet; leave it out.") }
+/// The expiry that a request asks for.
+pub(crate) fn ttl(given: Int64) -> async_graphql::Result<Ttl> {
+    Ttl::parse(given.0).parsed()
 }
 
 /// The tags of a request.
@@ -374,7 +375,7 @@ impl CreateArtifactInput {
             (Some(name), [other]) if name == *other => name,
             _ => return refuse("A version belongs to exactly one collection: send `artifactCollectionName`."),
         };
-        let ttl_seconds = self.ttl_duration_seconds.map(ttl).transpose()?.unwrap_or(-1);
+        let ttl = self.ttl_duration_seconds.map(ttl).transpose()?.unwrap_or(Ttl::INHERIT);
         if let Some(region) = self.storage_region.filter(|region| !region.is_empty() && region != "default") {
             return refuse(format!("There is no storage region \"{region}\" here; leave it out or use \"default\"."));
         }
@@ -388,7 +389,7 @@ impl CreateArtifactInput {
             metadata: self.metadata.map(|json| json.0),
             aliases: aliases(self.aliases, &name)?,
             collection: SourceCollectionName::parse(&name).parsed()?,
-            ttl_seconds,
+            ttl,
             history_step: self.history_step.map(|step| step.0),
             tags: tags(self.tags)?,
             client_id: self.client_id.map(|id| id.0),

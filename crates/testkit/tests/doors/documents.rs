@@ -376,7 +376,7 @@ fragment Home on Registry { id name fullName description visibility allowsAllTyp
 fragment Line on Collection { id name path typeName tags description createdAt updatedAt registry { name } }
 fragment Pointer on Link { id index aliases createdAt collection { name } }
 fragment Content on Version {
-  id committed typeName digest description metadata tags size fileCount createdAt source links { ...Pointer }
+  id committed typeName digest description metadata tags size fileCount createdAt expiresAt source links { ...Pointer }
   files(first: 10) { edges { cursor node { path } } nodes { path size digest reference downloadUrl } pageInfo { ...Page } }
 }
 "#;
@@ -437,7 +437,7 @@ pub const NATIVE_MUTATIONS: [(&str, &str); 34] = [
     ("versionBegin", "version { id committed } uploads { path url }"),
     ("versionCommit", "version { id committed source }"),
     ("versionLink", "link { id index aliases collection { name registry { name organization { entityName } } } version { id } }"),
-    ("versionUpdate", "version { id description metadata tags }"),
+    ("versionUpdate", "version { id description metadata tags expiresAt }"),
     ("versionDelete", "id"),
     ("collectionUpdate", "collection { id name description tags }"),
     ("collectionDelete", "name"),
@@ -789,7 +789,7 @@ impl World {
                 alice,
                 json!({ "version": self.linked, "target": "acme/wandb-registry-Reviewed/Net", "aliases": ["production"] }),
             ),
-            ("versionUpdate", alice, json!({ "version": changed, "description": "Changed.", "addTags": ["blue"] })),
+            ("versionUpdate", alice, json!({ "version": changed, "description": "Changed.", "addTags": ["blue"], "ttl": 0 })),
             ("collectionUpdate", alice, json!({ "collection": collection, "name": "Changed", "addTags": ["blue"] })),
             ("linkUpdate", alice, json!({ "link": place, "addAliases": ["best"] })),
             ("aliasRestore", alice, json!({ "collection": collection, "alias": "best", "at": "2999-01-01T00:00:00Z" })),

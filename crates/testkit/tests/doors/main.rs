@@ -6,8 +6,10 @@
 mod access;
 mod audit;
 mod documents;
+mod expiry;
 mod files;
 mod filters;
+mod garbage;
 mod history;
 mod life;
 mod limits;

@@ -111,7 +111,13 @@ async fn what_is_not_there_or_does_not_fit() {
             400,
             vec!["tag", "letters"],
         ),
-        (&alice, "an expiry", with(create("alpha", "demo", "net"), json!({ "ttlDurationSeconds": 60 })), 400, vec!["expiry"]),
+        (
+            &alice,
+            "an expiry in a thousand years",
+            with(create("alpha", "demo", "net"), json!({ "ttlDurationSeconds": 31_557_600_000_i64 })),
+            400,
+            vec!["expiry", "hundred years"],
+        ),
         (
             &alice,
             "no expiry at all",
