@@ -95,8 +95,12 @@ def run(server: Server):
         server.clear()
 
 
-def psql(url: str, statement: str) -> None:
+def psql_program() -> str:
     found = shutil.which("psql") or next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin/psql"), reverse=True)), None)
     if not found:
         raise RuntimeError("psql is missing: sudo apt-get install -y postgresql-client")
-    subprocess.run([found, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--command={statement}", url], check=True)
+    return found
+
+
+def psql(url: str, statement: str) -> None:
+    subprocess.run([psql_program(), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--command={statement}", url], check=True)

@@ -3,7 +3,6 @@
 MB is 1,000,000 bytes.
 """
 
-import hashlib
 import random
 import threading
 import time
@@ -113,20 +112,3 @@ def test_small_files(server, figure):
         figure("1,000 small files, peak memory", server.memory("VmHWM") / MB, "MB")
     for each in opened:
         each.close()
-
-
-def test_large_manifest(server, figure):
-    """100,000 paths over 100 different files: the uploads are few, the commit is whole."""
-    keys = server.people()
-    contents = [Content(random.getrandbits(63), 1000 + number) for number in range(100)]
-    files = {f"part {number // 1000:03}/{hashlib.sha256(str(number).encode()).hexdigest()}.bin": contents[number % 100] for number in range(100_000)}
-    made = publication("wide", files, sent=list(files)[:100])
-    with Client(server.url, keys["alice"]) as alice:
-        made.upload(alice)
-        server.reset_peak()
-        began = time.monotonic()
-        made.commit(alice)
-        figure("manifest of 100,000 files committed", time.monotonic() - began, "s")
-        figure("manifest of 100,000 files, peak memory", server.memory("VmHWM") / MB, "MB", 150)
-        place = alice.pull(ENTITY, PROJECT, "wide:latest")
-        assert place["artifact"]["id"] == made.id and place["files"]["totalCount"] == 100_000

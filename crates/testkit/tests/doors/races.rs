@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::native::own;
 
-const TASKS: usize = 64;
+pub const TASKS: usize = 64;
 
 /// How often each race is run.
 pub fn rounds() -> usize {
@@ -28,14 +28,14 @@ fn many_rounds() -> usize {
 }
 
 /// Two servers on one database: this process and another one. Three of four rounds use both.
-struct Arena {
-    server: Server,
+pub struct Arena {
+    pub server: Server,
     other: Neighbor,
-    alice: Client,
+    pub alice: Client,
 }
 
 impl Arena {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let server = Server::start().await;
         let (alice, ..) = server.people().await;
         Self { other: server.neighbor(env!("CARGO_BIN_EXE_neighbor")), server, alice }
@@ -47,7 +47,7 @@ impl Arena {
     }
 
     /// Runs 64 tasks at once.
-    async fn race<T>(&self, round: usize, task: impl AsyncFn(Client, usize) -> T) -> Vec<T> {
+    pub async fn race<T>(&self, round: usize, task: impl AsyncFn(Client, usize) -> T) -> Vec<T> {
         join_all((0..TASKS).map(|number| task(self.spread(&self.alice, round, number), number))).await
     }
 
@@ -82,7 +82,7 @@ fn id_of(answer: Answer) -> String {
 }
 
 /// What `collection:alias` means, as the SDK asks; null when nothing.
-async fn place(client: &Client, entity: &str, project: &str, name: &str) -> Value {
+pub async fn place(client: &Client, entity: &str, project: &str, name: &str) -> Value {
     let query = "query($entity: String!, $project: String!, $name: String!) { project(entityName: $entity, name: $project) { \
         artifactCollectionMembership(name: $name) { versionIndex aliases { alias } artifact { id } } } }";
     let found = client.graphql(query, json!({ "entity": entity, "project": project, "name": name })).await.ok();
