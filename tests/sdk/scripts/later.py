@@ -58,9 +58,7 @@ attempt("ttl", log_with_ttl)
 attempt("incremental", lambda: run.log_artifact(new("more", incremental=True)).wait())
 attempt("distributed", lambda: run.upsert_artifact(new("shared"), distributed_id="us").wait())
 attempt("project link", lambda: linked(run.link_artifact(model, target_path=f"{TEAM}/later/portfolio")))
-attempt("runs", lambda: list(api.runs(f"{TEAM}/later")))
 run.finish()
-attempt("resume", lambda: wandb.init(entity=TEAM, project="later", id=run.id, resume="must").finish())
 
 # Read back with nothing remembered.
 read = wandb.Api().artifact(f"{TEAM}/later/model:v0")

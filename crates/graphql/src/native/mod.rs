@@ -8,6 +8,7 @@ pub mod lists;
 pub mod organization;
 pub mod registry;
 pub mod registry_member;
+pub mod run;
 pub mod service_account;
 pub mod session;
 pub mod team;
@@ -24,6 +25,7 @@ pub struct NativeQuery(
     team::TeamQuery,
     registry::RegistryQuery,
     version::VersionQuery,
+    run::RunQuery,
 );
 
 /// Regalia's own writes.
