@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use crate::names::{
-    EntityName, NameError, ProjectName, REGISTRY_PREFIX, RegistryCollectionName, RegistryName, SourceCollectionName,
-};
+use crate::names::{EntityName, NameError, ProjectName, REGISTRY_PREFIX, RegistryCollectionName, RegistryName};
 use crate::text::quoted;
 
 /// The longest entry path, in bytes (rule 37).
@@ -35,6 +33,9 @@ pub enum PathError {
     /// An organization's part that is empty (rule 20).
     #[error("The target path {0} has no organization before its first \"/\". Name it, or leave the \"/\" out.")]
     NoOrganization(String),
+    /// A registry without a collection (rule 20).
+    #[error("The target path {0} names a registry and no collection in it. Add \"/COLLECTION\".")]
+    NoCollection(String),
     /// A part that is no name of its kind.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -111,7 +112,7 @@ pub enum TargetPath {
         /// The project; absent: the current one.
         project: Option<ProjectName>,
         /// The collection.
-        collection: SourceCollectionName,
+        collection: RegistryCollectionName,
     },
 }
 
@@ -140,10 +141,14 @@ impl TargetPath {
                 collection: RegistryCollectionName::parse(collection)?,
             });
         }
+        // It would be taken for a collection of that name in a project.
+        if collection.starts_with(REGISTRY_PREFIX) {
+            return Err(PathError::NoCollection(quoted(text)));
+        }
         Ok(Self::Project {
             entity: owner.map(EntityName::parse).transpose()?,
             project: home.map(ProjectName::parse).transpose()?,
-            collection: SourceCollectionName::parse(collection)?,
+            collection: RegistryCollectionName::parse(collection)?,
         })
     }
 }
@@ -237,7 +242,7 @@ mod tests {
             ("team/project/net", "project team project net"),
             ("my project/net", "project - my project net"),
             ("net", "project - - net"),
-            ("wandb-registry-model", "project - - wandb-registry-model"),
+            ("team/project/Example ML Task", "project team project Example ML Task"),
         ] {
             assert_eq!(shown(path), expected);
         }
@@ -249,6 +254,8 @@ mod tests {
             "org/x/wandb-registry-model/net",
             "/wandb-registry-model/net",
             " /wandb-registry-model/net",
+            "wandb-registry-model",
+            "org/wandb-registry-model",
             "wandb-registry-/net",
             "wandb-registry-model/",
             "org/wandb-registry-model/",
@@ -257,7 +264,6 @@ mod tests {
             "/project/net",
             "team/project/",
             "team/project/net:v1",
-            "my net",
             "te am/project/net",
             "wandb-registry-model/net:staging",
         ] {

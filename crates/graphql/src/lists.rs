@@ -88,8 +88,9 @@ pub(crate) enum CollectionParents {
     Projects,
     /// Artifact types of such.
     Types,
-    /// Entities: all projects or registries of each that the caller sees and this wants.
-    Entities(Filter<RegistryTest>),
+    /// Entities: all projects or registries of each that the caller sees and this wants; of one kind, `source` or `registry`, if that is
+    /// wanted.
+    Entities(Filter<RegistryTest>, Option<&'static str>),
 }
 
 /// Collections.
@@ -130,7 +131,7 @@ impl CollectionList {
         let place = match &self.of {
             CollectionParents::Projects => CollectionsIn::Projects(parents),
             CollectionParents::Types => CollectionsIn::Types(parents),
-            CollectionParents::Entities(projects) => CollectionsIn::Entities(&source.caller, parents, projects),
+            CollectionParents::Entities(projects, kind) => CollectionsIn::Entities(&source.caller, parents, projects, *kind),
         };
         Collections { place, filter: &self.filter }
     }

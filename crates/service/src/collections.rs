@@ -105,7 +105,7 @@ impl Service {
         let (row, project) = found(&mut tx, caller, id).await?;
         if !row.is_source() {
             return Err(Error::Invalid(
-                "A collection of a registry keeps its type for ever. Link the versions into another collection.".into(),
+                "A collection that versions are linked into keeps its type for ever. Link them into another collection.".into(),
             ));
         }
         if row.type_name == type_name.as_str() {
@@ -132,7 +132,7 @@ impl Service {
         Ok(row)
     }
 
-    /// Deletes a collection: a registry's with its links, whose versions stay where they were born; a source collection with its
+    /// Deletes a collection: one of links with them, whose versions stay where they were born; a source collection with its
     /// versions and all links to them. Its name is free again.
     ///
     /// # Errors
@@ -198,7 +198,7 @@ pub(crate) async fn contribute(
     project: &ProjectRow,
 ) -> Result<(Granted<Contribute>, Locked)> {
     let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(project))?;
-    if !row.is_source() {
+    if project.kind == ProjectKind::Registry {
         registries::lock_shared(tx, &granted).await.map_err(missing)?;
     }
     let locked = collections::lock_by_id(tx, &granted, row.id).await.map_err(missing)?;
@@ -219,7 +219,7 @@ async fn found_of(tx: &mut Tx, caller: &Caller, kind: ProjectKind, id: Collectio
         return Err(Error::Invalid(format!(
             "\"{}\" is {}. Use the request for that kind.",
             row.name,
-            if row.is_source() { "a collection where versions are logged" } else { "a collection of a registry" }
+            if row.is_source() { "a collection where versions are logged" } else { "a collection that versions are linked into" }
         )));
     }
     Ok((row, project))

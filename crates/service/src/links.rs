@@ -1,10 +1,11 @@
-//! Linking versions into registry collections, and unlinking them (rules 11, 20, 21, 28 to 33). What must not live here: changes
-//! of their aliases (`changes`).
+//! Linking versions into collections of registries and projects, and unlinking them (rules 11, 20, 21, 28 to 33). What must not live
+//! here: changes of their aliases (`changes`).
 
 use regalia_domain::ids::{CollectionId, MembershipId, VersionId};
-use regalia_domain::names::{ArtifactTypeName, RegistryCollectionName, RegistryName};
+use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RegistryName};
+use regalia_domain::paths::TargetPath;
 use regalia_domain::roles::Right;
-use regalia_store::access::{Caller, Contribute, ProjectKind, ProjectRow};
+use regalia_store::access::{self, Caller, Contribute, Granted, ProjectKind, ProjectRow};
 use regalia_store::collections::{self, CollectionRow, Locked};
 use regalia_store::memberships::{self, MembershipRow};
 use regalia_store::versions::{self, VersionRow};
@@ -12,7 +13,7 @@ use regalia_store::{Tx, aliases, audit, organizations, registries};
 use serde_json::json;
 
 use crate::changes::{lost_event, unlinked_event};
-use crate::projects::forbidden_project;
+use crate::projects::{ensure_project, forbidden_project};
 use crate::registries::{allowed, target};
 use crate::runs::missing_version;
 use crate::versions::{alias_event, create_collection, custom_aliases};
@@ -23,12 +24,9 @@ use crate::{Error, Request, Result, Service};
 pub struct Link {
     /// The version, by whatever path it was found: linking a link links its source (rule 31).
     pub version: VersionId,
-    /// The organization's entity or display name; absent: that of the source version's entity (rule 21).
-    pub organization: Option<String>,
-    /// The registry; a missing core registry is made (rule 11).
-    pub registry: RegistryName,
-    /// The collection; made if it is missing.
-    pub collection: RegistryCollectionName,
+    /// Where to (rule 20). What it leaves out is where the version was logged: its organization, its entity, its project. Made when
+    /// missing: a core registry (rule 11), a project, a collection.
+    pub target: TargetPath,
     /// Aliases in that collection.
     pub aliases: Vec<String>,
 }
@@ -43,34 +41,28 @@ impl Service {
         let names = custom_aliases(&link.aliases)?;
         let mut tx = self.begin().await?;
         let version = source(&mut tx, caller, link.version).await?;
-        let organization = match (&link.organization, version.organization_id) {
-            (Some(name), _) => name.clone(),
-            (None, Some(id)) => {
-                organizations::organizations(&mut tx, &[id]).await?.pop().ok_or(regalia_store::Error::NotFound)?.name
+        let (home, name) = match &link.target {
+            TargetPath::Registry { organization, registry, collection } => {
+                (self::registry(&mut tx, request, &version, organization.as_deref(), registry).await?, collection)
             }
-            (None, None) => return Err(elsewhere(&version, None)),
+            TargetPath::Project { entity, project, collection } => {
+                (self::project(&mut tx, request, &version, entity.as_ref(), project.as_ref()).await?, collection)
+            }
         };
-        let registry = target(&mut tx, request, caller, &organization, &link.registry).await?;
-        // Rule 21: the organization is that of the source version's entity.
-        if version.organization_id != Some(registry.entity_id) {
-            return Err(elsewhere(&version, Some(&registry.entity_name)));
-        }
-        let granted = registry.grant::<Contribute>(caller).map_err(forbidden_project(&registry))?;
-        let rules = registries::lock_shared(&mut tx, &granted).await?;
+        let granted = home.grant::<Contribute>(caller).map_err(forbidden_project(&home))?;
         let type_name = ArtifactTypeName::parse(&version.type_name)?;
-        if !allowed(&rules)?.allows(&type_name) {
-            return Err(Error::Invalid(format!(
-                "The registry \"{}\" doesn't allow the artifact type \"{type_name}\"; it allows: {}. An admin of the registry can add the type.",
-                registry.name,
-                rules.listed.join(", ")
+        if home.kind == ProjectKind::Registry {
+            taken_by(&mut tx, &home, &granted, &type_name).await?;
+        }
+        let collection = match collections::lock(&mut tx, &granted, name.as_str()).await? {
+            Some(collection) => collection,
+            None => create_collection(&mut tx, request, &granted, ProjectKind::Registry, name.as_str(), &type_name).await?,
+        };
+        if collection.kind == "source" {
+            return Err(Error::Conflict(format!(
+                "\"{name}\" is a collection where versions are logged, so none can be linked into it. Link into another collection."
             )));
         }
-        let collection = match collections::lock(&mut tx, &granted, link.collection.as_str()).await? {
-            Some(collection) => collection,
-            None => {
-                create_collection(&mut tx, request, &granted, ProjectKind::Registry, link.collection.as_str(), &type_name).await?
-            }
-        };
         // From here on it is neither deleted nor does its type change. The collection's lock has the right to write here read again;
         // that to the source, and all else that was read above, may be older.
         versions::hold(&mut tx, version.id).await?;
@@ -78,8 +70,8 @@ impl Service {
         if version.type_name != type_name.as_str() {
             return Err(Error::Conflict("The version's type was changed at the same moment. Please try again.".into()));
         }
-        same_type(&collection, &link.collection, &type_name)?;
-        let membership = self.place(&mut tx, request, &registry, &collection, &version, names).await?;
+        same_type(&collection, name, &type_name)?;
+        let membership = self.place(&mut tx, request, &home, &collection, &version, names).await?;
         regalia_store::commit(tx).await?;
         Ok(membership)
     }
@@ -94,7 +86,7 @@ impl Service {
         place.ok_or_else(|| Error::NotFound("There is no such link, or you may not see it.".into()))
     }
 
-    /// Removes a link: the version's place and aliases in a registry collection, and nothing else (rule 33). Its index is never
+    /// Removes a link: the version's place and aliases in a collection of links, and nothing else (rule 33). Its index is never
     /// given again. The collection that it was in.
     ///
     /// # Errors
@@ -123,7 +115,7 @@ impl Service {
         &self,
         tx: &mut Tx,
         request: &Request,
-        registry: &ProjectRow,
+        home: &ProjectRow,
         collection: &Locked,
         version: &VersionRow,
         mut names: Vec<String>,
@@ -144,7 +136,7 @@ impl Service {
         }
         let moved = aliases::set(tx, collection, version.id, &names, actor).await?;
         events.extend(moved.iter().map(|moved| alias_event(collection, version.id, moved)));
-        audit::record(tx, request.origin(), registry.organization_id.map(Into::into), &events).await?;
+        audit::record(tx, request.origin(), home.organization_id.map(Into::into), &events).await?;
         match present {
             Some(present) => Ok(present),
             None => Ok(memberships::of_version_in(tx, collection, version.id).await?.ok_or(regalia_store::Error::NotFound)?),
@@ -164,6 +156,78 @@ async fn source(tx: &mut Tx, caller: &Caller, id: VersionId) -> Result<VersionRo
         ));
     }
     Ok(version)
+}
+
+/// The registry of a target, which is one of the version's organization (rule 21).
+async fn registry(
+    tx: &mut Tx,
+    request: &Request,
+    version: &VersionRow,
+    organization: Option<&str>,
+    name: &RegistryName,
+) -> Result<ProjectRow> {
+    let organization = match (organization, version.organization_id) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(id)) => organizations::organizations(tx, &[id]).await?.pop().ok_or(regalia_store::Error::NotFound)?.name,
+        (None, None) => return Err(elsewhere(version, None)),
+    };
+    let registry = target(tx, request, request.caller()?, &organization, name).await?;
+    if version.organization_id != Some(registry.entity_id) {
+        return Err(elsewhere(version, Some(&registry.entity_name)));
+    }
+    Ok(registry)
+}
+
+/// The project of a target, which is one of the version's own team or user (rule 21); made if it is missing.
+async fn project(
+    tx: &mut Tx,
+    request: &Request,
+    version: &VersionRow,
+    entity: Option<&EntityName>,
+    name: Option<&ProjectName>,
+) -> Result<ProjectRow> {
+    let caller = request.caller()?;
+    let (entity, name) = match (entity, name) {
+        (Some(entity), Some(name)) => (entity.clone(), name.clone()),
+        (entity, name) => {
+            let source = access::project(tx, caller, version.project_id).await.map_err(|_| {
+                Error::Invalid(
+                    "You see a link to this version and not where it was logged, so the target has to say it all: \
+                     ENTITY/PROJECT/COLLECTION, or a collection of a registry."
+                        .into(),
+                )
+            })?;
+            let entity = entity.map_or_else(|| EntityName::parse(&source.entity_name), |entity| Ok(entity.clone()))?;
+            (entity, name.map_or_else(|| ProjectName::parse(&source.name), |name| Ok(name.clone()))?)
+        }
+    };
+    // Whether it is the version's own entity is asked after it was found: who sees a link alone learns nothing by trying names.
+    let (project, _) = ensure_project(tx, request, caller, &entity, &name, None).await?;
+    if project.entity_name != version.entity_name {
+        let source = if version.source_visible() {
+            format!("The version was logged under \"{}\"", version.entity_name)
+        } else {
+            "The version's source is elsewhere".to_owned()
+        };
+        return Err(Error::Invalid(format!(
+            "{source}, and the project belongs to \"{entity}\": linking is only allowed within the same team or to a collection in your \
+             organization's registry. Link it into a project of the team or user that it was logged under, or into a registry."
+        )));
+    }
+    Ok(project)
+}
+
+/// Asks whether the registry takes the type, and keeps its rules from changing.
+async fn taken_by(tx: &mut Tx, registry: &ProjectRow, granted: &Granted<Contribute>, type_name: &ArtifactTypeName) -> Result<()> {
+    let rules = registries::lock_shared(tx, granted).await?;
+    if allowed(&rules)?.allows(type_name) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "The registry \"{}\" doesn't allow the artifact type \"{type_name}\"; it allows: {}. An admin of the registry can add the type.",
+        registry.name,
+        rules.listed.join(", ")
+    )))
 }
 
 /// Rule 21 in words, as far as both ends are visible.
@@ -191,13 +255,4 @@ fn same_type(collection: &Locked, name: &RegistryCollectionName, type_name: &Art
          Link it into another collection.",
         collection.type_name
     )))
-}
-
-/// Where a project of this name is no registry: linking goes to registries only.
-#[must_use]
-pub fn not_a_registry(target: &str) -> Error {
-    Error::Invalid(format!(
-        "\"{target}\" is not in a registry: linking is only allowed within the same team or to a collection in your organization's \
-         registry, such as \"ORGANIZATION/wandb-registry-model/COLLECTION\"."
-    ))
 }

@@ -410,6 +410,11 @@ async fn source_collection(
         Some(collection) => collection,
         None => create_collection(tx, request, project, ProjectKind::Project, name.as_str(), type_name).await?,
     };
+    if collection.kind != "source" {
+        return Err(Error::Conflict(format!(
+            "\"{name}\" is a collection that versions are linked into, so none can be logged to it. Use another name."
+        )));
+    }
     if collection.type_name != type_name.as_str() {
         return Err(Error::Conflict(format!(
             "The collection \"{name}\" holds versions of type \"{}\", so a version of type \"{type_name}\" can't be logged to it. \

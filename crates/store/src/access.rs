@@ -142,6 +142,15 @@ impl ProjectKind {
             Self::Registry => "registry",
         }
     }
+
+    /// What stands before the name in a path.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Project => "",
+            Self::Registry => regalia_domain::names::REGISTRY_PREFIX,
+        }
+    }
 }
 
 impl From<String> for ProjectKind {

@@ -161,6 +161,7 @@ struct Row {
     id: i64,
     kind: String,
     project_id: i64,
+    project_kind: String,
     type_name: String,
     protected_aliases: Vec<String>,
     level: i16,
@@ -170,7 +171,7 @@ async fn by_now(tx: &mut Tx, actor: UserId, ids: &[i64]) -> Result<Vec<Row>> {
     Ok(sqlx::query_as!(
         Row,
         r#"-- collections::locked
-        select c.id, c.kind, c.project_id, t.name as type_name, p.protected_aliases, access_level(p.id, $1) as "level!"
+        select c.id, c.kind, c.project_id, p.kind as project_kind, t.name as type_name, p.protected_aliases, access_level(p.id, $1) as "level!"
         from collections c join artifact_types t on t.id = c.type_id join projects p on p.id = c.project_id
         where c.id = any($2) order by c.id"#,
         actor.0,
@@ -245,7 +246,7 @@ pub async fn lock_holding(
     let rows = by_now(tx, project.actor(), &ids).await?;
     let own = rows.iter().find(|row| row.id == source.0 && row.project_id == project.target().0 && row.kind == "source");
     still::<Administer>(own.ok_or(Error::NotFound)?)?;
-    if rows.iter().any(|row| row.kind == "registry" && !rules.contains(&row.project_id)) {
+    if rows.iter().any(|row| row.project_kind == "registry" && !rules.contains(&row.project_id)) {
         return Ok(None);
     }
     Ok(Some(rows.into_iter().map(|row| row.locked(None)).collect()))

@@ -55,8 +55,9 @@ pub enum CollectionsIn<'l> {
     Projects(&'l [i64]),
     /// Of each of these types, whose projects the caller was allowed to see.
     Types(&'l [i64]),
-    /// Of all projects or registries of each of these entities that the caller sees and this wants.
-    Entities(&'l Caller, &'l [i64], &'l Filter<RegistryTest>),
+    /// Of all projects or registries of each of these entities that the caller sees and this wants; of one kind, `source` or
+    /// `registry`, if that is wanted.
+    Entities(&'l Caller, &'l [i64], &'l Filter<RegistryTest>, Option<&'static str>),
 }
 
 /// Collections.
@@ -162,12 +163,12 @@ impl List for Collections<'_> {
 
     fn parents(&self) -> &[i64] {
         match self.place {
-            CollectionsIn::Projects(parents) | CollectionsIn::Types(parents) | CollectionsIn::Entities(_, parents, _) => parents,
+            CollectionsIn::Projects(parents) | CollectionsIn::Types(parents) | CollectionsIn::Entities(_, parents, ..) => parents,
         }
     }
 
     fn write_with(&self, sql: &mut Sql) {
-        if let CollectionsIn::Entities(caller, entities, filter) = self.place {
+        if let CollectionsIn::Entities(caller, entities, filter, _) = self.place {
             write_visible(sql, caller, entities, filter);
         }
     }
@@ -176,8 +177,11 @@ impl List for Collections<'_> {
         sql.push("from collections c where ").push(match self.place {
             CollectionsIn::Projects(_) => "c.project_id = parent.id and ",
             CollectionsIn::Types(_) => "c.type_id = parent.id and ",
-            CollectionsIn::Entities(_, parents, _) => in_visible(parents),
+            CollectionsIn::Entities(_, parents, ..) => in_visible(parents),
         });
+        if let CollectionsIn::Entities(.., Some(kind)) = self.place {
+            sql.push("c.kind = ").push_bind(kind).push(" and ");
+        }
         write(sql, self.filter);
     }
 }

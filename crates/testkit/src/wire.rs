@@ -147,13 +147,17 @@ impl Client {
         made["registryCreate"]["registry"]["id"].as_str().expect("an id").to_owned()
     }
 
-    /// `linkArtifact`.
+    /// `linkArtifact` into a registry.
     pub async fn link(&self, id: &str, organization: &str, registry: &str, collection: &str, aliases: &[&str]) -> Answer {
+        self.link_into(id, organization, &format!("wandb-registry-{registry}"), collection, aliases).await
+    }
+
+    /// `linkArtifact`.
+    pub async fn link_into(&self, id: &str, entity: &str, project: &str, collection: &str, aliases: &[&str]) -> Answer {
         let aliases: Vec<Value> =
             aliases.iter().map(|alias| json!({ "artifactCollectionName": collection, "alias": alias })).collect();
         let input = json!({
-            "artifactID": id, "entityName": organization, "projectName": format!("wandb-registry-{registry}"),
-            "artifactPortfolioName": collection, "aliases": aliases,
+            "artifactID": id, "entityName": entity, "projectName": project, "artifactPortfolioName": collection, "aliases": aliases,
         });
         self.graphql(LINK, json!({ "input": input })).await
     }

@@ -1,4 +1,4 @@
-//! Registry collections and the links in them. What must not live here: the linked version's own fields.
+//! Collections that versions are linked into, and the links in them. What must not live here: the linked version's own fields.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -30,7 +30,7 @@ impl Collection {
         ids::id("Collection", self.0.id.0)
     }
 
-    /// Name, unique in the registry.
+    /// Name, unique in the registry or project.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -55,9 +55,16 @@ impl Collection {
         self.0.updated_at
     }
 
-    /// The registry that it is in.
+    /// The registry that it is in; null when it is in a project.
     async fn registry(&self, context: &Context<'_>) -> Result<Option<Registry>> {
-        Ok(context.row(ProjectKey(self.0.project_id.0)).await?.map(Registry))
+        let home = context.row(ProjectKey(self.0.project_id.0)).await?;
+        Ok(home.filter(|home| home.kind == ProjectKind::Registry).map(Registry))
+    }
+
+    /// Where it is, as the target of a link: `ORGANIZATION/wandb-registry-REGISTRY/COLLECTION` or `ENTITY/PROJECT/COLLECTION`.
+    async fn path(&self, context: &Context<'_>) -> Result<Option<String>> {
+        let home = context.row(ProjectKey(self.0.project_id.0)).await?;
+        Ok(home.map(|home| format!("{}/{}{}/{}", home.entity_name, home.kind.prefix(), home.name, self.0.name)))
     }
 
     /// The newest link.
@@ -213,7 +220,7 @@ pub struct CollectionMutation;
 /// Changes of collections and links.
 #[Object]
 impl CollectionMutation {
-    /// Changes a collection's name, description and tags. For members of the registry.
+    /// Changes a collection's name, description and tags. For members of the registry; in a project for those who write there.
     async fn collection_update(
         &self,
         context: &Context<'_>,
@@ -250,7 +257,7 @@ impl CollectionMutation {
         Ok(CollectionDeletePayload { name: row.name })
     }
 
-    /// Changes a link's aliases. For members of the registry; protected ones for its admins.
+    /// Changes a link's aliases. For members of the registry; protected ones for its admins. In a project for those who write there.
     async fn link_update(
         &self,
         context: &Context<'_>,

@@ -8,7 +8,7 @@ use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, SourceCol
 use regalia_domain::paths::{EntryPath, TargetPath};
 use regalia_service::Error;
 use regalia_service::changes::VersionChange;
-use regalia_service::links::{Link as LinkRequest, not_a_registry};
+use regalia_service::links::Link as LinkRequest;
 use regalia_service::store::manifests::EntryRow;
 use regalia_service::store::memberships::MembershipRow;
 use regalia_service::store::versions::VersionRow;
@@ -250,8 +250,9 @@ pub struct VersionCommitPayload {
 pub struct VersionLinkInput {
     /// The version.
     version: ID,
-    /// Where to: `ORGANIZATION/wandb-registry-REGISTRY/COLLECTION`. Without the organization it is the version's own. The
-    /// collection is made if it is missing; its name has 1 to 128 characters without / : \.
+    /// Where to: `ORGANIZATION/wandb-registry-REGISTRY/COLLECTION`, or `ENTITY/PROJECT/COLLECTION`. An organization, entity or project
+    /// that isn't named is the version's own. The project and the collection are made if they are missing; a collection's name has 1
+    /// to 128 characters without / : \.
     target: String,
     /// Aliases to set in the collection, such as `production`; another version that has one loses it.
     #[graphql(default)]
@@ -414,17 +415,16 @@ impl VersionMutation {
         Ok(VersionDeletePayload { id: ids::id("Version", row.id.0) })
     }
 
-    /// Publishes a version: links it into a registry's collection. Linking again adds the aliases and changes nothing else.
+    /// Publishes a version: links it into a collection of a registry, or of a project of the team or user that logged it. Linking again
+    /// adds the aliases and changes nothing else.
     async fn version_link(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "What to link where.")] input: VersionLinkInput,
     ) -> Result<VersionLinkPayload> {
-        let TargetPath::Registry { organization, registry, collection } = TargetPath::parse(&input.target).parsed()? else {
-            return Err(not_a_registry(&input.target)).fail();
-        };
+        let target = TargetPath::parse(&input.target).parsed()?;
         let version = VersionId(ids::number(&["Version", "Artifact"], &input.version)?);
-        let link = LinkRequest { version, organization, registry, collection, aliases: input.aliases };
+        let link = LinkRequest { version, target, aliases: input.aliases };
         let place = context.service()?.link(context.request()?, &link).await.fail()?;
         context.forget()?;
         Ok(VersionLinkPayload { link: Link(place) })

@@ -131,12 +131,20 @@ impl Entity {
     ) -> async_graphql::Result<ArtifactCollectionConnection> {
         let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
         let projects = lists::filter(project_filters)?;
-        // An organization has registries alone, everybody else projects alone.
-        let kind = if self.kind == "organization" { ArtifactCollectionType::Portfolio } else { ArtifactCollectionType::Sequence };
-        if collection_types.is_some_and(|kinds| !kinds.contains(&kind)) {
-            return Ok(ArtifactCollectionConnection::nothing(&wanted));
-        }
-        ArtifactCollectionConnection::read(context, self.id, CollectionParents::Entities(projects), filter, &wanted).await
+        let wants = |kind| collection_types.as_ref().is_none_or(|kinds| kinds.contains(&kind));
+        let kind = match (wants(ArtifactCollectionType::Sequence), wants(ArtifactCollectionType::Portfolio)) {
+            (true, true) => None,
+            (true, false) => Some("source"),
+            (false, true) => Some("registry"),
+            (false, false) => return Ok(ArtifactCollectionConnection::nothing(&wanted)),
+        };
+        // All that an organization has are registries, and nothing is born there: the filter would only mislead the planner.
+        let kind = match (self.kind.as_str(), kind) {
+            ("organization", Some("source")) => return Ok(ArtifactCollectionConnection::nothing(&wanted)),
+            ("organization", _) => None,
+            (_, kind) => kind,
+        };
+        ArtifactCollectionConnection::read(context, self.id, CollectionParents::Entities(projects, kind), filter, &wanted).await
     }
 
     /// W&B protocol: the versions in all its registries or projects at their places, newest place first.

@@ -64,10 +64,7 @@ impl Project {
 
     /// W&B protocol: name; a registry's with its prefix.
     async fn name(&self) -> String {
-        match self.0.kind {
-            ProjectKind::Project => self.0.name.clone(),
-            ProjectKind::Registry => format!("{}{}", regalia_domain::names::REGISTRY_PREFIX, self.0.name),
-        }
+        format!("{}{}", self.0.kind.prefix(), self.0.name)
     }
 
     /// W&B protocol: name of the owner.

@@ -8,11 +8,11 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::VersionId;
 use regalia_domain::names::{
-    ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RunName, SourceCollectionName, TagName,
+    ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RegistryName, RunName, SourceCollectionName, TagName,
 };
-use regalia_domain::paths::EntryPath;
+use regalia_domain::paths::{EntryPath, TargetPath};
 use regalia_service::Error;
-use regalia_service::links::{Link, not_a_registry};
+use regalia_service::links::Link;
 use regalia_service::store::access::ProjectKind;
 use regalia_service::versions::{Announced, NewFile, NewVersion};
 
@@ -247,9 +247,9 @@ pub struct LinkArtifactInput {
     client_id: Option<ID>,
     /// W&B protocol: collection, made if it is missing.
     artifact_portfolio_name: String,
-    /// W&B protocol: owner of the registry.
+    /// W&B protocol: owner of the registry or project.
     entity_name: String,
-    /// W&B protocol: the registry's full name.
+    /// W&B protocol: the registry's full name, or a project, made if it is missing.
     project_name: String,
     /// W&B protocol: aliases in that collection.
     aliases: Option<Vec<ArtifactAliasInput>>,
@@ -434,7 +434,7 @@ impl PublishMutation {
         Ok(CommitArtifactPayload { artifact: load(context, version).await? })
     }
 
-    /// W&B protocol: links a version into a registry collection (rules 21, 28 and 31).
+    /// W&B protocol: links a version into a collection of a registry or a project (rules 20, 21, 28 and 31).
     async fn link_artifact(
         &self,
         context: &Context<'_>,
@@ -446,16 +446,21 @@ impl PublishMutation {
             (None, Some(client_id)) => service.version_by_client_id(context.caller()?, client_id).await.fail()?,
             (None, None) => return refuse("Send the version to link as `artifactID` or `clientID`."),
         };
-        let (ProjectKind::Registry, registry) = split_project(&input.project_name) else {
-            return Err(not_a_registry(&format!("{}/{}", input.entity_name, input.project_name))).fail();
+        let aliases = aliases(input.aliases, &input.artifact_portfolio_name)?;
+        let collection = RegistryCollectionName::parse(&input.artifact_portfolio_name).parsed()?;
+        let target = match split_project(&input.project_name) {
+            (ProjectKind::Registry, registry) => TargetPath::Registry {
+                organization: Some(input.entity_name),
+                registry: RegistryName::parse(registry).parsed()?,
+                collection,
+            },
+            (ProjectKind::Project, project) => TargetPath::Project {
+                entity: Some(EntityName::parse(&input.entity_name).parsed()?),
+                project: Some(ProjectName::parse(project).parsed()?),
+                collection,
+            },
         };
-        let link = Link {
-            version,
-            organization: Some(input.entity_name),
-            registry: regalia_domain::names::RegistryName::parse(registry).parsed()?,
-            aliases: aliases(input.aliases, &input.artifact_portfolio_name)?,
-            collection: RegistryCollectionName::parse(&input.artifact_portfolio_name).parsed()?,
-        };
+        let link = Link { version, target, aliases };
         let place = service.link(request, &link).await.fail()?;
         context.forget()?;
         Ok(LinkArtifactPayload {

@@ -380,7 +380,7 @@ fragment Group on Team {
   members(first: 10) { edges { cursor node { role } } nodes { role user { name } } pageInfo { ...Page } }
 }
 fragment Home on Registry { id name fullName description visibility allowsAllTypes types protectedAliases yourRole createdAt updatedAt }
-fragment Line on Collection { id name typeName tags description createdAt updatedAt registry { name } }
+fragment Line on Collection { id name path typeName tags description createdAt updatedAt registry { name } }
 fragment Pointer on Link { id index aliases createdAt collection { name } }
 fragment Content on Version {
   id committed typeName digest description metadata tags size fileCount createdAt source links { ...Pointer }

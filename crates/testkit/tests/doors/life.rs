@@ -12,11 +12,11 @@ use crate::documents::change;
 use crate::native::{code, own};
 use crate::races::rounds;
 
-async fn wire(client: &Client, field: &str, input: Value) -> Answer {
+pub async fn wire(client: &Client, field: &str, input: Value) -> Answer {
     client.graphql(&change(field), json!({ "input": input })).await
 }
 
-async fn alias(client: &Client, field: &str, version: &str, place: [&str; 3], names: &[&str]) -> Answer {
+pub async fn alias(client: &Client, field: &str, version: &str, place: [&str; 3], names: &[&str]) -> Answer {
     let [entity, project, collection] = place;
     let aliases: Vec<Value> = names
         .iter()
@@ -28,7 +28,7 @@ async fn alias(client: &Client, field: &str, version: &str, place: [&str; 3], na
 }
 
 /// The places of a collection: the index with its aliases, by index.
-async fn places(server: &Server, collection: &str) -> Vec<(i64, String)> {
+pub async fn places(server: &Server, collection: &str) -> Vec<(i64, String)> {
     let rows = server
         .rows(&format!(
             "select m.index, coalesce(string_agg(a.alias, ' ' order by a.alias), '') as aliases
@@ -40,12 +40,12 @@ async fn places(server: &Server, collection: &str) -> Vec<(i64, String)> {
     rows.iter().map(|row| (row["index"].as_i64().unwrap(), row["aliases"].as_str().unwrap().to_owned())).collect()
 }
 
-fn expected(places: &[(i64, &str)]) -> Vec<(i64, String)> {
+pub fn expected(places: &[(i64, &str)]) -> Vec<(i64, String)> {
     places.iter().map(|(index, aliases)| (*index, (*aliases).to_owned())).collect()
 }
 
 /// What must hold of the rows at every moment.
-async fn sound(server: &Server, when: &str) {
+pub async fn sound(server: &Server, when: &str) {
     for (what, query) in [
         (
             "a place of a version that isn't committed",

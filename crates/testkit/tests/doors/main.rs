@@ -17,6 +17,7 @@ mod members;
 mod native;
 mod pages;
 mod people;
+mod project_links;
 mod races;
 mod reads;
 mod refusals;

@@ -320,7 +320,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
                 declared::<native::collection::CollectionMutation>(),
                 declared::<wandb::project::ProjectMutation>(),
                 declared::<wandb::registry_member::ProjectMemberMutation>(),
-                declared::<wandb::run::RunMutation>(),
+                declared::<wandb::run_changes::RunMutation>(),
                 declared::<wandb::publish::PublishMutation>(),
                 declared::<wandb::life::LifeMutation>(),
                 declared::<wandb::team::TeamMutation>(),

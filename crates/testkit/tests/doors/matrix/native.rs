@@ -359,4 +359,8 @@ fn versions(r: &mut Rows) {
             c.own("versionLink", json!({ "version": c.stage.version(place), "target": target })).await
         });
     }
+    row!(r, "Mutation.versionLink", "into a project of the team", |c| {
+        let target = format!("alpha/shelf/{}", c.new_name());
+        c.own("versionLink", json!({ "version": c.stage.version(Place::Team), "target": target })).await
+    });
 }

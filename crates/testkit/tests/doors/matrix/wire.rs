@@ -366,4 +366,10 @@ fn links(r: &mut Rows) {
             link(&c, place, &registry.name, "best").await
         });
     }
+    row!(r, "Mutation.linkArtifact", "into a project of the team", |c| {
+        let input = json!({
+            "artifactID": c.stage.artifact(Place::Team), "entityName": "alpha", "projectName": "shelf", "artifactPortfolioName": c.new_name(),
+        });
+        c.wire("linkArtifact", "versionIndex", input).await
+    });
 }

@@ -37,8 +37,10 @@ async fn what_is_not_there_or_does_not_fit() {
         ("an unknown registry", link(&version, "acme", "wandb-registry-none", "C"), 404, vec!["none", "acme"]),
         ("a twin of a registry's name", link(&version, "acme", "wandb-registry-ANY", "C"), 404, vec!["ANY"]),
         ("an unknown version", link(&absent, "acme", "wandb-registry-any", "C"), 404, vec!["version"]),
-        ("an ordinary project", link(&version, "alpha", "demo", "C"), 400, vec![LINKING]),
-        ("an ordinary project of the organization", link(&version, "acme", "demo", "C"), 400, vec![LINKING]),
+        ("another entity's project", link(&version, "alice", "demo", "C"), 400, vec![LINKING, "alpha", "alice"]),
+        ("an ordinary project of the organization", link(&version, "acme", "demo", "C"), 400, vec!["organization", "team"]),
+        ("a project of an unknown entity", link(&version, "acne", "demo", "C"), 404, vec!["acne"]),
+        ("a collection where versions are logged", link(&version, "alpha", "demo", "net"), 409, vec!["net", "logged"]),
         ("a pending version", link(&pending, "acme", "wandb-registry-any", "C"), 409, vec!["not committed"]),
         ("a personal version", link(&personal, "acme", "wandb-registry-any", "C"), 400, vec![LINKING, "alice"]),
         ("a version of another organization", link(&foreign, "acme", "wandb-registry-any", "C"), 400, vec![LINKING, "beta"]),
@@ -82,16 +84,7 @@ async fn what_is_not_there_or_does_not_fit() {
             }
         }
     }
-    for target in [
-        "",
-        "C",
-        "demo/C",
-        "alpha/demo/C",
-        "a/b/c/d",
-        "/wandb-registry-any/C",
-        "acme/wandb-registry-any",
-        "acme/wandb-registry-any/",
-    ] {
+    for target in ["", "a/b/c/d", "/wandb-registry-any/C", "acme/wandb-registry-any", "acme/wandb-registry-any/"] {
         let refused = input(&alice, VERSION_LINK, json!({ "version": version, "target": target })).await;
         unchanged.ours(&format!("the target {target:?}"), refused, "INVALID", &[]).await;
     }
