@@ -43,7 +43,6 @@ def keep_for_a_day(artifact):
     artifact.save()
 
 
-api = wandb.Api()
 run = wandb.init(entity=TEAM, project="later")
 model = run.log_artifact(new("model")).wait()
 run.link_artifact(model, target_path=f"{ORG_ENTITY_NAME}/wandb-registry-{REGISTRY}/Later")
