@@ -112,7 +112,7 @@ impl Service {
             return Ok(row);
         }
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        let type_id = projects::ensure_type(&mut tx, &granted, type_name).await?;
+        let (type_id, _) = projects::ensure_type(&mut tx, &granted, type_name).await?;
         let locked = collections::lock_by_id(&mut tx, &granted, id).await.map_err(missing)?;
         if !collections::set_type(&mut tx, &locked, type_id).await? {
             return Err(Error::Conflict(format!(

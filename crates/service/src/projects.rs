@@ -2,8 +2,8 @@
 
 use regalia_domain::alias::{AliasRef, split_versioned_name};
 use regalia_domain::ids::ProjectId;
-use regalia_domain::names::{EntityName, ProjectName};
-use regalia_store::access::{self, At, Caller, EntityRow, ProjectKind, ProjectRow};
+use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName};
+use regalia_store::access::{self, At, Caller, Contribute, EntityRow, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::{Tx, projects};
 use serde_json::json;
@@ -115,6 +115,39 @@ impl Service {
         let project = access::project(&mut tx, caller, project.id).await?;
         regalia_store::commit(tx).await?;
         Ok((project, inserted))
+    }
+
+    /// Gives a project an artifact type, if it hasn't one of that name.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`.
+    pub async fn create_type(
+        &self,
+        request: &Request,
+        entity: &str,
+        name: &str,
+        type_name: &ArtifactTypeName,
+    ) -> Result<(ProjectRow, projects::TypeRow)> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let project = access::project_by_name(&mut tx, caller, entity, ProjectKind::Project, name)
+            .await
+            .map_err(missing_project(entity, name))?;
+        let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
+        let (id, new) = projects::ensure_type(&mut tx, &granted, type_name).await?;
+        let types = projects::types(&mut tx, &[project.id.0]).await?;
+        let row = types.into_iter().find(|row| row.id == id).ok_or(regalia_store::Error::NotFound)?;
+        if new {
+            let event = Event {
+                kind: Kind::ProjectUpdated,
+                subject: subject(project.id),
+                before: Some(json!({})),
+                after: Some(json!({ "type": type_name.as_str() })),
+            };
+            audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
+        }
+        regalia_store::commit(tx).await?;
+        Ok((project, row))
     }
 }
 

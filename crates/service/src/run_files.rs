@@ -132,14 +132,7 @@ impl Service {
 
     /// A URL for a run's file that authorizes itself.
     #[must_use]
-    pub fn signed_run_file_url(
-        &self,
-        request: &Request,
-        caller: &Caller,
-        run: RunId,
-        name: &str,
-        encoded_name: &str,
-    ) -> String {
+    pub fn signed_run_file_url(&self, request: &Request, caller: &Caller, run: RunId, name: &str, encoded_name: &str) -> String {
         let expires = self.clock.now() + DOWNLOAD_LIFETIME;
         let signature = self.signer.sign(Purpose::RunFile, &target(run, name), caller.user, expires);
         format!("{}?{}", self.run_file_url(request, run, encoded_name), signature.query())

@@ -434,7 +434,7 @@ pub(crate) async fn create_collection(
     name: &str,
     type_name: &ArtifactTypeName,
 ) -> Result<Locked> {
-    let type_id = projects::ensure_type(tx, project, type_name).await?;
+    let (type_id, _) = projects::ensure_type(tx, project, type_name).await?;
     if let Some(made) = collections::create(tx, project, kind, name, type_id).await? {
         let event = audit::Event {
             kind: audit::Kind::CollectionCreated,

@@ -53,13 +53,7 @@ pub struct Which {
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn files(
-    connection: &mut Connection,
-    runs: &[i64],
-    which: &Which,
-    after: &str,
-    first: i64,
-) -> Result<Vec<RunFileRow>> {
+pub async fn files(connection: &mut Connection, runs: &[i64], which: &Which, after: &str, first: i64) -> Result<Vec<RunFileRow>> {
     Ok(sqlx::query_as!(
         RunFileRow,
         r#"-- run_files::files

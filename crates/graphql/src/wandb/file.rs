@@ -1,6 +1,7 @@
 //! Files on the wire: entries of a manifest, announced files, manifests. What must not live here: bytes.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
@@ -17,6 +18,7 @@ use regalia_service::store::versions::VersionRow;
 use crate::context::Reach as _;
 use crate::error::Fail as _;
 use crate::ids::encode_path;
+use crate::loaders::EntriesOf;
 use crate::paging;
 use crate::run_keys::RunFileCount;
 use crate::scalars::Int64;
@@ -102,7 +104,9 @@ impl File {
     async fn url(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: null if true: where to send a run's file is said by `createRunFiles`.")] upload: Option<bool>,
+        #[graphql(desc = "W&B protocol: null if true: where to send a run's file is said by `createRunFiles`.")] upload: Option<
+            bool,
+        >,
     ) -> async_graphql::Result<Option<String>> {
         match &self.0 {
             _ if upload == Some(true) => Ok(None),
@@ -193,6 +197,10 @@ impl File {
     }
 }
 
+fn cursor(entry: &EntryRow) -> String {
+    OpaqueCursor(entry.ordinal.to_string()).encode_cursor()
+}
+
 fn encode(text: impl AsRef<[u8]>) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
 }
@@ -235,7 +243,7 @@ enum Counted {
 }
 
 /// Reads `first` and `after` of a list of files.
-pub(crate) fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
+fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
     let first = first.unwrap_or(50);
     if !(0..=LARGEST_PAGE).contains(&first) {
         return Err(regalia_service::Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
@@ -245,9 +253,58 @@ pub(crate) fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graph
     Ok(page)
 }
 
+/// At most a page of names, or of entries, can be asked for.
+fn not_too_many(asked: usize) -> async_graphql::Result<()> {
+    if asked > crate::limits::FILES {
+        return Err(regalia_service::Error::Invalid(format!("At most {LARGEST_PAGE} names can be asked for in one request.")))
+            .fail();
+    }
+    Ok(())
+}
+
 impl FileConnection {
+    /// A page of a committed manifest, for a caller who may download it by this place (rule 41).
+    pub(crate) async fn of_manifest(
+        context: &Context<'_>,
+        place: MembershipId,
+        manifest: i64,
+        version: VersionRow,
+        after: Option<&str>,
+        first: Option<i32>,
+        names: Option<Vec<String>>,
+    ) -> async_graphql::Result<Self> {
+        not_too_many(names.as_ref().map_or(0, Vec::len))?;
+        let page = entry_page(first, after)?;
+        let probe = paging::probe(&page);
+        let rows = match &names {
+            None => context.page(EntriesOf::new(manifest, &probe)).await?,
+            Some(names) => context.service()?.entries_named(ManifestId(manifest), names, &probe).await.fail()?,
+        };
+        Ok(Self::entries(place, manifest, version, names, &page, rows))
+    }
+
+    /// Those of these entries that a committed manifest has, each with the digest asked for, by path; for a caller who may download
+    /// it by this place (rule 41).
+    pub(crate) async fn matching(
+        context: &Context<'_>,
+        place: MembershipId,
+        manifest: i64,
+        version: &VersionRow,
+        asked: Vec<(String, String)>,
+    ) -> async_graphql::Result<Self> {
+        not_too_many(asked.len())?;
+        let asked: HashMap<String, String> = asked.into_iter().collect();
+        let names: Vec<String> = asked.keys().cloned().collect();
+        let page = Page { first: i64::from(LARGEST_PAGE), ..paging::numbered(None, None)? };
+        let mut rows = context.service()?.entries_named(ManifestId(manifest), &names, &page).await.fail()?;
+        rows.retain(|row| asked.get(&row.path) == Some(&row.digest));
+        let committed_at = version.updated_at;
+        let file = |entry: EntryRow| (cursor(&entry), File(Kind::Entry { membership: place, entry, committed_at }));
+        Ok(Self { files: rows.into_iter().map(file).collect(), more: false, before: false, counted: Counted::These })
+    }
+
     /// A page of entries by path, probed for one more.
-    pub(crate) fn entries(
+    fn entries(
         membership: MembershipId,
         manifest: i64,
         version: VersionRow,
@@ -259,12 +316,8 @@ impl FileConnection {
         let more = rows.len() > wanted;
         rows.truncate(wanted);
         let committed_at = version.updated_at;
-        let files = rows
-            .into_iter()
-            .map(|entry| {
-                (OpaqueCursor(entry.ordinal.to_string()).encode_cursor(), File(Kind::Entry { membership, entry, committed_at }))
-            })
-            .collect();
+        let files =
+            rows.into_iter().map(|entry| (cursor(&entry), File(Kind::Entry { membership, entry, committed_at }))).collect();
         Self { files, more, before: !page.after.is_empty(), counted: Counted::Entries(manifest, version.entry_count, names) }
     }
 
@@ -311,7 +364,9 @@ impl FileConnection {
             Counted::Run(run, which) => {
                 context.row(RunFileCount { run: run.0, which: Arc::clone(which) }).await?.unwrap_or_default()
             }
-            Counted::Entries(manifest, _, Some(names)) => context.service()?.count_entries(ManifestId(*manifest), names).await.fail()?,
+            Counted::Entries(manifest, _, Some(names)) => {
+                context.service()?.count_entries(ManifestId(*manifest), names).await.fail()?
+            }
         };
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }

@@ -201,9 +201,8 @@ impl Run {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: these alone; all if empty or absent.")] names: Option<Vec<Option<String>>>,
-        #[graphql(desc = "W&B protocol: those alone whose names fit, `%` standing for any text and `_` for a character.")] pattern: Option<
-            String,
-        >,
+        #[graphql(desc = "W&B protocol: those alone whose names fit, `%` standing for any text and `_` for a character.")]
+        pattern: Option<String>,
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
     ) -> async_graphql::Result<FileConnection> {

@@ -209,10 +209,13 @@ impl RunMutation {
                 let run = RunId(ids::number(&["Run"], &id)?);
                 (service.update_run(request, run, &fields).await.fail()?, false)
             }
-            (name, _) => {
+            (None, None) => {
+                return Err(regalia_service::Error::Invalid("Say which run: by its `name`, or by its `id`.".into())).fail();
+            }
+            (Some(name), _) => {
                 let entity = named_or_default(context, input.entity_name).await?;
                 let project = input.model_name.filter(|name| !name.is_empty()).unwrap_or_else(|| UNNAMED_PROJECT.to_owned());
-                let (entity, project, name) = place(&entity, &project, name.as_deref().unwrap_or_default())?;
+                let (entity, project, name) = place(&entity, &project, &name)?;
                 let (run, _, inserted) = service.upsert_run(request, &entity, &project, &name, &fields).await.fail()?;
                 (run, inserted)
             }

@@ -232,7 +232,8 @@ async fn urls(alice: &Client, begun: &str) -> [String; 4] {
     let created = alice.graphql(create, json!({})).await.ok();
     let upload = created["createRunFiles"]["files"][0]["uploadUrl"].as_str().expect("a URL");
     assert_eq!(alice.put(upload, "seen").await, 200);
-    let files = "{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { files { edges { node { directUrl } } } } } }";
+    let files =
+        "{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { files { edges { node { directUrl } } } } } }";
     let run = alice.graphql(files, json!({})).await.ok();
     let announced = alice.announce_files(begun, &[("model.txt".into(), b"begun".to_vec())]).await.ok();
     [
