@@ -2,6 +2,7 @@
 //! (`run_files`); history lines and console output, which are accepted at the door and dropped.
 
 use chrono::TimeDelta;
+use regalia_domain::description;
 use regalia_domain::filters::{Filter, RunTest};
 use regalia_domain::ids::{RunId, VersionId};
 use regalia_domain::metadata::Metadata;
@@ -20,10 +21,7 @@ use crate::{Error, Request, Result, Service, at_most};
 /// A run that hasn't ended and wasn't heard of for so long has crashed (ours). Clients are heard of every 30 seconds.
 pub const SILENCE: TimeDelta = TimeDelta::minutes(5);
 
-/// Most bytes of a run's description, and of its notes.
-pub const LONGEST_TEXT: usize = 64 * 1024;
-
-/// Most bytes of its other texts, and of each tag.
+/// Most bytes of a run's texts but its description and notes, and of each tag.
 pub const LONGEST_WORD: usize = 1024;
 
 impl Service {
@@ -223,12 +221,13 @@ fn check(fields: &RunFields) -> Result<()> {
         ("repository", &fields.repo),
     ];
     let words = words.into_iter().filter_map(|(what, text)| Some((what, text.as_ref()?))).chain(tags);
-    let texts = [("description", &fields.description), ("notes", &fields.notes)];
-    let texts = texts.into_iter().filter_map(|(what, text)| Some((what, text.as_ref()?, LONGEST_TEXT)));
-    for (what, text, most) in words.map(|(what, text)| (what, text, LONGEST_WORD)).chain(texts) {
-        if text.len() > most {
-            return Err(Error::Invalid(format!("The run's {what} has {} bytes; at most {most} are kept.", text.len())));
+    for (what, text) in words {
+        if text.len() > LONGEST_WORD {
+            return Err(Error::Invalid(format!("The run's {what} has {} bytes; at most {LONGEST_WORD} are kept.", text.len())));
         }
+    }
+    for text in [&fields.description, &fields.notes] {
+        description::check(text.as_deref())?;
     }
     Ok(())
 }

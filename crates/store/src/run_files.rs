@@ -13,7 +13,7 @@ use crate::{Connection, Error, Result, Tx};
 /// Of PostgreSQL alone.
 pub async fn set_file(tx: &mut Tx, run: RunId, name: &str, blob: BlobId) -> Result<()> {
     sqlx::query!(
-        "-- runs::set_file
+        "-- run_files::set_file
         insert into run_files (run_id, name, blob_id) values ($1, $2, $3)
         on conflict (run_id, md5(name)) do update set blob_id = excluded.blob_id, updated_at = now()",
         run.0,

@@ -407,8 +407,8 @@ async fn rule_47_what_is_too_long_is_refused() {
     begin(&alice, json!({ "name": "run1" })).await;
     let long = |bytes: usize| "x".repeat(bytes);
     for (field, value, says) in [
-        ("notes", json!(long(65_537)), "65536"),
-        ("description", json!(long(65_537)), "65536"),
+        ("notes", json!(long(65_537)), "65,536"),
+        ("description", json!(long(65_537)), "65,536"),
         ("displayName", json!(long(1025)), "1024"),
         ("tags", json!([long(1025)]), "1024"),
         ("tags", json!(vec!["a"; 1001]), "1000"),
