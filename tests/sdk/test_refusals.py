@@ -63,19 +63,3 @@ def test_refusals(version, sdks, tenants, server):
     assert answer["model"] == "v0"
     # Nothing changed: no collection was made on the way, and no registry.
     assert server.graphql(tenant.alice, REGISTRIES, name=tenant.entity) == before
-
-
-@every
-def test_not_yet(version, sdks, tenants):
-    """What a later version of Regalia will do is refused at once and clearly, and changes nothing."""
-    sdk, tenant = sdks[version], tenants(version)
-    outcome = sdk.run("later", tenant.alice, tenant.entity, "model", tenant.team)
-    answer = outcome.answer
-    for name, attempt in answer["attempts"].items():
-        assert attempt["ended"] != "accepted", f"{name}\n{outcome.evidence}"
-        assert attempt["seconds"] < AT_ONCE, f"{name}: {attempt}\n{outcome.evidence}"
-    # Not what every SDK version says of a refused query, but what the server says of its own words.
-    for name, sentence in {
-    }.items():
-        assert sentence in answer["attempts"][name]["ended"], outcome.evidence
-    assert answer["model"] == ["v0", ["latest"], None, "COMMITTED"]

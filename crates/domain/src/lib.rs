@@ -18,6 +18,7 @@ pub mod orders;
 pub mod passwords;
 pub mod paths;
 pub mod roles;
+pub mod run_values;
 pub mod ttl;
 pub mod types;
 

@@ -25,6 +25,7 @@ pub mod projects;
 pub mod registries;
 pub mod registry_members;
 mod removal;
+pub mod run_files;
 pub mod runs;
 pub mod sealer;
 pub mod service_accounts;

@@ -26,7 +26,7 @@ const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
 /// Every list whose length only the database knows. The resolver of each counts its rows (`Reach::counted`): prices take such
 /// lists for short ones.
-const COUNTED: [&str; 23] = [
+const COUNTED: [&str; 24] = [
     "Artifact.aliases",
     "Artifact.tags",
     "ArtifactCollection.aliases",
@@ -42,6 +42,7 @@ const COUNTED: [&str; 23] = [
     "Project.artifactTypes",
     "Project.members",
     "Project.teamMembers",
+    "ProjectRun.tags",
     "Registry.types",
     "RegistryAccess.sources",
     "Run.tags",
@@ -53,7 +54,7 @@ const COUNTED: [&str; 23] = [
 ];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 48] = [
+const INTS: [&str; 54] = [
     "Artifact.files(first:)",
     "Artifact.versionIndex",
     "ArtifactCollection.aliases(first:)",
@@ -85,16 +86,22 @@ const INTS: [&str; 48] = [
     "Organization.teams(first:)",
     "Project.artifactCollections(first:)",
     "Project.artifactTypes(first:)",
+    "Project.runs(first:)",
+    "ProjectRun.files(first:)",
     "Query.accountEvents(first:)",
     "Query.models(first:)",
     "Query.organizations(first:)",
+    "Query.runs(first:)",
     "Query.teams(first:)",
     "Query.users(first:)",
     "Registry.collections(first:)",
     "Registry.events(first:)",
     "Registry.teamMembers(first:)",
     "Registry.userMembers(first:)",
+    "Run.eventsLineCount",
+    "Run.files(first:)",
     "Run.historyLineCount",
+    "Run.logLineCount",
     "Team.members(first:)",
     "UploadUrlPart.partNumber",
     "User.apiKeys(first:)",
@@ -302,6 +309,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
                 declared::<native::registry::RegistryQuery>(),
                 declared::<native::version::VersionQuery>(),
                 declared::<native::history::HistoryQuery>(),
+                declared::<native::run::RunQuery>(),
                 declared::<wandb::WandbQuery>(),
             ],
         ),
