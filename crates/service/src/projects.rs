@@ -1,6 +1,7 @@
 //! Projects: found by name, made on first use. What must not live here: registries' rules.
 
 use regalia_domain::alias::{AliasRef, split_versioned_name};
+use regalia_domain::description;
 use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName};
 use regalia_store::access::{self, At, Caller, Contribute, EntityRow, ProjectKind, ProjectRow};
@@ -103,6 +104,7 @@ impl Service {
             && let Some(text) = description
         {
             let granted = project.grant(caller).map_err(forbidden_project(&project))?;
+            description::check(Some(text))?;
             projects::describe(&mut tx, &granted, text).await?;
             let event = Event {
                 kind: Kind::ProjectUpdated,
@@ -175,6 +177,7 @@ pub(crate) async fn ensure_project(
         "",
         format!("You can't create projects in {entity}. Ask an admin of it to add you as a member."),
     ))?;
+    description::check(description)?;
     let made = projects::create(tx, &granted, name, description).await?;
     if let Some(id) = made {
         let event = Event {

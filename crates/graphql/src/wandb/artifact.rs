@@ -62,7 +62,7 @@ impl Artifact {
 
     /// W&B protocol: JSON object, as it was given.
     async fn metadata(&self, context: &Context<'_>) -> async_graphql::Result<JsonString> {
-        Ok(JsonString(context.long(&self.0.metadata)?.clone()))
+        context.metadata(self.0.id).await
     }
 
     /// W&B protocol: expiry in seconds from its creation; -1 inherits, -2 is off (rule 35).
