@@ -270,6 +270,57 @@ pub fn membership_files() -> String {
     [text, FILE].concat()
 }
 
+/// An organization's registries.
+pub fn fetch_registries() -> String {
+    let text = "query FetchRegistries($organization: String!, $filters: JSONString, $cursor: String, $perPage: Int, $order: String) { \
+        organization(name: $organization) { orgEntity { projects(filters: $filters, after: $cursor, first: $perPage, order: $order) { \
+        pageInfo { endCursor hasNextPage } edges { node { ...Registry } } } } } } ";
+    [text, REGISTRY].concat()
+}
+
+/// The collections of registries.
+pub const REGISTRY_COLLECTIONS: &str = "query RegistryCollections($organization: String!, $registryFilter: JSONString, \
+    $collectionFilter: JSONString, $cursor: String, $perPage: Int, $order: String) { organization(name: $organization) { orgEntity { \
+    artifactCollections(collectionTypes: [PORTFOLIO], projectFilters: $registryFilter, filters: $collectionFilter, after: $cursor, \
+    first: $perPage, order: $order) { totalCount pageInfo { endCursor hasNextPage } edges { cursor node { __typename id name \
+    description createdAt updatedAt project { id internalId name entity { name } } type: defaultArtifactType { name } tags { edges { \
+    node { id name } } } } } } } } }";
+
+/// The versions in registries.
+pub fn registry_versions() -> String {
+    let text = "query RegistryVersions($organization: String!, $registryFilter: JSONString, $collectionFilter: JSONString, \
+        $artifactFilter: JSONString, $cursor: String, $perPage: Int, $order: String) { organization(name: $organization) { orgEntity { \
+        artifactMemberships(projectFilters: $registryFilter, collectionFilters: $collectionFilter, filters: $artifactFilter, after: \
+        $cursor, first: $perPage, order: $order) { pageInfo { endCursor hasNextPage } edges { node { ...Membership } } } } } } ";
+    [text, MEMBERSHIP, ARTIFACT].concat()
+}
+
+/// The versions of a collection.
+pub fn project_artifacts() -> String {
+    let text = "query ProjectArtifacts($project: String!, $entity: String!, $type: String!, $collection: String!, $cursor: String, \
+        $perPage: Int, $order: String, $filters: JSONString) { project(name: $project, entityName: $entity) { artifactType(name: \
+        $type) { artifactCollection(name: $collection) { __typename artifacts(filters: $filters, after: $cursor, first: $perPage, \
+        order: $order) { totalCount pageInfo { endCursor hasNextPage } edges { version node { ...Artifact } } } } } } } ";
+    [text, ARTIFACT].concat()
+}
+
+/// A project's types.
+pub const PROJECT_TYPES: &str = "query ProjectArtifactTypes($entity: String!, $project: String!, $cursor: String, $perPage: Int) { \
+    project(name: $project, entityName: $entity) { artifactTypes(after: $cursor, first: $perPage) { edges { node { __typename id \
+    name description createdAt } } pageInfo { endCursor hasNextPage } } } }";
+
+/// The collections of a type.
+pub const TYPE_COLLECTIONS: &str = "query ArtifactTypeArtifactCollections($project: String!, $entity: String!, $type: String!, \
+    $cursor: String, $perPage: Int, $filters: JSONString, $order: String) { project(name: $project, entityName: $entity) { \
+    artifactType(name: $type) { artifactCollections(after: $cursor, first: $perPage, filters: $filters, order: $order) { totalCount \
+    pageInfo { endCursor hasNextPage } edges { cursor node { __typename id name description createdAt updatedAt project { id \
+    internalId name entity { name } } type: defaultArtifactType { name } tags { edges { node { id name } } } } } } } } }";
+
+/// The aliases of a collection.
+pub const COLLECTION_ALIASES: &str = "query ArtifactCollectionAliases($id: ID!, $cursor: String, $perPage: Int = 1000) { \
+    artifactCollection(id: $id) { __typename aliases(after: $cursor, first: $perPage) { pageInfo { endCursor hasNextPage } edges { \
+    node { __typename id alias } } } } }";
+
 /// Files of a version by its id, as before 0.28.
 pub const ARTIFACT_FILE_URLS: &str = "query ArtifactFileUrls($id: ID!, $names: [String!], $cursor: String, $perPage: Int) { \
     artifact(id: $id) { files(after: $cursor, first: $perPage, names: $names) { totalCount pageInfo { endCursor hasNextPage } \

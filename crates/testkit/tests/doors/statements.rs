@@ -1,5 +1,5 @@
 //! How many SQL statements a request takes: the same for one file and for 300, for a short list and for a long one. What the
-//! main job's requests take stands in `statements.txt`. What must not live here: how long anything takes.
+//! SDK's requests take stands in `statements.txt`. What must not live here: how long anything takes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -118,6 +118,8 @@ async fn main_job(size: Size) -> Table {
     begin(&mut job, &alice, size).await;
     let version = publish(&mut job, &alice, size).await;
     pull(&mut job, &bob, &version, size).await;
+    look(&mut job, &alice, &version).await;
+    change(&mut job, &alice, size).await;
     job.table
 }
 
@@ -237,9 +239,92 @@ async fn pull(job: &mut Job, bob: &Client, version: &str, size: Size) {
     assert_eq!(job.reply("GET artifactsV2", reply), b"second");
 }
 
+/// The lists that a person goes through.
+async fn look(job: &mut Job, alice: &Client, version: &str) {
+    let organization =
+        json!({ "organization": "acme", "registryFilter": "{\"name\": \"wandb-registry-registry0\"}", "perPage": 50 });
+    job.ask(alice, "FetchRegistries", &documents::fetch_registries(), json!({ "organization": "acme", "perPage": 50 })).await;
+    job.ask(alice, "RegistryCollections", documents::REGISTRY_COLLECTIONS, organization.clone()).await;
+    job.ask(alice, "RegistryVersions", &documents::registry_versions(), organization).await;
+    let project = json!({ "entity": "alpha", "project": "demo", "type": "model", "collection": "net", "perPage": 50 });
+    job.ask(alice, "ProjectArtifactTypes", documents::PROJECT_TYPES, project.clone()).await;
+    job.ask(alice, "ArtifactTypeArtifactCollections", documents::TYPE_COLLECTIONS, project.clone()).await;
+    let listed = job.ask(alice, "ProjectArtifacts", &documents::project_artifacts(), project).await;
+    let node = &listed["project"]["artifactType"]["artifactCollection"]["artifacts"]["edges"][0]["node"];
+    let collection = json!({ "id": node["artifactSequence"]["id"] });
+    job.ask(alice, "ArtifactCollectionAliases", documents::COLLECTION_ALIASES, collection).await;
+    let files = json!({ "id": version, "perPage": 5000 });
+    job.ask(alice, "ArtifactFileUrls, before 0.28", documents::ARTIFACT_FILE_URLS, files).await;
+    job.ask(
+        alice,
+        "ClientIDMapping",
+        "query ClientIDMapping($clientID: ID!) { clientIDMapping(clientID: $clientID) { serverID } }",
+        json!({ "clientID": "one" }),
+    )
+    .await;
+}
+
+/// What becomes of versions and collections, all of it gone at last.
+async fn change(job: &mut Job, alice: &Client, size: Size) {
+    let (mut versions, mut line) = (Vec::new(), Value::Null);
+    for number in 0..=size.others + 1 {
+        let mut spec = spec(size, &format!("passing {number}"));
+        spec.name = "passing".to_owned();
+        spec.aliases = vec![format!("own{number}")];
+        let version = alice.log(&spec).await.id;
+        let linked = alice.link(&version, "acme", "registry0", "Passing", &["one", &format!("own{number}")]).await.ok();
+        line = linked["linkArtifact"]["artifactMembership"].clone();
+        versions.push(version);
+    }
+    let found = alice.graphql(&documents::artifact_by_id(), json!({ "id": versions[0] })).await.ok();
+    let sequence = found["artifact"]["artifactSequence"]["id"].clone();
+    let place = "query($p: String!) { project(entityName: \"acme\", name: $p) { artifactCollection(name: \"Passing\") { id } } }";
+    let found = alice.graphql(place, json!({ "p": "wandb-registry-registry0" })).await.ok();
+    let portfolio = found["project"]["artifactCollection"]["id"].clone();
+    assert_eq!(line["artifactCollection"]["name"], "Passing");
+    let (first, second) = (&versions[0], &versions[1]);
+    let many: Vec<String> = (0..=size.others).map(|number| format!("name{number}")).collect();
+    let place = json!({ "entityName": "acme", "projectName": "wandb-registry-registry0", "artifactCollectionName": "Passing" });
+    let with = |more: Value| {
+        let mut all = place.clone();
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let aliases: Vec<Value> = many.iter().map(|alias| with(json!({ "alias": alias }))).collect();
+    let tags: Vec<Value> = many.iter().map(|tag| json!({ "tagName": tag })).collect();
+    let tagged = with(json!({ "tags": tags }));
+    let steps = [
+        ("AddAliases", "addAliases", json!({ "artifactID": first, "aliases": aliases })),
+        ("AddAliases, moved", "addAliases", json!({ "artifactID": second, "aliases": aliases })),
+        ("DeleteAliases", "deleteAliases", json!({ "artifactID": second, "aliases": aliases })),
+        ("UpdateArtifact", "updateArtifact", json!({ "artifactID": first, "description": "new", "tagsToAdd": tags })),
+        ("UpdateArtifact, again", "updateArtifact", json!({ "artifactID": first, "description": "new" })),
+        ("AddArtifactCollectionTags", "createArtifactCollectionTagAssignments", tagged.clone()),
+        ("DeleteArtifactCollectionTags", "deleteArtifactCollectionTagAssignments", tagged),
+        (
+            "UpdateArtifactPortfolio",
+            "updateArtifactPortfolio",
+            json!({ "artifactPortfolioID": portfolio, "name": "Passed", "description": "new" }),
+        ),
+        ("UpdateArtifactSequence", "updateArtifactSequence", json!({ "artifactSequenceID": sequence, "name": "passed" })),
+        ("UnlinkArtifact", "unlinkArtifact", json!({ "artifactID": first, "artifactPortfolioID": portfolio })),
+        ("DeleteArtifact", "deleteArtifact", json!({ "artifactID": second, "deleteAliases": true })),
+        ("DeleteArtifactPortfolio", "deleteArtifactPortfolio", json!({ "artifactPortfolioID": portfolio })),
+        (
+            "UpdateArtifactSequenceType",
+            "moveArtifactSequence",
+            json!({ "artifactSequenceID": sequence, "destinationArtifactTypeName": "other" }),
+        ),
+        ("DeleteArtifactSequence", "deleteArtifactSequence", json!({ "artifactSequenceID": sequence })),
+    ];
+    for (operation, field, input) in steps {
+        job.ask(alice, operation, &documents::change(field), json!({ "input": input })).await;
+    }
+}
+
 /// The table as a person reads it: an operation, how many statements it takes, and below it which, by name.
 fn rendered(table: &Table) -> String {
-    let mut text = "The SQL statements of the main job's requests, the same for 1 and for 300 files.\n\n".to_owned();
+    let mut text = "The SQL statements of the SDK's requests, the same for 1 and for 300 files.\n\n".to_owned();
     for (operation, statements) in table {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for statement in statements {
