@@ -11,6 +11,7 @@ pub mod commit;
 pub mod demo;
 pub mod error;
 pub mod files;
+pub mod lineage;
 pub mod links;
 pub mod lists;
 pub mod organizations;

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod entities;
 mod filters;
 pub mod installation;
+pub mod lineage;
 pub mod lists;
 pub mod manifests;
 pub mod memberships;

@@ -4,6 +4,7 @@
 pub mod api_key;
 pub mod collection;
 pub mod keys;
+pub mod lineage;
 pub mod lists;
 pub mod organization;
 pub mod registry;
@@ -24,6 +25,7 @@ pub struct NativeQuery(
     team::TeamQuery,
     registry::RegistryQuery,
     version::VersionQuery,
+    lineage::LineageQuery,
 );
 
 /// Regalia's own writes.

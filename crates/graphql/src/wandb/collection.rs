@@ -1,9 +1,10 @@
 //! The two kinds of collection behind one interface, and places in them. What must not live here: the version itself.
 
+use std::sync::Arc;
+
 use async_graphql::connection::{CursorType as _, PageInfo};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::ManifestId;
 use regalia_service::Page;
 use regalia_service::store::access::ProjectRow;
 use regalia_service::store::aliases::AliasRow;
@@ -14,6 +15,7 @@ use regalia_service::versions::may_download;
 
 use crate::context::Reach as _;
 use crate::error::Fail as _;
+use crate::file_keys::EntriesNamed;
 use crate::ids;
 use crate::loaders::{
     AliasesIn, AliasesOf, CollectionKey, EntriesOf, NewestIn, PlaceNamed, ProjectKey, TagsOfCollection, VersionKey,
@@ -325,11 +327,13 @@ impl ArtifactCollectionMembership {
         if names.as_ref().is_some_and(|names| names.len() > 5000) {
             return Err(regalia_service::Error::Invalid("At most 5000 names can be asked for in one request.".into())).fail();
         }
+        // No path has a NUL, and PostgreSQL would refuse all that is asked for with it.
+        let names = names.map(|names| Arc::new(names.into_iter().filter(|name| !name.contains('\0')).collect::<Vec<_>>()));
         let page = entry_page(first, after.as_deref())?;
         let probe = paging::probe(&page);
         let rows = match &names {
             None => context.page(EntriesOf::new(manifest, &probe)).await?,
-            Some(names) => context.service()?.entries_named(ManifestId(manifest), names, &probe).await.fail()?,
+            Some(names) => context.page(EntriesNamed::new(manifest, names, &probe)).await?,
         };
         Ok(FileConnection::entries(self.0.id, manifest, version, names, &page, rows))
     }

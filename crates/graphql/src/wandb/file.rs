@@ -6,7 +6,7 @@ use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, ID, Object, SimpleObject};
 use base64::Engine as _;
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::{ManifestId, MembershipId, VersionId};
+use regalia_domain::ids::{MembershipId, VersionId};
 use regalia_service::Page;
 use regalia_service::files::UploadTarget;
 use regalia_service::store::manifests::EntryRow;
@@ -14,6 +14,7 @@ use regalia_service::store::versions::VersionRow;
 
 use crate::context::Reach as _;
 use crate::error::Fail as _;
+use crate::file_keys::CountNamed;
 use crate::ids::encode_path;
 use crate::paging;
 use crate::scalars::Int64;
@@ -197,7 +198,7 @@ pub struct FileConnection {
     more: bool,
     before: bool,
     /// What `totalCount` counts: a manifest with so many entries, and the names asked for.
-    counted: Option<(i64, i64, Option<Vec<String>>)>,
+    counted: Option<(i64, i64, Option<Arc<Vec<String>>>)>,
 }
 
 /// Reads `first` and `after` of a list of files.
@@ -217,7 +218,7 @@ impl FileConnection {
         membership: MembershipId,
         manifest: i64,
         version: VersionRow,
-        names: Option<Vec<String>>,
+        names: Option<Arc<Vec<String>>>,
         page: &Page,
         mut rows: Vec<EntryRow>,
     ) -> Self {
@@ -264,7 +265,10 @@ impl FileConnection {
         let count = match &self.counted {
             None => self.files.len() as i64,
             Some((_, all, None)) => *all,
-            Some((manifest, _, Some(names))) => context.service()?.count_entries(ManifestId(*manifest), names).await.fail()?,
+            Some((manifest, _, Some(names))) => {
+                let count = CountNamed { manifest: *manifest, names: Arc::clone(names) };
+                context.row(count).await?.unwrap_or_default()
+            }
         };
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }

@@ -10,6 +10,7 @@ mod filters;
 mod history;
 mod life;
 mod limits;
+mod lineage;
 mod lists;
 mod main_job;
 mod matrix;

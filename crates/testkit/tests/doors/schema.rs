@@ -26,9 +26,11 @@ const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
 /// Every list whose length only the database knows. The resolver of each counts its rows (`Reach::counted`): prices take such
 /// lists for short ones.
-const COUNTED: [&str; 23] = [
+const COUNTED: [&str; 27] = [
     "Artifact.aliases",
+    "Artifact.artifactMemberships",
     "Artifact.tags",
+    "Artifact.usedBy",
     "ArtifactCollection.aliases",
     "ArtifactCollection.tags",
     "ArtifactCollectionMembership.aliases",
@@ -38,6 +40,8 @@ const COUNTED: [&str; 23] = [
     "ArtifactSequence.tags",
     "Collection.tags",
     "Entity.members",
+    "Lineage.edges",
+    "Lineage.nodes",
     "Link.aliases",
     "Project.artifactTypes",
     "Project.members",
@@ -53,13 +57,15 @@ const COUNTED: [&str; 23] = [
 ];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 42] = [
+const INTS: [&str; 48] = [
+    "Artifact.usedBy(first:)",
     "Artifact.versionIndex",
     "ArtifactCollection.aliases(first:)",
     "ArtifactCollection.artifacts(first:)",
     "ArtifactCollectionConnection.totalCount",
     "ArtifactCollectionMembership.files(first:)",
     "ArtifactCollectionMembership.versionIndex",
+    "ArtifactConnection.totalCount",
     "ArtifactPortfolio.aliases(first:)",
     "ArtifactPortfolio.artifacts(first:)",
     "ArtifactSequence.aliases(first:)",
@@ -81,6 +87,7 @@ const INTS: [&str; 42] = [
     "Organization.teams(first:)",
     "Project.artifactCollections(first:)",
     "Project.artifactTypes(first:)",
+    "Query.lineage(depth:)",
     "Query.models(first:)",
     "Query.organizations(first:)",
     "Query.teams(first:)",
@@ -89,12 +96,15 @@ const INTS: [&str; 42] = [
     "Registry.teamMembers(first:)",
     "Registry.userMembers(first:)",
     "Run.historyLineCount",
+    "Run.inputArtifacts(first:)",
+    "Run.outputArtifacts(first:)",
     "Team.members(first:)",
     "UploadUrlPart.partNumber",
     "User.apiKeys(first:)",
     "User.sessions(first:)",
     "User.teams(first:)",
     "Version.files(first:)",
+    "Version.usedBy(first:)",
     "VersionedArtifactConnection.totalCount",
 ];
 
@@ -295,6 +305,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
                 declared::<native::team::TeamQuery>(),
                 declared::<native::registry::RegistryQuery>(),
                 declared::<native::version::VersionQuery>(),
+                declared::<native::lineage::LineageQuery>(),
                 declared::<wandb::WandbQuery>(),
             ],
         ),

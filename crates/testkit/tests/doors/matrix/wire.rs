@@ -258,6 +258,10 @@ fn reading(r: &mut Rows) {
             c.query(text, id, "/artifact/currentManifest/file/directUrl").await
         });
     }
+    row!(r, "Artifact.createdBy", PLACES[1].1, |c| {
+        let id = json!({ "v": c.stage.artifact(Place::Open) });
+        c.query("query($v: ID!) { artifact(id: $v) { createdBy { __typename } } }", id, "/artifact/createdBy").await
+    });
     row!(r, "ArtifactSequence.project", format!("where it was born, {}", PLACES[1].1), |c| {
         let id = json!({ "v": c.stage.artifact(Place::Open) });
         let text = "query($v: ID!) { artifact(id: $v) { artifactSequence { project { id } } } }";
