@@ -24,6 +24,14 @@ READY_WITHIN = 60.0
 STOPPED_WITHIN = 60.0
 
 
+def binary() -> str:
+    """The program under test."""
+    path = os.environ.get("REGALIA_BIN", str(TOP / "target/debug/regalia"))
+    if not os.access(path, os.X_OK):
+        raise RuntimeError(f"{path} is not there: cargo build (or set REGALIA_BIN)")
+    return path
+
+
 @dataclass(frozen=True)
 class Account:
     """A user and the API key that his scripts are given."""
@@ -64,9 +72,6 @@ class Server:
     @classmethod
     def start(cls, directory: Path) -> "Server":
         """Starts a server that keeps everything, its log too, in a new `directory`."""
-        binary = os.environ.get("REGALIA_BIN", str(TOP / "target/debug/regalia"))
-        if not os.access(binary, os.X_OK):
-            raise RuntimeError(f"{binary} is not there: cargo build (or set REGALIA_BIN)")
         directory.mkdir()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -77,7 +82,7 @@ class Server:
             environment["DATABASE_URL"] = database = create_database(given)
         with open(directory / "stdout", "wb") as stdout, open(directory / "log", "wb") as stderr:
             process = subprocess.Popen(
-                [binary, "serve", "--data-dir", str(directory / "data"), "--listen", address],
+                [binary(), "serve", "--data-dir", str(directory / "data"), "--listen", address],
                 stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment,
             )
         server = cls(f"http://{address}", directory, process, database)

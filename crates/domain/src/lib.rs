@@ -5,6 +5,7 @@
 //! comments are those of `docs/rules.md`.
 
 pub mod alias;
+pub mod description;
 pub mod digest;
 pub mod filters;
 pub mod ids;

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::Context;
+use regalia_domain::ids::VersionId;
 use regalia_service::store::access::Caller;
 use regalia_service::{Request, Service};
 
 use crate::error::Fail as _;
-use crate::loaders::{Key, Loaders};
+use crate::loaders::{Key, Loaders, MetadataOf};
 use crate::meter::Meter;
+use crate::scalars::JsonString;
 
 /// Short ways to what was put into the context by the server.
 pub(crate) trait Reach<'c> {
@@ -36,6 +38,8 @@ pub(crate) trait Reach<'c> {
     fn counted<R>(&self, rows: Vec<R>) -> async_graphql::Result<Vec<R>>;
     /// A text that may be long, counted; `TOO_LARGE` when the request has brought too much.
     fn long<T: AsRef<str>>(&self, text: T) -> async_graphql::Result<T>;
+    /// The metadata of a version that the caller was allowed to see, counted; `TOO_LARGE` when the request has brought too much.
+    fn metadata(&self, version: VersionId) -> impl Future<Output = async_graphql::Result<JsonString>> + Send;
 }
 
 impl<'c> Reach<'c> for Context<'c> {
@@ -90,6 +94,12 @@ impl<'c> Reach<'c> for Context<'c> {
     fn long<T: AsRef<str>>(&self, text: T) -> async_graphql::Result<T> {
         self.data::<Meter>()?.bytes(text.as_ref().len()).fail()?;
         Ok(text)
+    }
+
+    async fn metadata(&self, version: VersionId) -> async_graphql::Result<JsonString> {
+        // A version whose row is gone since it was found has none.
+        let text = self.row(MetadataOf(version.0)).await?;
+        Ok(JsonString(self.long(text.as_deref().unwrap_or("{}"))?.to_owned()))
     }
 }
 

@@ -23,6 +23,10 @@ pub const COST: usize = 300_000;
 /// page of files fits, with the longest paths.
 pub const ANSWER_BYTES: usize = 128 * 1024 * 1024;
 
+/// Most bytes of metadata that one request reads, each once however often it is asked for. 1,000 versions with 64 KiB each fit,
+/// or 64 of the largest.
+pub const LOADED_BYTES: usize = 64 * 1024 * 1024;
+
 /// Most files of one page of the W&B side, and most that are announced in one request (rule 44).
 pub const FILES: usize = 5000;
 
@@ -34,6 +38,9 @@ pub const QUERY_BYTES: usize = 64 * 1024;
 
 /// Most bytes of a request's body: 2,000 file specs with long names, or 1 MiB of metadata, fit many times over.
 pub const BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most values in a request's JSON: each takes many times its length in memory. 5,000 file specs have 50,000.
+pub const VALUES: usize = 200_000;
 
 /// Deepest nesting of brackets in a query's text. The parser descends once for each, so this is checked before it.
 pub const BRACKETS: usize = 64;
@@ -83,6 +90,42 @@ pub fn check_text(query: &str) -> Result<usize, String> {
         ));
     }
     Ok(tokens)
+}
+
+/// Checks how many values a JSON text has, before any of them is made.
+///
+/// # Errors
+/// A sentence for the client.
+pub fn check_values(json: &[u8]) -> Result<(), String> {
+    let mut values = 1_usize;
+    let mut rest = json;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'"' => rest = skip_json_string(after),
+            // One behind each comma, and the first of each list or object.
+            b',' | b'[' | b'{' => values += 1,
+            _ => {}
+        }
+    }
+    if values > VALUES {
+        return Err(format!("The request's JSON has {values} values; at most {VALUES} are allowed. Send several requests."));
+    }
+    Ok(())
+}
+
+/// Unlike in a query, a string may hold line ends; what the parser says of them is another matter.
+fn skip_json_string(text: &[u8]) -> &[u8] {
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return &text[at + 1..],
+            _ => {}
+        }
+    }
+    &[]
 }
 
 /// Whether a byte goes on with a name or a number. Dots and signs are counted one by one.
@@ -149,6 +192,19 @@ mod tests {
         assert!(check_text(&"a ".repeat(TOKENS)).is_ok());
         assert!(check_text(&"a ".repeat(TOKENS + 1)).is_err());
         assert!(check_text(&"{}".repeat(TOKENS / 2 + 1)).is_err());
+    }
+
+    #[test]
+    fn values_of_json_are_counted_outside_strings() {
+        let list = |values: usize| format!("{{\"variables\": {{\"a\": [0{}]}}}}", ",0".repeat(values));
+        assert!(check_values(list(VALUES - 10).as_bytes()).is_ok());
+        assert!(check_values(list(VALUES).as_bytes()).is_err());
+        assert!(check_values("[".repeat(VALUES).as_bytes()).is_err());
+        assert!(check_values("{\"a\":".repeat(VALUES).as_bytes()).is_err());
+        assert!(check_values(format!("[\"\\\"{}\"]", ",".repeat(VALUES)).as_bytes()).is_ok());
+        assert!(check_values(format!("[\"\n{}\"]", ",".repeat(VALUES)).as_bytes()).is_ok());
+        assert!(check_values(format!("[\"\\\\\",0{}]", ",0".repeat(VALUES)).as_bytes()).is_err());
+        assert!(check_values(b"\"").is_ok());
     }
 
     #[test]

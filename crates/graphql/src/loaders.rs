@@ -24,6 +24,7 @@ use regalia_service::store::teams::BelongingRow;
 use regalia_service::store::versions::VersionRow;
 use regalia_service::{Error, Page, Result, Service};
 
+use crate::meter::Room;
 use crate::rounds::Rounds;
 
 /// A key that something is loaded by.
@@ -51,6 +52,8 @@ pub struct Source {
     pub service: Arc<Service>,
     /// Who asks.
     pub caller: Caller,
+    /// How much the request may still read of what may be long.
+    pub room: Room,
 }
 
 /// What is told to each that asked: errors are shared.
@@ -115,7 +118,7 @@ impl Loaders {
     /// Loaders whose loads are run by these rounds.
     #[must_use]
     pub fn new(service: Arc<Service>, caller: Caller, rounds: Rounds) -> Self {
-        Self { source: Arc::new(Source { service, caller }), rounds, kinds: Arc::default() }
+        Self { source: Arc::new(Source { service, caller, room: Room::default() }), rounds, kinds: Arc::default() }
     }
 
     /// Loads one with what else is asked for until the round begins; none when it is absent or invisible.
@@ -189,6 +192,8 @@ key! {
     ProjectKey,
     /// A version.
     VersionKey,
+    /// The metadata of a version, which is long, so it is read where it is asked for; the loader doesn't check who sees it.
+    MetadataOf,
     /// A collection; the loader doesn't check its project.
     CollectionKey,
     /// A run; the loader doesn't check its project.
@@ -327,6 +332,16 @@ impl Key for VersionKey {
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         let rows = source.service.versions_by_id(&source.caller, &numbers(keys, |key| key.0)).await?;
         Ok(rows.into_iter().map(|row| (VersionKey(row.id.0), row)).collect())
+    }
+}
+
+impl Key for MetadataOf {
+    type Value = Arc<str>;
+
+    async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
+        let rows = source.service.metadata_of(&numbers(keys, |key| key.0), source.room.left()).await?;
+        source.room.fill(rows.iter().map(|(_, metadata)| metadata.len()).sum());
+        Ok(rows.into_iter().map(|(version, metadata)| (MetadataOf(version), metadata.into())).collect())
     }
 }
 

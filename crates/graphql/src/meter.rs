@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_graphql::Pos;
 use regalia_service::{Error, Result};
 
-use crate::limits::{ANSWER_BYTES, COST};
+use crate::limits::{ANSWER_BYTES, COST, LOADED_BYTES};
 use crate::prices::Counted;
 
 /// What one request may still bring. Clones are the same.
@@ -53,6 +53,29 @@ impl Meter {
                  `first` or fewer fields."
             ))
         })
+    }
+}
+
+/// How many bytes of what is only read when it is asked for, such as metadata, a request may still read. Unlike [`Meter`], which
+/// counts what stands in the answer, it is asked before anything is in memory.
+#[derive(Debug)]
+pub struct Room(AtomicUsize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(AtomicUsize::new(LOADED_BYTES))
+    }
+}
+
+impl Room {
+    /// What is left.
+    pub(crate) fn left(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts what was read.
+    pub(crate) fn fill(&self, bytes: usize) {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(bytes)));
     }
 }
 

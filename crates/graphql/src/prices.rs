@@ -24,12 +24,15 @@ const SHORT_LIST: usize = 5;
 
 /// Lists that are as long as what the same request sent, or always the same. Every other list without pages is counted by the
 /// meter while it is read.
-const BOUNDED: [(&str, &str, usize); 10] = [
+const BOUNDED: [(&str, &str, usize); 12] = [
+    ("Artifact", "filesByManifestEntries", FILES),
     ("CreateArtifactCollectionTagAssignmentsPayload", "tags", 100),
     ("CreateArtifactFilesPayload", "files", FILES),
     ("CreateRunFilesPayload", "files", FILES),
     ("CreateRunFilesPayload", "uploadHeaders", 1),
     ("File", "uploadHeaders", 1),
+    // There are none.
+    ("Organization", "featureFlags", 1),
     ("Registry", "protectedAliases", 100),
     ("ServerInfo", "features", 50),
     // Nobody signs in so often within the days that a session lasts.

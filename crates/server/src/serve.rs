@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use regalia_domain::keys::ApiKey;
 use regalia_service::blobs::Blobs;
@@ -208,19 +207,15 @@ async fn run_on(config: &Config, database: &Database, mut signals: Signals) -> R
     first_start(config, &service, &url, local(address)).await?;
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
-    let router = http::router(App::new(service, Patience::default(), config.trusted_proxies.clone()));
-    // Small answers must not wait for the client's acknowledgement. A failure is no reason to refuse the connection.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let app = App::new(service, Patience::default(), config.trusted_proxies.clone());
+    let mut serving = tokio::spawn(http::serve(listener, app, async move {
         // The sender lives as long as this function.
         let _ = stopped.changed().await;
-    });
-    let mut serving = tokio::spawn(serving.into_future());
+    }));
     tracing::info!(%address, "listening");
     let ended = postgres_ended(database);
     let outcome = tokio::select! {
-        result = &mut serving => return Ok(result.map_err(std::io::Error::other)??),
+        result = &mut serving => return Ok(result.map_err(std::io::Error::other)?),
         signal = signals.next() => { tracing::info!(signal, "stopping"); Ok(()) }
         last_words = ended => Err(Error::PostgresEnded(last_words)),
     };

@@ -1,6 +1,7 @@
 //! Changes of committed versions: their fields and tags, their aliases in one collection, their end (rules 29, 30, 32 to 36).
 //! What must not live here: content, which never changes; links (`links`).
 
+use regalia_domain::description;
 use regalia_domain::ids::{CollectionId, VersionId};
 use regalia_domain::metadata::Metadata;
 use regalia_domain::names::TagName;
@@ -52,7 +53,8 @@ impl Service {
         let row = versions::version(&mut tx, caller, version).await.map_err(missing_version)?;
         let seen = versions::Fields {
             description: row.description.clone(),
-            metadata: row.metadata.clone(),
+            // Only compared with what is given.
+            metadata: if metadata.is_some() { own_metadata(&mut tx, version).await? } else { String::new() },
             ttl_seconds: row.ttl_seconds,
         };
         if next(&seen) == seen && add.is_empty() && remove.is_empty() {
@@ -68,6 +70,7 @@ impl Service {
         let project = access::project(&mut tx, caller, row.project_id).await.map_err(source_only)?;
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
         let after = next(&before);
+        description::check_change(before.description.as_deref(), after.description.as_deref())?;
         if after != before {
             let metadata = metadata.filter(|metadata| metadata.as_text() != before.metadata);
             versions::update(&mut tx, &granted, version, &after, metadata.as_ref()).await?;
@@ -213,6 +216,12 @@ async fn not_committed(tx: &mut Tx, caller: &Caller, version: VersionId) -> Erro
 
 fn subject(version: VersionId) -> String {
     format!("Version:{version}")
+}
+
+/// The metadata of a version that the caller sees.
+async fn own_metadata(tx: &mut Tx, version: VersionId) -> Result<String> {
+    let found = versions::metadata(tx, &[version.0], i64::MAX).await?.pop();
+    found.and_then(|(_, metadata)| metadata).ok_or_else(|| missing_version(regalia_store::Error::NotFound))
 }
 
 fn md5(text: &str) -> Value {

@@ -1,6 +1,7 @@
 //! Collections: described, renamed, tagged, given another type, deleted (rules 25, 32 to 34). What must not live here: how they
 //! come to be (`versions`, `links`), and single versions that leave them (`changes`, `links`).
 
+use regalia_domain::description;
 use regalia_domain::ids::{CollectionId, VersionId};
 use regalia_domain::names::{ArtifactTypeName, RegistryCollectionName, SourceCollectionName, TagName};
 use regalia_store::access::{self, Administer, Caller, Contribute, Granted, ProjectKind, ProjectRow};
@@ -61,6 +62,7 @@ impl Service {
         let (granted, locked) = contribute(&mut tx, caller, &row, &project).await?;
         let before = collections::fields(&mut tx, &locked).await?;
         let after = next(&before);
+        description::check_change(before.description.as_deref(), after.description.as_deref())?;
         if after != before {
             collections::update(&mut tx, &locked, &after).await.map_err(|error| match error {
                 regalia_store::Error::Exists => {
@@ -112,7 +114,7 @@ impl Service {
             return Ok(row);
         }
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        let type_id = projects::ensure_type(&mut tx, &granted, type_name).await?;
+        let (type_id, _) = projects::ensure_type(&mut tx, &granted, type_name).await?;
         let locked = collections::lock_by_id(&mut tx, &granted, id).await.map_err(missing)?;
         if !collections::set_type(&mut tx, &locked, type_id).await? {
             return Err(Error::Conflict(format!(

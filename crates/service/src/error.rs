@@ -142,6 +142,7 @@ macro_rules! invalid {
 }
 
 invalid!(
+    regalia_domain::description::DescriptionError,
     regalia_domain::filters::FilterError,
     regalia_domain::orders::OrderError,
     regalia_domain::orders::CursorError,

@@ -158,6 +158,12 @@ impl Service {
         uuid::Builder::from_random_bytes(self.random_bytes()).into_uuid()
     }
 
+    /// The same use-cases for one request, which takes at most so many connections at once.
+    #[must_use]
+    pub fn sharing(&self, connections: usize) -> Self {
+        Self { store: self.store.sharing(connections), ..self.clone() }
+    }
+
     pub(crate) async fn begin(&self) -> Result<Tx> {
         Ok(self.store.begin().await?)
     }

@@ -1,9 +1,10 @@
 //! Projects: found by name, made on first use. What must not live here: registries' rules.
 
 use regalia_domain::alias::{AliasRef, split_versioned_name};
+use regalia_domain::description;
 use regalia_domain::ids::ProjectId;
-use regalia_domain::names::{EntityName, ProjectName};
-use regalia_store::access::{self, At, Caller, EntityRow, ProjectKind, ProjectRow};
+use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName};
+use regalia_store::access::{self, At, Caller, Contribute, EntityRow, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::{Tx, projects};
 use serde_json::json;
@@ -118,6 +119,7 @@ impl Service {
             && let Some(text) = description
         {
             let granted = project.grant(caller).map_err(forbidden_project(&project))?;
+            description::check(Some(text))?;
             projects::describe(&mut tx, &granted, text).await?;
             let event = Event {
                 kind: Kind::ProjectUpdated,
@@ -130,6 +132,39 @@ impl Service {
         let project = access::project(&mut tx, caller, project.id).await?;
         regalia_store::commit(tx).await?;
         Ok((project, inserted))
+    }
+
+    /// Gives a project an artifact type, if it hasn't one of that name.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`.
+    pub async fn create_type(
+        &self,
+        request: &Request,
+        entity: &str,
+        name: &str,
+        type_name: &ArtifactTypeName,
+    ) -> Result<(ProjectRow, projects::TypeRow)> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let project = access::project_by_name(&mut tx, caller, entity, ProjectKind::Project, name)
+            .await
+            .map_err(missing_project(entity, name))?;
+        let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
+        let (id, new) = projects::ensure_type(&mut tx, &granted, type_name).await?;
+        let types = projects::types(&mut tx, &[project.id.0]).await?;
+        let row = types.into_iter().find(|row| row.id == id).ok_or(regalia_store::Error::NotFound)?;
+        if new {
+            let event = Event {
+                kind: Kind::ProjectUpdated,
+                subject: subject(project.id),
+                before: Some(json!({})),
+                after: Some(json!({ "type": type_name.as_str() })),
+            };
+            audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
+        }
+        regalia_store::commit(tx).await?;
+        Ok((project, row))
     }
 }
 
@@ -157,6 +192,7 @@ pub(crate) async fn ensure_project(
         "",
         format!("You can't create projects in {entity}. Ask an admin of it to add you as a member."),
     ))?;
+    description::check(description)?;
     let made = projects::create(tx, &granted, name, description).await?;
     if let Some(id) = made {
         let event = Event {

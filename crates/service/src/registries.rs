@@ -1,6 +1,7 @@
 //! Registries: created, changed and deleted under rules 1 to 5, 7 to 11 and 32. What must not live here: linking, members.
 
 use regalia_domain::alias::ProtectedAliases;
+use regalia_domain::description;
 use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{ArtifactTypeName, RegistryName};
 use regalia_domain::roles::Visibility;
@@ -270,6 +271,7 @@ async fn create(
     fields: &RegistryFields,
 ) -> Result<Option<ProjectId>> {
     at_most("artifact types", fields.types.as_ref().map_or(0, Vec::len), 1000)?;
+    description::check(fields.description.as_deref())?;
     let allowed = AllowedTypes::from(types::AllowList::at_creation(fields.types.as_deref()));
     if fields.allow_all_types == Some(true) && !allowed.allow_all {
         return Err(Error::Invalid("A registry that allows all types takes no list of types. Send one or the other.".into()));
@@ -325,6 +327,7 @@ async fn update(
         protected: fields.protected_aliases.clone().unwrap_or_else(|| rules.protected.clone()),
         in_use: rules.in_use.clone(),
     };
+    description::check_change(rules.description.as_deref(), after.description.as_deref())?;
     if next == current && described(&after) == described(&rules) {
         return Ok(());
     }

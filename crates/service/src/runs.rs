@@ -1,6 +1,7 @@
 //! Runs: begun, updated, heard of, ended; the versions they use; their files (rule 47). What must not live here: history
 //! lines and console output, which are accepted at the door and dropped.
 
+use regalia_domain::description;
 use regalia_domain::ids::{ProjectId, RunId, VersionId};
 use regalia_domain::metadata::Metadata;
 use regalia_domain::names::{EntityName, ProjectName, RunName};
@@ -32,6 +33,9 @@ impl Service {
         at_most("tags", fields.tags.as_ref().map_or(0, Vec::len), 1000)?;
         for (what, text) in [("config", &fields.config), ("summaryMetrics", &fields.summary)] {
             check_json(what, text.as_deref())?;
+        }
+        for text in [&fields.description, &fields.notes] {
+            description::check(text.as_deref())?;
         }
         let caller = request.caller()?;
         let mut tx = self.begin().await?;

@@ -2,6 +2,7 @@
 //! must not live here: the commit itself, links.
 
 use regalia_domain::alias::{AliasRef, requested_aliases, split_versioned_name};
+use regalia_domain::description;
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::{CollectionId, ProjectId, VersionId};
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RunName, SourceCollectionName, TagName};
@@ -91,6 +92,7 @@ impl Service {
     pub async fn log_version(&self, request: &Request, new: &NewVersion) -> Result<Logged> {
         let caller = request.caller()?;
         let metadata = metadata(new.metadata.as_deref())?;
+        description::check(new.description.as_deref())?;
         let aliases = custom_aliases(&new.aliases)?;
         let tags = crate::collections::texts(&new.tags)?;
         if new.client_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 256) {
@@ -244,6 +246,22 @@ impl Service {
     pub async fn versions_by_id(&self, caller: &Caller, ids: &[i64]) -> Result<Vec<VersionRow>> {
         let mut connection = self.store.read().await?;
         Ok(versions::versions(&mut connection, caller, ids).await?)
+    }
+
+    /// The metadata of versions that the caller was allowed to see, if it has no more than `most` bytes together.
+    ///
+    /// # Errors
+    /// `TooLarge`.
+    pub async fn metadata_of(&self, ids: &[i64], most: usize) -> Result<Vec<(i64, String)>> {
+        let mut connection = self.store.read().await?;
+        let rows = versions::metadata(&mut connection, ids, i64::try_from(most).unwrap_or(i64::MAX)).await?;
+        rows.into_iter().map(|(id, metadata)| Some((id, metadata?))).collect::<Option<_>>().ok_or_else(|| {
+            Error::TooLarge(format!(
+                "The metadata of {} versions is more than one request may bring. Ask for less in one request, with a smaller \
+                 `first` or without the metadata.",
+                ids.len()
+            ))
+        })
     }
 
     /// The version that the caller's client named so.
@@ -434,7 +452,7 @@ pub(crate) async fn create_collection(
     name: &str,
     type_name: &ArtifactTypeName,
 ) -> Result<Locked> {
-    let type_id = projects::ensure_type(tx, project, type_name).await?;
+    let (type_id, _) = projects::ensure_type(tx, project, type_name).await?;
     if let Some(made) = collections::create(tx, project, kind, name, type_id).await? {
         let event = audit::Event {
             kind: audit::Kind::CollectionCreated,

@@ -31,19 +31,43 @@ pub mod teams;
 pub mod uploads;
 pub mod versions;
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A transaction. What a service writes goes through exactly one, together with its audit event.
-pub type Tx = sqlx::Transaction<'static, Postgres>;
+pub type Tx = Taken<sqlx::Transaction<'static, Postgres>>;
 
 /// What a statement needs: a connection of the pool, or a transaction.
 pub type Connection = PgConnection;
 
 /// A connection taken from the pool, for reads.
-pub type Pooled = sqlx::pool::PoolConnection<Postgres>;
+pub type Pooled = Taken<sqlx::pool::PoolConnection<Postgres>>;
+
+/// A connection of the pool, and the share of whoever took it, which is given back with it.
+#[derive(Debug)]
+pub struct Taken<C> {
+    connection: C,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl<C: DerefMut<Target = PgConnection>> Deref for Taken<C> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl<C: DerefMut<Target = PgConnection>> DerefMut for Taken<C> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
 
 /// Everything that a store function can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +162,7 @@ pub enum Address {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    share: Option<Arc<Semaphore>>,
 }
 
 /// After so long PostgreSQL ends a statement.
@@ -167,13 +192,26 @@ impl Store {
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(options)
             .await?;
-        Ok(Self { pool })
+        Ok(Self { pool, share: None })
     }
 
     /// The most connections that this server opens.
     #[must_use]
     pub fn connections(&self) -> u32 {
         self.pool.options().get_max_connections()
+    }
+
+    /// The same pool, of which what this one is given to takes at most so many connections at once; whoever wants more waits.
+    /// Nobody there may wait for another who has one.
+    #[must_use]
+    pub fn sharing(&self, connections: usize) -> Self {
+        Self { pool: self.pool.clone(), share: Some(Arc::new(Semaphore::new(connections))) }
+    }
+
+    async fn share(&self) -> Option<OwnedSemaphorePermit> {
+        let share = Arc::clone(self.share.as_ref()?);
+        // It is never closed.
+        share.acquire_owned().await.ok()
     }
 
     /// Brings the database to this server's schema. Servers that start together wait for each other.
@@ -217,7 +255,8 @@ impl Store {
     /// # Errors
     /// None is free within ten seconds.
     pub async fn read(&self) -> Result<Pooled> {
-        Ok(self.pool.acquire().await?)
+        let share = self.share().await;
+        Ok(Taken { connection: self.pool.acquire().await?, _share: share })
     }
 
     /// Begins a transaction.
@@ -225,7 +264,8 @@ impl Store {
     /// # Errors
     /// No connection is free within ten seconds.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(self.pool.begin().await?)
+        let share = self.share().await;
+        Ok(Taken { connection: self.pool.begin().await?, _share: share })
     }
 
     /// Closes the pool after its users have given their connections back.
@@ -239,7 +279,7 @@ impl Store {
 /// # Errors
 /// PostgreSQL couldn't commit; nothing was changed.
 pub async fn commit(tx: Tx) -> Result<()> {
-    Ok(tx.commit().await?)
+    Ok(tx.connection.commit().await?)
 }
 
 /// Asserts that a write changed exactly one row.

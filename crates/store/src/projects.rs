@@ -77,14 +77,14 @@ pub async fn types(connection: &mut Connection, projects: &[i64]) -> Result<Vec<
     .await?)
 }
 
-/// The type of that name, made if it is missing. A type that is there is only read: a lock on it would meet the foreign key
-/// checks of those who hold its collections.
+/// The type of that name, made if it is missing, and whether it is new. A type that is there is only read: a lock on it would
+/// meet the foreign key checks of those who hold its collections.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn ensure_type(tx: &mut Tx, project: &Granted<Contribute>, name: &ArtifactTypeName) -> Result<ArtifactTypeId> {
+pub async fn ensure_type(tx: &mut Tx, project: &Granted<Contribute>, name: &ArtifactTypeName) -> Result<(ArtifactTypeId, bool)> {
     if let Some(id) = type_id(tx, project, name).await? {
-        return Ok(id);
+        return Ok((id, false));
     }
     let made = sqlx::query_scalar!(
         "-- projects::ensure_type
@@ -95,9 +95,9 @@ pub async fn ensure_type(tx: &mut Tx, project: &Granted<Contribute>, name: &Arti
     .fetch_optional(&mut **tx)
     .await?;
     match made {
-        Some(id) => Ok(ArtifactTypeId(id)),
+        Some(id) => Ok((ArtifactTypeId(id), true)),
         // Another request has just made it.
-        None => type_id(tx, project, name).await?.ok_or(Error::NotFound),
+        None => Ok((type_id(tx, project, name).await?.ok_or(Error::NotFound)?, false)),
     }
 }
 

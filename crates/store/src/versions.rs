@@ -22,8 +22,6 @@ pub struct VersionRow {
     pub digest: String,
     /// Free text.
     pub description: Option<String>,
-    /// JSON object as it was given.
-    pub metadata: String,
     /// -1 inherits, -2 is off.
     pub ttl_seconds: i64,
     /// The run's step.
@@ -100,7 +98,7 @@ pub async fn versions(connection: &mut Connection, caller: &Caller, ids: &[i64])
             select path.id, max(d.level) as level from path join decided d using (project_id) group by path.id
         )
         select v.id as "id!", v.state as "state!", v.digest as "digest!", v.description as "description?",
-            v.metadata::text as "metadata!", v.ttl_seconds as "ttl_seconds!", v.history_step as "history_step?",
+            v.ttl_seconds as "ttl_seconds!", v.history_step as "history_step?",
             v.created_at as "created_at!", v.updated_at as "updated_at!", v.manifest_id as "manifest_id?",
             coalesce(f.entry_count, 0) as "entry_count!", coalesce(f.total_size, 0) as "total_size!", t.name as "type_name!",
             v.collection_id as "collection_id!", c.name as "collection_name!", c.project_id as "project_id!",
@@ -122,6 +120,26 @@ pub async fn versions(connection: &mut Connection, caller: &Caller, ids: &[i64])
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().filter(|row| row.allows(Right::See)).collect())
+}
+
+/// The metadata of versions as it was given, in the order of their numbers, and none where those before leave no room within
+/// `most` bytes: whoever asks for much finds that out before it is in memory. For versions that the caller was allowed to see.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn metadata(connection: &mut Connection, ids: &[i64], most: i64) -> Result<Vec<(i64, Option<String>)>> {
+    let rows = sqlx::query!(
+        r#"-- versions::metadata
+        with measured as (
+            select id, metadata, sum(octet_length(metadata::text)) over (order by id) as total from versions where id = any($1)
+        )
+        select id as "id!", case when total <= $2 then metadata::text end as "metadata?" from measured order by id"#,
+        ids,
+        most
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.metadata)).collect())
 }
 
 /// One version, as [`versions`].

@@ -386,8 +386,8 @@ async fn service(store: Store, directory: &Path, clock: Arc<SetClock>) -> Arc<Se
 async fn serve(service: Arc<Service>, patience: Patience) -> (String, Running) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
-    let router = http::router(App::new(service, patience, Proxies::default()));
-    (url, Running(tokio::spawn(axum_serve(listener, router))))
+    let app = App::new(service, patience, Proxies::default());
+    (url, Running(tokio::spawn(http::serve(listener, app, std::future::pending()))))
 }
 
 fn name(text: &str) -> EntityName {
@@ -407,11 +407,6 @@ fn files_below(directory: &Path) -> Vec<String> {
     }
     names.sort();
     names
-}
-
-async fn axum_serve(listener: tokio::net::TcpListener, router: axum::Router) {
-    let router = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
-    axum::serve(listener, router).await.expect("the server serves");
 }
 
 impl Drop for Server {

@@ -59,7 +59,7 @@ impl Version {
 
     /// JSON object, as it was given.
     async fn metadata(&self, context: &Context<'_>) -> Result<JsonString> {
-        Ok(JsonString(context.long(&self.row.metadata)?.clone()))
+        context.metadata(self.row.id).await
     }
 
     /// Its tags, by name.

@@ -1,10 +1,11 @@
 //! Versions on the wire. What must not live here: how they come to be (`publish`), their files (`file`), runs (`lineage`).
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::VersionId;
+use regalia_domain::ids::{MembershipId, VersionId};
 use regalia_domain::roles::Right;
 use regalia_service::store::aliases::AliasRow;
+use regalia_service::store::memberships::MembershipRow;
 use regalia_service::store::tags::TagRow;
 use regalia_service::store::versions::VersionRow;
 
@@ -14,9 +15,10 @@ use crate::loaders::{AliasesOf, CollectionKey, PlacesOf, ProjectKey, TagsOfVersi
 use crate::scalars::{Int64, JsonString};
 use crate::wandb::client::Client;
 use crate::wandb::collection::{ArtifactAlias, ArtifactSequence};
-use crate::wandb::file::File;
+use crate::wandb::file::{File, FileConnection};
 use crate::wandb::lineage::{self, ArtifactCreator, UsersConnection};
 use crate::wandb::lists::ArtifactCollectionMembershipConnection;
+use crate::wandb::publish::ArtifactDigestAlgorithm;
 
 /// W&B protocol: how far a version is.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +64,7 @@ impl Artifact {
 
     /// W&B protocol: JSON object, as it was given.
     async fn metadata(&self, context: &Context<'_>) -> async_graphql::Result<JsonString> {
-        Ok(JsonString(context.long(&self.0.metadata)?.clone()))
+        context.metadata(self.0.id).await
     }
 
     /// W&B protocol: expiry: -1 inherits, -2 is off.
@@ -103,6 +105,11 @@ impl Artifact {
     /// W&B protocol: MD5 of the manifest.
     async fn digest(&self) -> &str {
         &self.0.digest
+    }
+
+    /// W&B protocol: how the digest is computed: always by MD5.
+    async fn digest_algorithm(&self) -> ArtifactDigestAlgorithm {
+        ArtifactDigestAlgorithm::ManifestMd5
     }
 
     /// W&B protocol: a name from before digests: always null.
@@ -173,6 +180,63 @@ impl Artifact {
         // The version's number: a manifest's own would tell whether somebody else had the content before.
         Some(ArtifactManifest { id: ids::id("CommittedManifest", self.0.id.0), file: File::manifest(self.0.id) })
     }
+
+    /// W&B protocol: every entry of the manifest, references too, in the words of SDKs before 0.28. Null until committed, and
+    /// without the right to download (rules 17 and 41).
+    async fn files(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: at most 5000; 50 if absent.")] first: Option<i32>,
+        #[graphql(desc = "W&B protocol: only these paths.")] names: Option<Vec<String>>,
+    ) -> async_graphql::Result<Option<FileConnection>> {
+        let Some((place, manifest)) = self.readable(context).await? else { return Ok(None) };
+        let version = self.0.clone();
+        Ok(Some(FileConnection::of_manifest(context, place, manifest, version, after.as_deref(), first, names).await?))
+    }
+
+    /// W&B protocol: those of these entries that are in the manifest, with the same digest. Null until committed, and without the
+    /// right to download (rules 17 and 41).
+    async fn files_by_manifest_entries(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the entries, at most 5000.")] entries: Option<Vec<ArtifactManifestEntryInput>>,
+        #[graphql(desc = "W&B protocol: means nothing: there is one.")] manifest_version: String,
+        #[graphql(desc = "W&B protocol: means nothing: the server says where files are.")] storage_layout: String,
+        #[graphql(desc = "W&B protocol: means nothing: there is one.")] storage_region: Option<String>,
+    ) -> async_graphql::Result<Option<FileConnection>> {
+        let _ = (manifest_version, storage_layout, storage_region);
+        let Some((place, manifest)) = self.readable(context).await? else { return Ok(None) };
+        let asked = entries.unwrap_or_default().into_iter().map(|entry| (entry.name, entry.digest)).collect();
+        Ok(Some(FileConnection::matching(context, place, manifest, &self.0, asked).await?))
+    }
+}
+
+impl Artifact {
+    /// A place by which the caller may download the content, where the path to this names none (rule 41), and the manifest.
+    async fn readable(&self, context: &Context<'_>) -> async_graphql::Result<Option<(MembershipId, i64)>> {
+        let Some(manifest) = self.0.manifest_id.filter(|_| self.0.allows(Right::Download)) else { return Ok(None) };
+        let places = context.page(PlacesOf(self.0.id.0)).await?;
+        let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
+        let readable = |place: &&MembershipRow| {
+            projects.get(&ProjectKey(place.project_id.0)).is_some_and(|project| project.allows(Right::Download))
+        };
+        Ok(places.iter().find(readable).map(|place| (place.id, manifest)))
+    }
+}
+
+/// W&B protocol: an entry of a manifest that a client knows.
+#[derive(InputObject)]
+pub struct ArtifactManifestEntryInput {
+    /// W&B protocol: path in the manifest.
+    name: String,
+    /// W&B protocol: base64 MD5 of a file; of a reference what its client called it.
+    digest: String,
+    /// W&B protocol: a claim that means nothing: the server says where files are.
+    #[graphql(name = "birthArtifactID")]
+    birth_artifact_id: Option<ID>,
+    /// W&B protocol: means nothing: the digest decides.
+    size: Option<Int64>,
 }
 
 /// W&B protocol: the type of a version or collection, by name.

@@ -1,7 +1,5 @@
 //! The two kinds of collection behind one interface, and places in them. What must not live here: the version itself.
 
-use std::sync::Arc;
-
 use async_graphql::connection::{CursorType as _, PageInfo};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -15,19 +13,17 @@ use regalia_service::versions::may_download;
 
 use crate::context::Reach as _;
 use crate::error::Fail as _;
-use crate::file_keys::EntriesNamed;
 use crate::ids;
-use crate::loaders::{
-    AliasesIn, AliasesOf, CollectionKey, EntriesOf, NewestIn, PlaceNamed, ProjectKey, TagsOfCollection, VersionKey,
-};
+use crate::loaders::{AliasesIn, AliasesOf, CollectionKey, NewestIn, PlaceNamed, ProjectKey, TagsOfCollection, VersionKey};
 use crate::paging;
 use crate::scalars::JsonString;
 use crate::wandb::artifact::{Artifact, TagConnection, TypeOfVersion};
 use crate::wandb::client::Client;
-use crate::wandb::file::{FileConnection, entry_page};
+use crate::wandb::file::FileConnection;
 use crate::wandb::life::ArtifactCollectionState;
 use crate::wandb::lists::{self, VersionedArtifactConnection};
 use crate::wandb::project::Project;
+use crate::wandb::publish::ArtifactDigestAlgorithm;
 
 /// W&B protocol: a collection of either kind.
 #[derive(Interface)]
@@ -212,6 +208,11 @@ macro_rules! collection {
 collection! {
     /// W&B protocol: a source collection.
     ArtifactSequence {
+        /// W&B protocol: how the digests of its versions are computed: always by MD5.
+        async fn digest_algorithm(&self) -> ArtifactDigestAlgorithm {
+            ArtifactDigestAlgorithm::ManifestMd5
+        }
+
         /// W&B protocol: the newest committed version; null when the project is invisible (rule 22).
         async fn latest_artifact(&self, context: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
             let Some(place) = context.row(NewestIn(self.0.id.0)).await? else { return Ok(None) };
@@ -324,18 +325,7 @@ impl ArtifactCollectionMembership {
         let manifest = version.as_ref().and_then(|version| version.manifest_id);
         let (version, manifest) =
             version.zip(manifest).ok_or(regalia_service::Error::from(regalia_service::store::Error::NotFound)).fail()?;
-        if names.as_ref().is_some_and(|names| names.len() > 5000) {
-            return Err(regalia_service::Error::Invalid("At most 5000 names can be asked for in one request.".into())).fail();
-        }
-        // No path has a NUL, and PostgreSQL would refuse all that is asked for with it.
-        let names = names.map(|names| Arc::new(names.into_iter().filter(|name| !name.contains('\0')).collect::<Vec<_>>()));
-        let page = entry_page(first, after.as_deref())?;
-        let probe = paging::probe(&page);
-        let rows = match &names {
-            None => context.page(EntriesOf::new(manifest, &probe)).await?,
-            Some(names) => context.page(EntriesNamed::new(manifest, names, &probe)).await?,
-        };
-        Ok(FileConnection::entries(self.0.id, manifest, version, names, &page, rows))
+        FileConnection::of_manifest(context, self.0.id, manifest, version, after.as_deref(), first, names).await
     }
 }
 

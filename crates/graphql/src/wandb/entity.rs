@@ -1,6 +1,6 @@
 //! Entities, and the W&B protocol's half of `User` and `Organization`. What must not live here: projects.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use regalia_domain::ids::OrganizationId;
 use regalia_service::store::access::{EntityRow, ProjectRow};
 use regalia_service::store::accounts::UserRow;
@@ -209,6 +209,11 @@ impl Entity {
         "PRIVATE"
     }
 
+    /// W&B protocol: whether digests are computed by XXH128 instead of MD5: never.
+    async fn xxhash_digests_enabled(&self) -> bool {
+        false
+    }
+
     /// W&B protocol: whether it was paid for: nothing is sold here.
     async fn is_paid(&self) -> bool {
         false
@@ -265,6 +270,24 @@ pub struct AdvancedRegistryFeatures {
     advanced_search: bool,
 }
 
+/// W&B protocol: what a name in a request for feature flags stands for.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "RampIDType")]
+pub enum RampIdType {
+    /// W&B protocol: an organization's name.
+    #[graphql(name = "OrgName")]
+    OrgName,
+}
+
+/// W&B protocol: a switch for some organizations.
+#[derive(SimpleObject)]
+pub struct FeatureFlag {
+    /// W&B protocol: its name.
+    ramp_key: String,
+    /// W&B protocol: whether it is on.
+    is_enabled: bool,
+}
+
 /// The W&B protocol's half of an organization.
 pub struct WandbOrganization(pub OrganizationRow);
 
@@ -279,6 +302,15 @@ impl WandbOrganization {
     /// W&B protocol: what the search for versions can do.
     async fn advanced_registry_features(&self) -> AdvancedRegistryFeatures {
         AdvancedRegistryFeatures { advanced_search: false }
+    }
+
+    /// W&B protocol: switches for this organization: there are none, what the server can do it can for everybody.
+    async fn feature_flags(
+        &self,
+        #[graphql(desc = "W&B protocol: means nothing.", name = "rampIDType")] ramp_id_type: RampIdType,
+    ) -> Vec<FeatureFlag> {
+        let _ = ramp_id_type;
+        Vec::new()
     }
 
     /// W&B protocol: an id in a service that Regalia has no part in: always null.

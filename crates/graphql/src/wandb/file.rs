@@ -1,5 +1,6 @@
 //! Files on the wire: entries of a manifest, announced files, manifests. What must not live here: bytes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
@@ -14,8 +15,9 @@ use regalia_service::store::versions::VersionRow;
 
 use crate::context::Reach as _;
 use crate::error::Fail as _;
-use crate::file_keys::CountNamed;
+use crate::file_keys::{CountNamed, EntriesNamed};
 use crate::ids::encode_path;
+use crate::loaders::EntriesOf;
 use crate::paging;
 use crate::scalars::Int64;
 use crate::wandb::artifact::Artifact;
@@ -169,6 +171,10 @@ impl File {
     }
 }
 
+fn cursor(entry: &EntryRow) -> String {
+    OpaqueCursor(entry.ordinal.to_string()).encode_cursor()
+}
+
 fn encode(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
 }
@@ -202,7 +208,7 @@ pub struct FileConnection {
 }
 
 /// Reads `first` and `after` of a list of files.
-pub(crate) fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
+fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
     let first = first.unwrap_or(50);
     if !(0..=LARGEST_PAGE).contains(&first) {
         return Err(regalia_service::Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
@@ -212,9 +218,62 @@ pub(crate) fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graph
     Ok(page)
 }
 
+/// At most a page of names, or of entries, can be asked for.
+fn not_too_many(asked: usize) -> async_graphql::Result<()> {
+    if asked > crate::limits::FILES {
+        return Err(regalia_service::Error::Invalid(format!("At most {LARGEST_PAGE} names can be asked for in one request.")))
+            .fail();
+    }
+    Ok(())
+}
+
 impl FileConnection {
+    /// A page of a committed manifest, for a caller who may download it by this place (rule 41).
+    pub(crate) async fn of_manifest(
+        context: &Context<'_>,
+        place: MembershipId,
+        manifest: i64,
+        version: VersionRow,
+        after: Option<&str>,
+        first: Option<i32>,
+        names: Option<Vec<String>>,
+    ) -> async_graphql::Result<Self> {
+        not_too_many(names.as_ref().map_or(0, Vec::len))?;
+        // No path has a NUL, and PostgreSQL would refuse all that is asked for with it.
+        let names = names.map(|names| Arc::new(names.into_iter().filter(|name| !name.contains('\0')).collect::<Vec<_>>()));
+        let page = entry_page(first, after)?;
+        let probe = paging::probe(&page);
+        let rows = match &names {
+            None => context.page(EntriesOf::new(manifest, &probe)).await?,
+            Some(names) => context.page(EntriesNamed::new(manifest, names, &probe)).await?,
+        };
+        Ok(Self::entries(place, manifest, version, names, &page, rows))
+    }
+
+    /// Those of these entries that a committed manifest has, each with the digest asked for, by path; for a caller who may download
+    /// it by this place (rule 41).
+    pub(crate) async fn matching(
+        context: &Context<'_>,
+        place: MembershipId,
+        manifest: i64,
+        version: &VersionRow,
+        asked: Vec<(String, String)>,
+    ) -> async_graphql::Result<Self> {
+        not_too_many(asked.len())?;
+        let asked: HashMap<String, String> = asked.into_iter().collect();
+        let mut names: Vec<String> = asked.keys().filter(|name| !name.contains('\0')).cloned().collect();
+        // Asked of several versions in one request they are the same names, and load together.
+        names.sort();
+        let page = Page { first: i64::from(LARGEST_PAGE), ..paging::numbered(None, None)? };
+        let mut rows = context.page(EntriesNamed::new(manifest, &Arc::new(names), &page)).await?;
+        rows.retain(|row| asked.get(&row.path) == Some(&row.digest));
+        let committed_at = version.updated_at;
+        let file = |entry: EntryRow| (cursor(&entry), File(Kind::Entry { membership: place, entry, committed_at }));
+        Ok(Self { files: rows.into_iter().map(file).collect(), more: false, before: false, counted: None })
+    }
+
     /// A page of entries by path, probed for one more.
-    pub(crate) fn entries(
+    fn entries(
         membership: MembershipId,
         manifest: i64,
         version: VersionRow,
@@ -226,12 +285,8 @@ impl FileConnection {
         let more = rows.len() > wanted;
         rows.truncate(wanted);
         let committed_at = version.updated_at;
-        let files = rows
-            .into_iter()
-            .map(|entry| {
-                (OpaqueCursor(entry.ordinal.to_string()).encode_cursor(), File(Kind::Entry { membership, entry, committed_at }))
-            })
-            .collect();
+        let files =
+            rows.into_iter().map(|entry| (cursor(&entry), File(Kind::Entry { membership, entry, committed_at }))).collect();
         Self { files, more, before: !page.after.is_empty(), counted: Some((manifest, version.entry_count, names)) }
     }
 

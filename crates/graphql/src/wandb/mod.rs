@@ -135,7 +135,7 @@ pub struct WandbMutation(
 );
 
 /// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors (rule 45).
-pub const ROOT_FIELDS: [&str; 42] = [
+pub const ROOT_FIELDS: [&str; 44] = [
     "serverInfo",
     "entity",
     "project",
@@ -157,6 +157,8 @@ pub const ROOT_FIELDS: [&str; 42] = [
     "createArtifactFiles",
     "commitArtifact",
     "linkArtifact",
+    "completeMultipartUploadArtifact",
+    "createArtifactType",
     "addAliases",
     "deleteAliases",
     "updateArtifact",
@@ -182,8 +184,17 @@ pub const ROOT_FIELDS: [&str; 42] = [
 
 /// The fields that this side adds to the types which both sides share: an operation with one of them is the W&B protocol's too, for
 /// its lists of registries begin at `organization`, which both sides have.
-pub const SHARED_FIELDS: [&str; 8] =
-    ["orgEntity", "advancedRegistryFeatures", "coreWeaveOrganizationId", "username", "admin", "flags", "entity", "deletedAt"];
+pub const SHARED_FIELDS: [&str; 9] = [
+    "orgEntity",
+    "advancedRegistryFeatures",
+    "coreWeaveOrganizationId",
+    "featureFlags",
+    "username",
+    "admin",
+    "flags",
+    "entity",
+    "deletedAt",
+];
 
 /// The entity of a request that may name none: then the caller's default.
 pub(crate) async fn named_or_default(context: &Context<'_>, name: Option<String>) -> async_graphql::Result<String> {

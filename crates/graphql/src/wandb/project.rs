@@ -158,7 +158,10 @@ impl Project {
             start_cursor: cursor(rows.first()),
             end_cursor: cursor(rows.last()),
         };
-        let edges = rows.into_iter().map(|row| ArtifactTypeEdge { node: ArtifactType { row, project: self.0.clone() } });
+        let edges = rows.into_iter().map(|row| ArtifactTypeEdge {
+            cursor: OpaqueCursor(row.name.clone()).encode_cursor(),
+            node: ArtifactType { row, project: self.0.clone() },
+        });
         Ok(ArtifactTypeConnection { edges: edges.collect(), page_info })
     }
 
@@ -330,6 +333,8 @@ pub struct ArtifactTypeConnection {
 /// W&B protocol: a type in a list.
 #[derive(SimpleObject)]
 pub struct ArtifactTypeEdge {
+    /// W&B protocol: for `after`.
+    cursor: String,
     /// W&B protocol: the type.
     node: ArtifactType,
 }
@@ -341,6 +346,28 @@ pub struct ArtifactTypeInput {
     name: String,
     /// W&B protocol: accepted and not kept.
     description: Option<String>,
+}
+
+/// W&B protocol: a type that a project shall have.
+#[derive(InputObject)]
+pub struct CreateArtifactTypeInput {
+    /// W&B protocol: owner of the project.
+    entity_name: String,
+    /// W&B protocol: project; a registry's list is changed by `upsertModel`.
+    project_name: String,
+    /// W&B protocol: name.
+    name: String,
+    /// W&B protocol: accepted and not kept: a type is its name.
+    description: Option<String>,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: the type.
+#[derive(SimpleObject)]
+pub struct CreateArtifactTypePayload {
+    /// W&B protocol: new, or as it was.
+    artifact_type: ArtifactType,
 }
 
 /// W&B protocol: what a registry or project shall be.
@@ -486,6 +513,22 @@ impl ProjectMutation {
             context.service()?.upsert_project(request, &entity, &name, input.description.as_deref()).await.fail()?;
         context.forget()?;
         Ok(UpsertModelPayload::of(project, inserted))
+    }
+
+    /// W&B protocol: gives a project an artifact type that nothing has yet. Logging a version does so by itself.
+    async fn create_artifact_type(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the request.")] input: CreateArtifactTypeInput,
+    ) -> async_graphql::Result<CreateArtifactTypePayload> {
+        let (ProjectKind::Project, project) = split_project(&input.project_name) else {
+            return Err(Error::Invalid("A registry's list of types is changed by `upsertModel`.".into())).fail();
+        };
+        let name = ArtifactTypeName::parse(&input.name).parsed()?;
+        let (project, row) =
+            context.service()?.create_type(context.request()?, &input.entity_name, project, &name).await.fail()?;
+        context.forget()?;
+        Ok(CreateArtifactTypePayload { artifact_type: ArtifactType { row, project } })
     }
 
     /// W&B protocol: renames a registry; the old name means nothing from then on (rule 9).

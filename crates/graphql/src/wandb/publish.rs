@@ -219,6 +219,40 @@ pub struct CreateArtifactFilesPayload {
     files: FileConnection,
 }
 
+/// W&B protocol: what becomes of an upload in parts.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompleteMultipartAction {
+    /// W&B protocol: it is whole.
+    #[graphql(name = "Complete")]
+    Complete,
+}
+
+/// W&B protocol: an upload in parts.
+#[derive(InputObject)]
+pub struct CompleteMultipartUploadArtifactInput {
+    /// W&B protocol: the version.
+    #[graphql(name = "artifactID")]
+    artifact_id: ID,
+    /// W&B protocol: what becomes of it.
+    complete_multipart_action: CompleteMultipartAction,
+    /// W&B protocol: its parts.
+    completed_parts: Vec<UploadPartsInput>,
+    /// W&B protocol: where it is.
+    storage_path: String,
+    /// W&B protocol: the upload.
+    #[graphql(name = "uploadID")]
+    upload_id: String,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: the file.
+#[derive(SimpleObject)]
+pub struct CompleteMultipartUploadArtifactPayload {
+    /// W&B protocol: its digest.
+    digest: Option<String>,
+}
+
 /// W&B protocol: a version to commit.
 #[derive(InputObject)]
 pub struct CommitArtifactInput {
@@ -420,6 +454,18 @@ impl PublishMutation {
             })
             .collect();
         Ok(CreateArtifactFilesPayload { files: FileConnection::announced(files) })
+    }
+
+    /// W&B protocol: completes an upload in parts. Always refused: no such upload is ever begun, for a file of any size goes in one
+    /// request (`uploadMultipartUrls` is null).
+    async fn complete_multipart_upload_artifact(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the request.")] input: CompleteMultipartUploadArtifactInput,
+    ) -> async_graphql::Result<CompleteMultipartUploadArtifactPayload> {
+        context.caller()?;
+        let CompleteMultipartUploadArtifactInput { .. } = input;
+        refuse("There is no such upload in parts: a file of any size is sent whole, to its `uploadUrl`.")
     }
 
     /// W&B protocol: commits a version; again changes nothing.

@@ -16,8 +16,8 @@ pub(super) enum Credentials {
     None,
     /// An API key, and where it came from.
     Key(String, Address),
-    /// A session's secret, by a browser, whose user may not know that it was sent.
-    Session(String),
+    /// A session's secret, by a browser, whose user may not know that it was sent, and where it came from.
+    Session(String, Address),
     /// A header that can't be read.
     Unreadable,
 }
@@ -30,7 +30,8 @@ pub(super) fn cookie_name(base_url: &str) -> &'static str {
 /// A key, if there is one, and then no cookie: who sends a key means it.
 pub(super) fn credentials(headers: &HeaderMap, base_url: &str, address: &Address) -> Credentials {
     let Some(header) = headers.get(AUTHORIZATION) else {
-        return session(headers, cookie_name(base_url)).map_or(Credentials::None, Credentials::Session);
+        return session(headers, cookie_name(base_url))
+            .map_or(Credentials::None, |token| Credentials::Session(token, address.clone()));
     };
     let Ok(header) = header.to_str() else { return Credentials::Unreadable };
     let Some((scheme, value)) = header.split_once(' ') else { return Credentials::Unreadable };
@@ -61,7 +62,7 @@ fn session(headers: &HeaderMap, name: &str) -> Option<String> {
 /// `Unauthenticated` without a key, or with one that opens nothing; `TooMany` after many of those from one address.
 pub(super) async fn authenticate(app: &App, request: &Request, credentials: &Credentials) -> Result<Request> {
     let caller = match credentials {
-        Credentials::None | Credentials::Session(_) => return Err(Error::unauthenticated()),
+        Credentials::None | Credentials::Session(..) => return Err(Error::unauthenticated()),
         Credentials::Unreadable => {
             return Err(Error::Unauthenticated(
                 "The Authorization header can't be read. Send `Bearer <key>`, or Basic authentication with the key as password."
@@ -76,16 +77,16 @@ pub(super) async fn authenticate(app: &App, request: &Request, credentials: &Cre
 /// The request with its caller, who came with a key or with a session. A session counts only from a page of our own.
 ///
 /// # Errors
-/// As [`authenticate`] and [`own_page`]; `Unauthenticated` for a session that ended.
+/// As [`authenticate`] and [`own_page`]; `Unauthenticated` for a session that ended, or never was one.
 pub(super) async fn authenticate_browser(
     app: &App,
     request: &Request,
     credentials: &Credentials,
     headers: &HeaderMap,
 ) -> Result<Request> {
-    let Credentials::Session(token) = credentials else { return authenticate(app, request, credentials).await };
+    let Credentials::Session(token, address) = credentials else { return authenticate(app, request, credentials).await };
     own_page(&request.base_url, headers)?;
-    let caller = app.service.of_session(token).await?;
+    let caller = app.tries.of_session(&app.service, token, address).await?;
     Ok(Request { caller: Some(caller), ..request.clone() })
 }
 
@@ -163,7 +164,7 @@ mod tests {
         let credentials = |headers: &HeaderMap, base_url: &str| credentials(headers, base_url, &Address::of("192.0.2.1"));
         assert!(matches!(credentials(&both, "http://h"), Credentials::Key(key, _) if key == "k"));
         let cookie = headers(&[("cookie", "a=b; regalia_session=s; c=d")]);
-        assert!(matches!(credentials(&cookie, "http://h"), Credentials::Session(token) if token == "s"));
+        assert!(matches!(credentials(&cookie, "http://h"), Credentials::Session(token, _) if token == "s"));
         assert!(matches!(credentials(&cookie, "https://h"), Credentials::None));
     }
 }

@@ -1,14 +1,17 @@
 //! `/graphql`: authentication, turns and limits before execution; the HTTP status after it (rule 45). What must not live here:
 //! fields, what a document may cost.
 
+use std::sync::Arc;
+
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet};
 use async_graphql::{Response as GraphqlResponse, ServerError};
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use percent_encoding::percent_decode_str;
 use regalia_graphql::documents::{Document, Ready, Refusal};
@@ -16,12 +19,15 @@ use regalia_graphql::loaders::Loaders;
 use regalia_graphql::rounds::Rounds;
 use regalia_graphql::{limits, wandb};
 use regalia_service::store::access::Caller;
-use regalia_service::{Error, Request};
+use regalia_service::{Error, Request, Service};
 use tracing::Instrument as _;
 
 use super::auth::{self, Credentials};
 use super::turns::Place;
 use super::{App, Patience, answer, body_stream, drain};
+
+/// Answers that are longer are sent in pieces of so many bytes: a few of them are all that a connection takes ahead.
+const PIECE: usize = 64 * 1024;
 
 /// The longest error message.
 const MOST_CHARACTERS: usize = 600;
@@ -141,9 +147,11 @@ async fn run(
     // A task of its own goes on when the client leaves: PostgreSQL goes on with the statement, so until it ends the place and the
     // turn are in use.
     let task = async move {
-        let response = execute(&app, request, graphql, door).await;
-        drop((place, turn));
-        response
+        // It has as many connections as it holds turns for.
+        let service = Arc::new(app.service.sharing(turn.num_permits()));
+        let response = execute(&app, service, request, graphql, door).await;
+        drop(turn);
+        held(response, place)
     };
     match tokio::spawn(task.in_current_span()).await {
         Ok(response) => response,
@@ -216,6 +224,7 @@ fn from_body(body: &[u8]) -> Result<async_graphql::Request, String> {
         Some(b'[') => return Err(format!("The body is a list. Requests aren't taken in batches: send {FORM}, one at a time.")),
         _ => return Err(format!("The body is not {FORM}.")),
     }
+    limits::check_values(body)?;
     let mut graphql: async_graphql::Request =
         serde_json::from_slice(body).map_err(|error| format!("The body is not {FORM}: {error}."))?;
     // Clients send "" for an operation without a name.
@@ -276,13 +285,43 @@ fn asks_for(document: &ExecutableDocument, set: &SelectionSet, names: &[&str], b
     })
 }
 
-async fn execute(app: &App, request: Request, mut graphql: async_graphql::Request, door: Door) -> Response {
+async fn execute(
+    app: &App,
+    service: Arc<Service>,
+    request: Request,
+    mut graphql: async_graphql::Request,
+    door: Door,
+) -> Response {
     let rounds = Rounds::default();
     if let Some(caller) = &request.caller {
-        graphql = graphql.data(Loaders::new(app.service.clone(), caller.clone(), rounds.clone()));
+        graphql = graphql.data(Loaders::new(Arc::clone(&service), caller.clone(), rounds.clone()));
     }
-    let response = rounds.run(app.schema.execute(graphql.data(request))).await;
+    // Before the schema's own, which is for everybody.
+    let response = rounds.run(app.schema.execute(graphql.data(service).data(request))).await;
     respond(response, door)
+}
+
+/// Keeps the place of a long answer until its client has taken it, piece by piece: until then it is in memory.
+fn held(response: Response, mut place: Place) -> Response {
+    let (mut head, body) = response.into_parts();
+    let Some(length) = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).filter(|length| *length > PIECE)
+    else {
+        return Response::from_parts(head, body);
+    };
+    place.keep(length);
+    head.headers.insert(CONTENT_LENGTH, length.into());
+    let pieces = futures_util::stream::unfold((body.into_data_stream(), Bytes::new(), place), |state| async move {
+        let (mut body, mut rest, place) = state;
+        if rest.is_empty() {
+            match body.next().await? {
+                Ok(more) => rest = more,
+                Err(error) => return Some((Err(error), (body, rest, place))),
+            }
+        }
+        let piece = rest.split_to(rest.len().min(PIECE));
+        Some((Ok(piece), (body, rest, place)))
+    });
+    Response::from_parts(head, Body::from_stream(pieces))
 }
 
 /// What the engine says of a document that doesn't fit the schema.

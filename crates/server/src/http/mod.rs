@@ -3,6 +3,7 @@
 
 mod answer;
 mod auth;
+mod connections;
 mod content;
 mod graphiql;
 mod graphql;
@@ -36,8 +37,9 @@ use uuid::Uuid;
 use turns::Turns;
 use wrong_keys::WrongKeys;
 
+pub use connections::serve;
 pub use proxies::Proxies;
-pub use turns::{AT_ONCE_BYTES, AT_ONCE_REQUESTS};
+pub use turns::{ALL_BYTES, AT_ONCE_BYTES, AT_ONCE_REQUESTS};
 pub use wrong_keys::{LOOKUPS_A_SECOND, MOST_WRONG, WINDOW_MINUTES};
 
 /// Header that names a request, in and out.
@@ -46,6 +48,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long the routes wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
+    /// A request's head has come whole by then, counted from the end of the one before: longer than clients keep connections that
+    /// they don't use (Go's 90 seconds), so that none is closed on which one is about to ask.
+    pub head: Duration,
     /// A body that isn't a file has come whole by then, or is refused.
     pub whole: Duration,
     /// A body of which nothing comes for so long is given up, a file's too.
@@ -57,7 +62,12 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { whole: Duration::from_secs(60), silence: Duration::from_secs(60), turn: Duration::from_secs(15) }
+        Self {
+            head: Duration::from_secs(120),
+            whole: Duration::from_secs(60),
+            silence: Duration::from_secs(60),
+            turn: Duration::from_secs(15),
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use regalia_domain::names::{EntityName, ProjectName, RunName};
 use regalia_service::{Error, Request};
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::auth::{self, Credentials};
@@ -35,8 +36,36 @@ struct Files {
 
 #[derive(Deserialize)]
 struct Lines {
-    #[serde(default)]
-    content: Option<Vec<String>>,
+    /// Each is whole: the last one counts.
+    #[serde(default, deserialize_with = "last")]
+    content: Option<String>,
+}
+
+/// The last text of a list, keeping no other: a list of many takes much more memory than its text.
+fn last<'de, D: Deserializer<'de>>(json: D) -> Result<Option<String>, D::Error> {
+    struct Last;
+
+    impl<'de> Visitor<'de> for Last {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list of texts")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut last = None;
+            while let Some(text) = list.next_element()? {
+                last = Some(text);
+            }
+            Ok(last)
+        }
+    }
+
+    json.deserialize_any(Last)
 }
 
 /// Exit codes of some systems have more bits than a column; what counts is whether it is 0.
@@ -72,10 +101,18 @@ async fn stream(
             return Err(error);
         }
     };
-    let body = graphql::read(body, MOST_BYTES, app.patience, |_| Ok(())).await?;
+    // Counted with what the account sends elsewhere, in bytes that have come: this client doesn't always say how many will.
+    let mut place = match app.turns.enter(request.caller()?.user, 0) {
+        Ok(place) => place,
+        Err(error) => {
+            drain(body_stream(body, app.patience.silence));
+            return Err(error);
+        }
+    };
+    let body = graphql::read(body, MOST_BYTES, app.patience, |bytes| place.hold(bytes)).await?;
     let stream: Stream = serde_json::from_slice(&body)
         .map_err(|error| Error::Invalid(format!("The body is not a file stream in JSON: {error}.")))?;
-    let summary = stream.files.and_then(|files| files.summary).and_then(|lines| lines.content?.pop());
+    let summary = stream.files.and_then(|files| files.summary).and_then(|lines| lines.content);
     let ended = (stream.complete == Some(true)).then_some(clamped(stream.exitcode.unwrap_or(0)));
     let (entity, project, run) = (EntityName::parse(entity)?, ProjectName::parse(project)?, RunName::parse(run)?);
     app.service.run_heartbeat(&request, &entity, &project, &run, summary.as_deref(), ended).await

@@ -110,8 +110,8 @@ pub(super) async fn show(
     Extension(request): Extension<Request>,
     Extension(credentials): Extension<Credentials>,
 ) -> Response {
-    let Credentials::Session(token) = credentials else { return nobody(None) };
-    let found = match app.service.of_session(&token).await {
+    let Credentials::Session(token, address) = credentials else { return nobody(None) };
+    let found = match app.tries.of_session(&app.service, &token, &address).await {
         Ok(caller) => app.service.session(&caller).await,
         Err(error) => Err(error),
     };
@@ -133,7 +133,7 @@ pub(super) async fn sign_out(
         return answer::error(&error);
     }
     let outcome = match &credentials {
-        Credentials::Session(_) => match auth::authenticate_browser(&app, &request, &credentials, &headers).await {
+        Credentials::Session(..) => match auth::authenticate_browser(&app, &request, &credentials, &headers).await {
             Ok(request) => app.service.sign_out(&request).await,
             Err(error) => Err(error),
         },

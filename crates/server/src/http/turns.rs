@@ -13,8 +13,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// are 320.
 pub const AT_ONCE_REQUESTS: usize = 512;
 
-/// Most bytes of their bodies.
+/// Most bytes of their bodies, and of their long answers until they are read.
 pub const AT_ONCE_BYTES: usize = 256 * 1024 * 1024;
+
+/// Most bytes of all accounts' bodies together, but for an account that has nothing else under way.
+pub const ALL_BYTES: usize = 2 * AT_ONCE_BYTES;
 
 /// Connections to the database that are never one account's, as far as there are more than these.
 const FOR_OTHERS: u32 = 2;
@@ -58,13 +61,15 @@ impl Turns {
     /// `TooMany` when the account has too many already.
     pub(super) fn enter(self: &Arc<Self>, account: UserId, bytes: usize) -> Result<Place> {
         let mut accounts = self.accounts();
+        let all = accounts.values().fold(bytes, |all, account| all.saturating_add(account.bytes));
         let found = accounts.entry(account).or_insert_with(|| Account {
             requests: 0,
             bytes: 0,
             connections: Arc::new(Semaphore::new(self.connections as usize)),
         });
         // Whoever is alone is let in, so nobody is kept out for good.
-        if found.requests >= AT_ONCE_REQUESTS || (found.requests > 0 && found.bytes.saturating_add(bytes) > AT_ONCE_BYTES) {
+        let full = found.bytes.saturating_add(bytes) > AT_ONCE_BYTES || all > ALL_BYTES;
+        if found.requests >= AT_ONCE_REQUESTS || (found.requests > 0 && full) {
             return Err(too_many());
         }
         found.requests += 1;
@@ -80,8 +85,8 @@ impl Turns {
 
 fn too_many() -> Error {
     Error::TooMany(format!(
-        "Your account has too many requests under way: at most {AT_ONCE_REQUESTS}, with bodies of {AT_ONCE_BYTES} bytes, are \
-         taken at once. Wait for some to end."
+        "Your account has too many requests under way: at most {AT_ONCE_REQUESTS}, with bodies and unread answers of \
+         {AT_ONCE_BYTES} bytes, are taken at once. Read the answers, and wait for some to end."
     ))
 }
 
@@ -101,6 +106,14 @@ impl Place {
         }
         self.bytes += more;
         Ok(())
+    }
+
+    /// Counts so many bytes of the answer instead of those of the body, which is gone.
+    pub(super) fn keep(&mut self, bytes: usize) {
+        if let Some(account) = self.turns.accounts().get_mut(&self.account) {
+            account.bytes = account.bytes.saturating_sub(self.bytes).saturating_add(bytes);
+        }
+        self.bytes = bytes;
     }
 
     /// Waits until a request of so many reads at once may run, and then holds what it uses.
@@ -187,6 +200,26 @@ mod tests {
         drop(half);
         assert!(turns.enter(ALICE, AT_ONCE_BYTES / 2).is_ok());
         drop(other);
+        assert!(turns.accounts().is_empty());
+    }
+
+    #[test]
+    fn an_answer_counts_instead_of_its_request_and_all_accounts_together() {
+        let turns = Arc::new(Turns::new(10, SHORT));
+        let mut slow = turns.enter(ALICE, 1000).unwrap();
+        slow.keep(AT_ONCE_BYTES);
+        assert!(turns.enter(ALICE, 1).is_err());
+        slow.keep(10);
+        assert_eq!(turns.accounts()[&ALICE].bytes, 10);
+        slow.keep(AT_ONCE_BYTES);
+        let mut other = turns.enter(BOB, 0).unwrap();
+        other.keep(AT_ONCE_BYTES - 10);
+        let carol = UserId(3);
+        let first = turns.enter(carol, 100).unwrap();
+        assert!(turns.enter(carol, 0).is_err(), "together they have too much");
+        drop(other);
+        assert!(turns.enter(carol, 0).is_ok());
+        drop((first, slow));
         assert!(turns.accounts().is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! Tries of wrong API keys. A key can't be guessed; what whoever tries could take is the database's time. So after many wrong
+//! Tries of wrong API keys and of wrong sessions. Neither can be guessed; what whoever tries could take is the database's time. So after many wrong
 //! ones an address has only a few a second looked up. Keys that opened something lately are looked up whatever happens,
 //! because a whole cluster may share one address. Each server counts for itself, in bounded memory. What must not live here:
 //! passwords (`regalia_service::sessions`).
@@ -33,7 +33,7 @@ pub(super) struct WrongKeys(Mutex<Tries>);
 
 #[derive(Debug)]
 struct Tries {
-    /// Hashes of keys that opened something.
+    /// Hashes of keys and sessions that opened something.
     good: LruCache<[u8; 32], ()>,
     addresses: LruCache<IpAddr, Wrong>,
 }
@@ -62,11 +62,34 @@ impl WrongKeys {
         // What is no key isn't looked up.
         let Ok(hash) = ApiKey::parse(key).map(|key| key.hash()) else { return service.authenticate(key).await };
         let network = network(address);
-        self.admit(&hash, network, service.clock.now())?;
-        let outcome = service.authenticate(key).await;
+        let wrong = |error: &Error| matches!(error, Error::UnknownKey);
+        self.looked_up(service, &hash, network, service.authenticate(key), wrong).await
+    }
+
+    /// Whom a session's secret stands for.
+    ///
+    /// # Errors
+    /// As [`Service::of_session`]; `TooMany` after too many wrong ones.
+    pub(super) async fn of_session(&self, service: &Service, token: &str, address: &Address) -> Result<Caller> {
+        let hash = Sha256::of(token.as_bytes());
+        // Its error doesn't tell whether it ever was one.
+        let wrong = |error: &Error| matches!(error, Error::Unauthenticated(_));
+        self.looked_up(service, &hash, network(address), service.of_session(token), wrong).await
+    }
+
+    async fn looked_up(
+        &self,
+        service: &Service,
+        hash: &Sha256,
+        network: IpAddr,
+        look: impl Future<Output = Result<Caller>>,
+        wrong: impl Fn(&Error) -> bool,
+    ) -> Result<Caller> {
+        self.admit(hash, network, service.clock.now())?;
+        let outcome = look.await;
         match &outcome {
-            Ok(_) => self.opened(&hash),
-            Err(Error::UnknownKey) => self.wrong(&hash, network, service.clock.now()),
+            Ok(_) => self.opened(hash),
+            Err(error) if wrong(error) => self.wrong(hash, network, service.clock.now()),
             Err(_) => {}
         }
         outcome
@@ -97,7 +120,7 @@ impl WrongKeys {
             return Ok(());
         }
         Err(Error::TooMany(format!(
-            "More than {MOST_WRONG} API keys that open nothing came from your address within {WINDOW_MINUTES} minutes, so \
+            "More than {MOST_WRONG} API keys or sessions that open nothing came from your address within {WINDOW_MINUTES} minutes, so \
              only a few a \
              second are looked at. Try again in a moment, and find the program that uses an old key."
         )))

@@ -852,6 +852,16 @@ async fn the_invisible_is_as_the_absent() {
             let lineage = "query($id: ID!) { lineage(version: $id) { truncated } }";
             differences.look(client, &what("lineage"), lineage, json!({ "id": ours }), json!({ "id": absent })).await;
             differences.look(client, &what("files"), VERSION_FILES, json!({ "id": ours }), json!({ "id": absent })).await;
+            let by_id = crate::documents::ARTIFACT_FILE_URLS;
+            differences
+                .look(client, &what("files of the artifact"), by_id, json!({ "id": id }), json!({ "id": absent_artifact }))
+                .await;
+            let entries = |id: &str| {
+                let entry = json!({ "name": "model.txt", "digest": "1B2M2Y8AsgTpgAmY7PhCfg==" });
+                json!({ "id": id, "entries": [entry], "storageLayout": "V2", "manifestVersion": "1" })
+            };
+            let by_entries = crate::documents::FILES_BY_ENTRIES;
+            differences.look(client, &what("files by entries"), by_entries, entries(id), entries(&absent_artifact)).await;
             // Writes by id.
             let commit = "mutation($id: ID!) { commitArtifact(input: { artifactID: $id }) { artifact { id } } }";
             differences
@@ -869,6 +879,15 @@ async fn the_invisible_is_as_the_absent() {
             differences
                 .look(client, &what("createArtifactFiles"), files, json!({ "id": id }), json!({ "id": absent_artifact }))
                 .await;
+            let parts = |id: &str| {
+                json!({
+                    "artifactID": id, "completeMultipartAction": "Complete", "completedParts": [], "storagePath": "none",
+                    "uploadID": "none",
+                })
+            };
+            let complete = crate::documents::COMPLETE_MULTIPART;
+            let name = what("completeMultipartUploadArtifact");
+            differences.look(client, &name, complete, parts(id), parts(&absent_artifact)).await;
             let input =
                 |id: &str| json!({ "input": { "artifactID": id, "entityName": own, "projectName": "work", "runName": "run1" } });
             differences.look(client, &what("useArtifact"), USE, input(id), input(&absent_artifact)).await;
@@ -954,6 +973,9 @@ async fn the_invisible_is_as_the_absent() {
             let (there, nowhere) = (input("acme", "wandb-registry-closed", "C"), input("acme", "wandb-registry-absent", "C"));
             differences.look(client, &what("in a registry"), &text, there, nowhere).await;
         }
+        let typed = |project: &str| json!({ "input": { "entityName": "alpha", "projectName": project, "name": "checkpoint" } });
+        let create = crate::documents::CREATE_TYPE;
+        differences.look(client, &format!("createArtifactType for {own}"), create, typed("demo"), typed("nope")).await;
         for (what, id) in [("a hidden registry", closed_id), ("a hidden project", project_id)] {
             let input = |number: i64| json!({ "input": { "id": encode_id("Registry", number), "description": "x" } });
             differences.look(client, &format!("registryUpdate of {what} for {own}"), UPDATE, input(id), input(ABSENT)).await;

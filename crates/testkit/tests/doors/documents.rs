@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 const ARTIFACT: &str = "fragment Artifact on Artifact { id artifactSequence { __typename id name state description createdAt updatedAt \
     project { id name entityName } defaultArtifactType { name } latestArtifact { id versionIndex } \
-    artifactMembership(aliasName: \"latest\") { id } tags { edges { node { id name } } } } \
+    artifactMembership(aliasName: \"latest\") { id } digestAlgorithm tags { edges { node { id name } } } } \
     versionIndex artifactType { name } description metadata ttlDurationSeconds ttlIsInherited tags { id name } historyStep \
     state size \
-    digest commitHash fileCount createdAt updatedAt aliases { id alias artifactCollection { __typename name project { name } } } \
+    digest digestAlgorithm commitHash fileCount createdAt updatedAt aliases { id alias artifactCollection { __typename name project { name } } } \
     currentManifest { id file { id name directUrl } } }";
 
 const FILE: &str = "fragment File on File { id name displayName directUrl url sizeBytes storagePath mimetype updatedAt digest \
@@ -121,6 +121,13 @@ pub const FETCH_ORGANIZATION: &str =
 pub const CORE_WEAVE: &str = "query OrganizationCoreWeaveOrganizationID($entityName: String!) { entity(name: $entityName) { \
     organization { \
     coreWeaveOrganizationId } } }";
+
+/// Switches for an organization.
+pub const FEATURE_FLAGS: &str = "query OrgFeatureFlags($org: String!) { organization(name: $org) { featureFlags(rampIDType: OrgName) { rampKey isEnabled } } }";
+
+/// Whether an entity's digests are XXH128.
+pub const XXHASH: &str =
+    "query XXHashDigestsEnabled($entityName: String!) { entity(name: $entityName) { xxhashDigestsEnabled } }";
 
 /// The organizations behind an entity.
 pub const FETCH_ORG_INFO: &str = "query FetchOrgInfoFromEntity($entity: String!) { entity(name: $entity) { organization { name \
@@ -244,6 +251,27 @@ pub fn membership_files() -> String {
     [text, FILE].concat()
 }
 
+/// Files of a version by its id, as before 0.28.
+pub const ARTIFACT_FILE_URLS: &str = "query ArtifactFileUrls($id: ID!, $names: [String!], $cursor: String, $perPage: Int) { \
+    artifact(id: $id) { files(after: $cursor, first: $perPage, names: $names) { totalCount pageInfo { endCursor hasNextPage } \
+    edges { node { name directUrl } } } } }";
+
+/// Files of a version that a client knows by their digests.
+pub const FILES_BY_ENTRIES: &str = "query ArtifactFileURLsByManifestEntries($id: ID!, $entries: [ArtifactManifestEntryInput!], \
+    $storageLayout: String!, $manifestVersion: String!, $storageRegion: String) { artifact(id: $id) { \
+    filesByManifestEntries(storageLayout: $storageLayout, manifestVersion: $manifestVersion, entries: $entries, \
+    storageRegion: $storageRegion) { pageInfo { hasNextPage endCursor } edges { node { name directUrl } } } } }";
+
+/// A type that nothing has yet.
+pub const CREATE_TYPE: &str = "mutation CreateArtifactType($input: CreateArtifactTypeInput!) { createArtifactType(input: $input) { \
+    artifactType { id name } } }";
+
+/// The end of an upload in parts, which is refused.
+pub const COMPLETE_MULTIPART: &str = "mutation CompleteMultipartUploadArtifact($completeMultipartAction: \
+    CompleteMultipartAction!, $completedParts: [UploadPartsInput!]!, $artifactID: ID!, $storagePath: String!, $uploadID: String!) { \
+    completeMultipartUploadArtifact(input: {completeMultipartAction: $completeMultipartAction, completedParts: $completedParts, \
+    artifactID: $artifactID, storagePath: $storagePath, uploadID: $uploadID}) { digest } }";
+
 /// Files of a run.
 pub fn create_run_files() -> String {
     let text = "mutation CreateRunFiles($input: CreateRunFilesInput!) { createRunFiles(input: $input) { runID uploadHeaders \
@@ -283,7 +311,7 @@ query Searches($registries: JSONString, $collections: JSONString, $versions: JSO
   project(entityName: "alpha", name: "demo") {
     artifactCollections(filters: $collections, first: 10) { ...Collections }
     artifactType(name: "model") { artifactSequence(name: "net") { id } description artifactCollections(first: 10) { ...Collections } }
-    artifactTypes(includeAll: true, first: 10) { pageInfo { ...Page } edges { node { name } } }
+    artifactTypes(includeAll: true, first: 10) { pageInfo { ...Page } edges { cursor node { name } } }
   }
 }
 fragment Page on PageInfo { endCursor hasNextPage }
@@ -492,11 +520,19 @@ impl World {
             alice(SERVER_VERSIONS.into(), json!({})),
             alice(FETCH_ORGANIZATION.into(), json!({ "org": "acme" })),
             alice(CORE_WEAVE.into(), json!({ "entityName": "alpha" })),
+            alice(FEATURE_FLAGS.into(), json!({ "org": "acme" })),
+            alice(XXHASH.into(), json!({ "entityName": "alpha" })),
             alice(FETCH_ORG_INFO.into(), json!({ "entity": "alpha" })),
             alice(FETCH_ORG_INFO.into(), json!({ "entity": "alice" })),
             alice(ARTIFACT_TYPE.into(), source),
             alice(artifact_by_id(), json!({ "id": self.linked })),
             alice(FETCH_MANIFEST.into(), json!({ "id": self.linked })),
+            alice(ARTIFACT_FILE_URLS.into(), json!({ "id": self.linked })),
+            alice(
+                FILES_BY_ENTRIES.into(),
+                json!({ "id": self.linked, "entries": [], "storageLayout": "V2", "manifestVersion": "1" }),
+            ),
+            alice(CREATE_TYPE.into(), json!({ "input": { "entityName": "alpha", "projectName": "demo", "name": "checkpoint" } })),
             alice(fetch_registry(), registry),
             alice(upsert_registry(), json!({ "input": { "entityName": "acme", "name": "wandb-registry-more" } })),
             alice(upsert_bucket(), json!({ "input": run })),
@@ -535,6 +571,16 @@ impl World {
             documents.push(Document { client, text: native_mutation(field), variables: json!({ "input": input }) });
         }
         documents
+    }
+
+    /// Documents that are always refused, with the beginning of the sentence.
+    pub fn refused(&self) -> Vec<(Document<'_>, &'static str)> {
+        let parts = json!({
+            "artifactID": self.begun, "completeMultipartAction": "Complete", "completedParts": [], "storagePath": "none",
+            "uploadID": "none",
+        });
+        let parts = Document { client: &self.alice, text: COMPLETE_MULTIPART.into(), variables: parts };
+        vec![(parts, "There is no such upload in parts")]
     }
 
     /// The W&B protocol's changes of a registry and its members, the registry deleted at last.

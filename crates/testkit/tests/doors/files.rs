@@ -9,6 +9,8 @@ use regalia_testkit::{Client, Reply, Server, VersionSpec, md5_base64, md5_hex};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
+use crate::documents;
+
 const LIST: &str = "query($entity: String!, $project: String!, $name: String!, $first: Int, $after: String, $names: [String!]) { \
     project(entityName: $entity, name: $project) { artifactCollectionMembership(name: $name) { artifact { id size fileCount \
     currentManifest { file { directUrl } } } files(first: $first, after: $after, names: $names) { totalCount pageInfo { \
@@ -621,4 +623,68 @@ async fn an_upload_goes_on_when_its_connection_is_cut_after_the_last_byte() {
     assert_eq!(alice.put(&url, b"the weights".to_vec()).await, 200, "and again is no harm");
     let (stored, on_their_way) = server.objects();
     assert_eq!((stored.len(), on_their_way), (1, vec![]));
+}
+
+/// Files of a version by its id alone, as SDKs before 0.28 and `wandb-core` ask: rules 17, 38 and 41.
+#[tokio::test]
+async fn rule_41_files_by_a_version_s_id() {
+    let server = Server::start().await;
+    let (alice, bob, carol) = server.people().await;
+    let mut spec = VersionSpec::model("alpha", "net", b"");
+    spec.files = ["a", "b", "c"].map(|name| file(name, name.as_bytes())).to_vec();
+    spec.references.push(("d".into(), "s3://bucket/d".into()));
+    let id = alice.log(&spec).await.id;
+    let files = async |client: &Client, more: Value| {
+        let mut variables = json!({ "id": id });
+        variables.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client.graphql(documents::ARTIFACT_FILE_URLS, variables).await.ok()["artifact"]["files"].clone()
+    };
+    let names = |files: &Value| -> Vec<String> {
+        let edges = files["edges"].as_array().unwrap();
+        edges.iter().map(|edge| edge["node"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = files(&alice, json!({})).await;
+    assert_eq!((names(&all), &all["totalCount"]), (["a", "b", "c", "d"].map(str::to_owned).to_vec(), &json!(4)));
+    assert_eq!(all["edges"][3]["node"]["directUrl"], "s3://bucket/d");
+    let first = files(&alice, json!({ "perPage": 3 })).await;
+    assert_eq!((names(&first).len(), &first["pageInfo"]["hasNextPage"]), (3, &json!(true)));
+    let rest = files(&alice, json!({ "perPage": 3, "cursor": first["pageInfo"]["endCursor"] })).await;
+    assert_eq!((names(&rest), &rest["pageInfo"]["hasNextPage"]), (vec!["d".to_owned()], &json!(false)));
+    let named = files(&alice, json!({ "names": ["b", "none"] })).await;
+    assert_eq!((names(&named), &named["totalCount"]), (vec!["b".to_owned()], &json!(1)));
+
+    // An entry is found by its path and digest together.
+    let entry = |name: &str, of: &[u8]| json!({ "name": name, "digest": md5_base64(of), "birthArtifactID": id, "size": 1 });
+    let entries =
+        json!([entry("a", b"a"), entry("b", b"other"), entry("none", b"a"), { "name": "d", "digest": "s3://bucket/d" }]);
+    let asked = json!({ "id": id, "entries": entries, "storageLayout": "V2", "manifestVersion": "1" });
+    let found =
+        alice.graphql(documents::FILES_BY_ENTRIES, asked.clone()).await.ok()["artifact"]["filesByManifestEntries"].clone();
+    assert_eq!(names(&found), ["a", "d"]);
+    let (status, _, bytes) = alice.get(found["edges"][0]["node"]["directUrl"].as_str().unwrap(), &[]).await;
+    assert_eq!((status, bytes), (200, b"a".to_vec()));
+    let many: Vec<Value> = (0..5001).map(|_| entry("a", b"a")).collect();
+    let many = json!({ "id": id, "entries": many, "storageLayout": "V2", "manifestVersion": "1" });
+    assert_eq!(alice.graphql(documents::FILES_BY_ENTRIES, many).await.code(), "INVALID");
+
+    // By a link: who may download there gets URLs of that place; who only sees it, nothing.
+    alice.make_registry("acme", "closed", "RESTRICTED").await;
+    alice.link(&id, "acme", "closed", "Net", &[]).await.expect_ok();
+    let text = "mutation($input: RegistryMemberAddInput!) { registryMemberAdd(input: $input) { registry { id } } }";
+    let registry = alice.graphql("{ registry(organization: \"acme\", name: \"closed\") { id } }", json!({})).await.ok();
+    let registry = registry["registry"]["id"].clone();
+    alice.graphql(text, json!({ "input": { "registry": registry, "users": ["bob"] } })).await.expect_ok();
+    assert_eq!(files(&bob, json!({})).await, Value::Null);
+    assert_eq!(bob.graphql(documents::FILES_BY_ENTRIES, asked).await.ok()["artifact"]["filesByManifestEntries"], Value::Null);
+    let text = "mutation($input: RegistryMemberSetInput!) { registryMemberSet(input: $input) { registry { id } } }";
+    alice.graphql(text, json!({ "input": { "registry": registry, "user": "bob", "role": "VIEWER" } })).await.expect_ok();
+    let by_link = files(&bob, json!({})).await;
+    let (status, _, bytes) = bob.get(by_link["edges"][0]["node"]["directUrl"].as_str().unwrap(), &[]).await;
+    assert_eq!((status, bytes), (200, b"a".to_vec()));
+    let hidden = carol.graphql(documents::ARTIFACT_FILE_URLS, json!({ "id": id })).await.ok();
+    assert_eq!(hidden["artifact"], Value::Null);
+
+    let begun = alice.begin(&VersionSpec::model("alpha", "coming", b"not yet")).await.id;
+    let begun = alice.graphql(documents::ARTIFACT_FILE_URLS, json!({ "id": begun })).await.ok();
+    assert_eq!(begun["artifact"], json!({ "files": null }));
 }

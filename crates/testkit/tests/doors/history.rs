@@ -461,6 +461,9 @@ async fn each_mutation_writes_its_events_or_nothing() {
     let gone = ["alias.set", "version.unlinked", "version.deleted", "collection.deleted"];
     wire!(documents::change("deleteArtifactSequence"), { "artifactSequenceID": leaving }, gone, Refused);
 
+    let typed = json!({ "entityName": "alpha", "projectName": "demo", "name": "checkpoint" });
+    watch.step(&alice, "alice", documents::CREATE_TYPE, typed, &["project.updated"], Again::Same).await;
+
     let all: BTreeSet<String> = KINDS.iter().map(|kind| kind.as_str().to_owned()).collect();
     assert_eq!(watch.seen, all, "a kind of event that no step wrote");
     no_secret_is_kept(

@@ -3,19 +3,27 @@
 
 use std::time::Duration;
 
-use regalia_graphql::limits::{ALIASES, ANSWER_BYTES, TOKENS};
+use regalia_domain::description;
+use regalia_domain::ids::encode_id;
+use regalia_graphql::limits::{ALIASES, ANSWER_BYTES, LOADED_BYTES, TOKENS};
 use regalia_testkit::{Client, Patience, Reply, Server, VersionSpec};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::native::own;
+
 /// "At once", on a busy machine and without optimization.
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// How long somebody may go on sending next to nothing.
-const PATIENCE: Patience =
-    Patience { whole: Duration::from_secs(2), silence: Duration::from_secs(1), turn: Duration::from_millis(700) };
+const PATIENCE: Patience = Patience {
+    head: Duration::from_secs(2),
+    whole: Duration::from_secs(2),
+    silence: Duration::from_secs(1),
+    turn: Duration::from_millis(700),
+};
 
 /// An answer's sentence may quote what was sent, but not all of it.
 const LONGEST_SENTENCE: usize = 1100;
@@ -252,6 +260,96 @@ async fn answers_of_long_texts_are_bounded() {
     alive("long texts", &alice).await;
 }
 
+/// Metadata is measured before any of it is in memory, each once, however many versions a page has.
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_that_one_request_reads_is_bounded() {
+    const EACH: usize = 1_000_000;
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await;
+    let most = LOADED_BYTES / EACH;
+    server
+        .sql(&format!(
+            "insert into versions (collection_id, state, digest, manifest_id, committed_at)
+                select collection_id, state, md5(i::text), manifest_id, committed_at from versions, generate_series(1, {most}) i;
+             insert into memberships (collection_id, version_id, index)
+                select collection_id, id, row_number() over (order by id) from versions
+                where id not in (select version_id from memberships);
+             update versions set metadata = json_build_object('a', repeat('a', {EACH} - 10))"
+        ))
+        .await;
+    let ask = async |first: usize, fields: &str| {
+        let page = format!("artifacts(first: {first}) {{ edges {{ node {{ {fields} }} }} }}");
+        let query = format!(
+            "{{ project(entityName: \"alpha\", name: \"demo\") {{ artifactType(name: \"model\") {{
+                artifactCollection(name: \"net\") {{ {page} }} }} }} }}"
+        );
+        alice.graphql(&query, json!({})).await
+    };
+    let answer = ask(most, "metadata").await.ok();
+    let edges = answer["project"]["artifactType"]["artifactCollection"]["artifacts"]["edges"].as_array().unwrap();
+    assert!(edges.len() == most && edges.iter().all(|edge| edge["node"]["metadata"].as_str().map(str::len) == Some(EACH)));
+    let refused = ask(most + 1, "metadata").await;
+    assert_eq!((refused.status, refused.code()), (413, "TOO_LARGE"), "{}", refused.message());
+    assert!(refused.message().contains("metadata") && refused.message().contains("`first`"), "{}", refused.message());
+    // Without it nothing of it is read.
+    assert_eq!(ask(most + 1, "id digest").await.ok()["project"]["artifactType"]["name"], Value::Null);
+    alive("long metadata", &alice).await;
+}
+
+/// Rule 7: a description is as long as a page shows it a thousand times, whatever it is of. One that is there may stay.
+#[tokio::test]
+async fn rule_7_descriptions_are_bounded() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let registry = alice.make_registry("acme", "model", "ORGANIZATION").await;
+    let version = alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await.id;
+    alice.link(&version, "acme", "model", "Net", &[]).await.expect_ok();
+    let collection = encode_id("Collection", server.number("select id from collections where name = 'Net'").await);
+
+    let wire = async |what: &str, input: Value| {
+        let (field, kind, inner) = match what {
+            "model" => ("upsertModel", "UpsertModelInput", "inserted"),
+            "run" => ("upsertBucket", "UpsertBucketInput", "inserted"),
+            _ => ("createArtifact", "CreateArtifactInput", "artifact { id }"),
+        };
+        let document = format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ {inner} }} }}");
+        alice.graphql(&document, json!({ "input": input })).await
+    };
+    let before = server.everything().await;
+    let (longest, longer) = ("x".repeat(65_536), "x".repeat(65_537));
+    let all = async |text: &str| {
+        vec![
+            own(&alice, "registryCreate", json!({ "organization": "acme", "name": "other", "description": text })).await,
+            own(&alice, "registryUpdate", json!({ "id": registry, "description": text })).await,
+            own(&alice, "collectionUpdate", json!({ "collection": collection, "description": text })).await,
+            own(&alice, "versionUpdate", json!({ "version": version, "description": text })).await,
+            wire("model", json!({ "entityName": "alpha", "name": "new", "description": text })).await,
+            wire("model", json!({ "entityName": "alpha", "name": "demo", "description": text })).await,
+            wire("run", json!({ "entityName": "alpha", "modelName": "demo", "name": "run1", "notes": text })).await,
+            wire("run", json!({ "entityName": "alpha", "modelName": "demo", "name": "run2", "description": text })).await,
+            wire(
+                "version",
+                json!({ "entityName": "alpha", "projectName": "demo", "artifactTypeName": "model", "artifactCollectionName": "net",
+                    "digest": "0".repeat(32), "digestAlgorithm": "MANIFEST_MD5", "description": text }),
+            )
+            .await,
+        ]
+    };
+    for (number, answer) in all(&longer).await.into_iter().enumerate() {
+        assert_eq!(answer.code(), "INVALID", "{number}: {:?}", answer.errors);
+        assert!(answer.message().contains("65,536"), "{number}: {}", answer.message());
+    }
+    assert_eq!(server.everything().await, before);
+    for answer in all(&longest).await {
+        answer.expect_ok();
+    }
+    server.sql("update projects set description = repeat('y', 70000) where name = 'model'").await;
+    let kept = json!({ "id": registry, "name": "renamed", "description": "y".repeat(70_000) });
+    own(&alice, "registryUpdate", kept).await.expect_ok();
+    assert_eq!(own(&alice, "registryUpdate", json!({ "id": registry, "description": longer })).await.code(), "INVALID");
+}
+
 /// What a person writes who hasn't read about pages is answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn default_pages_may_nest() {
@@ -347,6 +445,11 @@ async fn bodies_beyond_measure() {
         ("variables 1,000,000 deep", deep(1_000_000).into_bytes(), &[400]),
         ("1,000,000 brackets", vec![b'['; 1_000_000], &[400]),
         (
+            "an empty list 200,000 times",
+            json!({ "query": viewer, "variables": { "a": vec![[0; 0]; 200_000] } }).to_string().into_bytes(),
+            &[400],
+        ),
+        (
             "50 MB of one variable",
             json!({ "query": viewer, "variables": { "a": "a".repeat(50_000_000) } }).to_string().into_bytes(),
             &[413],
@@ -415,6 +518,7 @@ fn rule_44_the_readme_has_the_limits() {
     let page = regalia_service::Page::MOST;
     let rows = [
         ("bytes of a request's body", number(graphql::BODY_BYTES)),
+        ("values in its JSON", number(graphql::VALUES)),
         ("bytes of a query's text", number(graphql::QUERY_BYTES)),
         ("words, signs and strings in it", number(graphql::TOKENS)),
         ("brackets inside each other", number(graphql::BRACKETS)),
@@ -425,15 +529,19 @@ fn rule_44_the_readme_has_the_limits() {
         ("values in all rows of all pages, a list without pages taken for a short one", number(graphql::COST)),
         ("values that such lists bring beyond that", number(graphql::COST)),
         ("bytes of the answer's long texts", number(graphql::ANSWER_BYTES)),
+        ("bytes of metadata that a request reads", number(graphql::LOADED_BYTES)),
+        ("bytes of a description or a run's notes", number(description::MAX_BYTES)),
         ("rows of a page; of files, for W&B clients", format!("{}; {}", number(page), number(graphql::FILES))),
         ("files announced at once", number(graphql::FILES)),
         ("seconds of an SQL statement", statement.to_owned()),
         ("requests of one account under way", number(http::AT_ONCE_REQUESTS)),
-        ("bytes of their bodies", number(http::AT_ONCE_BYTES)),
+        ("bytes of their bodies, and of answers that wait to be read", number(http::AT_ONCE_BYTES)),
+        ("the same of all accounts, for an account that has anything under way", number(http::ALL_BYTES)),
         ("connections to the database in use for one account", "all but 2".to_owned()),
         ("seconds that a request waits for one", number(patience.turn.as_secs())),
-        ("wrong API keys of one address", format!("{} in {} minutes", http::MOST_WRONG, http::WINDOW_MINUTES)),
-        ("unknown keys looked up after that", format!("{} a second", http::LOOKUPS_A_SECOND)),
+        ("seconds for a request's head, or until the next one on a connection", number(patience.head.as_secs())),
+        ("wrong API keys and sessions of one address", format!("{} in {} minutes", http::MOST_WRONG, http::WINDOW_MINUTES)),
+        ("unknown ones looked up after that", format!("{} a second", http::LOOKUPS_A_SECOND)),
         ("documents kept parsed", format!("{} of {} words", number(graphql::KEPT_DOCUMENTS), number(graphql::KEPT_TOKENS))),
     ];
     let table: String = rows.iter().map(|(what, most)| format!("| {what} | {most} |\n")).collect();
@@ -564,6 +672,42 @@ async fn a_body_that_never_ends() {
     }
     assert_eq!(server.objects(), (vec![], vec![]), "nothing is left on its way");
     alive("drops", &alice).await;
+}
+
+/// A head that goes on and on, or not at all: nobody is there to be answered, so the connection ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_never_ends() {
+    let server = Server::patient(PATIENCE).await;
+    let (alice, ..) = server.people().await;
+    let Raw { mut read, mut write } = Raw::to(&server).await;
+    let drops = async {
+        write.write_all(b"POST /graphql HTTP/1.1\r\nHost: localhost\r\n").await.unwrap();
+        while write.write_all(b"X: y\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let ended = async {
+        let mut byte = [0; 1];
+        // Closed, or reset because of what was still on its way.
+        matches!(read.read(&mut byte).await, Ok(0) | Err(_))
+    };
+    let ended = tokio::time::timeout(AT_ONCE, async {
+        tokio::select! { () = drops => true, ended = ended => ended }
+    })
+    .await;
+    assert!(ended.expect("drops are given up"));
+    for said in ["", "GET /hea", "GET /health HTTP/1.1\r\nHost: localhost\r\n"] {
+        let mut raw = Raw::to(&server).await;
+        raw.say(said).await;
+        let given = tokio::time::timeout(AT_ONCE, answer(&mut raw.read)).await;
+        assert_eq!(given.expect("silence is given up"), None, "{said:?}");
+    }
+    // Whoever has asked and says nothing more is hung up on as well.
+    let mut raw = Raw::to(&server).await;
+    raw.say("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(answer(&mut raw.read).await.map(|(status, _)| status), Some(200));
+    assert_eq!(tokio::time::timeout(AT_ONCE, answer(&mut raw.read)).await.expect("silence is given up"), None);
+    alive("heads", &alice).await;
 }
 
 /// Uploads: without a length, too long, or with a bad URL. The headers say all, so the answer doesn't wait for the body.

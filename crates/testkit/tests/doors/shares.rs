@@ -7,8 +7,9 @@ use chrono::TimeDelta;
 use futures_util::future::join_all;
 use regalia_graphql::limits;
 use regalia_server::http::{AT_ONCE_BYTES, AT_ONCE_REQUESTS, LOOKUPS_A_SECOND, MOST_WRONG, WINDOW_MINUTES};
-use regalia_testkit::{Client, Patience, Reply, Server};
+use regalia_testkit::{Client, Patience, Reply, Server, VersionSpec};
 use serde_json::json;
+use tokio::io::AsyncReadExt as _;
 
 use crate::limits::{AT_ONCE, Raw, answer, head};
 
@@ -172,6 +173,95 @@ async fn bodies_on_their_way_are_bounded_for_each_account() {
     };
     tokio::time::timeout(AT_ONCE, freed).await.expect("who leaves makes room");
     const { assert!(AT_ONCE_REQUESTS > 64 * 5) };
+}
+
+/// A request has as many connections as it holds turns for, however many fields stand at its top.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_takes_four_connections() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await;
+    let place = "project(entityName: \"alpha\", name: \"demo\") { artifactCollectionMembership(name: \"net:latest\") { id } }";
+    let many = format!("{{ {} }}", (0..50).map(|number| format!("a{number}: {place} ")).collect::<String>());
+    assert_eq!(post(&alice, &many).await.status, 200);
+    let held = server.hold("lock table collections in access exclusive mode").await;
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let meanwhile = async {
+        while server.number(waiting).await < 4 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(server.number(waiting).await, 4);
+        assert_eq!(post(&bob, "{ viewer { name } }").await.status, 200);
+        held.release().await;
+    };
+    let (reply, ()) = tokio::join!(post(&alice, &many), meanwhile);
+    assert_eq!(reply.status, 200);
+    assert!(reply.text().contains("\"a49\":{\"artifactCollectionMembership\":{\"id\""), "{}", reply.text());
+}
+
+/// A long answer that nobody reads counts for its account until it is read, or given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_nobody_reads_are_counted() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let id = alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await.id;
+    server.sql("update versions set metadata = json_build_object('a', repeat('a', 1000000))").await;
+    // 100 MB each, of which the system's buffers take a few.
+    let fields = (0..100).map(|number| format!("a{number}: metadata ")).collect::<String>();
+    let body = json!({ "query": format!("{{ artifact(id: \"{id}\") {{ {fields} }} }}") }).to_string();
+    let mut unread = Vec::new();
+    for _ in 0..3 {
+        let mut raw = Raw::to(&server).await;
+        raw.say(&head("/graphql", Some(alice.key()), &format!("Content-Length: {}", body.len()))).await;
+        raw.say(&body).await;
+        // Its head is here: the answer is made.
+        assert!(raw.read.peek(&mut [0; 16]).await.unwrap() > 0);
+        unread.push(raw);
+    }
+    told_to_wait(&post(&alice, "{ viewer { name } }").await);
+    assert_eq!(post(&bob, "{ viewer { name } }").await.status, 200);
+    // One is read to its end, as long as it says.
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; 1 << 20]);
+    let whole = loop {
+        let length = unread[0].read.read(&mut piece).await.unwrap();
+        assert!(length > 0, "it ended after {} bytes", bytes.len());
+        bytes.extend_from_slice(&piece[..length]);
+        let Some(end) = bytes[..bytes.len().min(2000)].windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+        let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+        assert!(head.starts_with("http/1.1 200") && length > 100_000_000, "{head}");
+        if bytes.len() == end + 4 + length {
+            break bytes.split_off(end + 4);
+        }
+    };
+    let whole: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+    assert_eq!(whole["data"]["artifact"].as_object().unwrap().len(), 100);
+    assert_eq!(post(&alice, "{ viewer { name } }").await.status, 200);
+}
+
+/// Sessions that open nothing are looked up as slowly as keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_sessions_cost_the_database_little() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let ask = async |number: usize| {
+        let cookie = format!("regalia_session={number:064}");
+        let body = json!({ "query": "{ viewer { name } }" });
+        let own = server.url.clone();
+        alice.request("POST", "/graphql", |request| request.header("cookie", cookie).header("origin", own).json(&body)).await
+    };
+    for number in 0..MOST_WRONG as usize + LOOKUPS_A_SECOND {
+        let reply = ask(number).await;
+        assert_eq!((reply.status, reply.statements.len()), (401, 1), "{number}: {}", reply.text());
+    }
+    let slowed = ask(0).await;
+    told_to_wait(&slowed);
+    assert_eq!(slowed.statements.len(), 0);
+    let shown = alice.request("GET", "/session", |request| request.header("cookie", format!("regalia_session={WRONG}"))).await;
+    assert_eq!((shown.status, shown.statements.len()), (429, 0), "{}", shown.text());
+    server.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(ask(0).await.status, 401);
 }
 
 /// After many wrong keys from one address, unknown keys are slowed down there, and known keys nowhere.

@@ -205,6 +205,10 @@ fn projects(r: &mut Rows) {
     row!(r, "Mutation.upsertModel", "a new one of one's own", |c| {
         c.wire("upsertModel", "inserted", json!({ "entityName": c.name(), "name": c.new_name() })).await
     });
+    row!(r, "Mutation.createArtifactType", "in the team's project", |c| {
+        let input = json!({ "entityName": "alpha", "projectName": "demo", "name": c.new_name() });
+        c.wire("createArtifactType", "artifactType { id }", input).await
+    });
     row!(r, "Project.run", "the team's", |c| {
         let text = "{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { id } } }";
         c.query(text, json!({}), "/project/run").await
@@ -262,6 +266,12 @@ fn reading(r: &mut Rows) {
         let id = json!({ "v": c.stage.artifact(Place::Open) });
         c.query("query($v: ID!) { artifact(id: $v) { createdBy { __typename } } }", id, "/artifact/createdBy").await
     });
+    for (place, what) in PLACES {
+        row!(r, "Artifact.files", what, |c| {
+            let text = "query($v: ID!) { artifact(id: $v) { files { edges { node { directUrl } } } } }";
+            c.query(text, json!({ "v": c.stage.artifact(place) }), "/artifact/files/edges/0/node/directUrl").await
+        });
+    }
     row!(r, "ArtifactSequence.project", format!("where it was born, {}", PLACES[1].1), |c| {
         let id = json!({ "v": c.stage.artifact(Place::Open) });
         let text = "query($v: ID!) { artifact(id: $v) { artifactSequence { project { id } } } }";
@@ -317,6 +327,13 @@ fn publishing(r: &mut Rows) {
         let file = json!({ "artifactID": c.stage.begun, "name": c.new_name(), "md5": "1B2M2Y8AsgTpgAmY7PhCfg==" });
         let input = json!({ "artifactFiles": [file], "storageLayout": "V2" });
         c.wire("createArtifactFiles", "files { totalCount }", input).await
+    });
+    row!(r, "Mutation.completeMultipartUploadArtifact", "none is ever begun", |c| {
+        let input = json!({
+            "artifactID": c.stage.begun, "completeMultipartAction": "Complete", "completedParts": [], "storagePath": "none",
+            "uploadID": "none",
+        });
+        c.wire("completeMultipartUploadArtifact", "digest", input).await
     });
     row!(r, "Mutation.commitArtifact", "the same", |c| {
         let version = c.begun().await;
