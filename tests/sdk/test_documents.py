@@ -38,9 +38,8 @@ OUT_OF_SCOPE = {
 
 # What is on its way.
 BEING_BUILT = """
-    ArtifactCreatedBy ArtifactUsedBy FetchLinkedArtifacts MarkRunFilesUploaded Project ProjectDetails ProjectRuns Run RunConfigs
-    RunDownloadUrl RunDownloadUrls RunFiles RunHistoryKeys RunInputArtifacts RunOutputArtifacts RunResumeStatus RunUploadUrls
-    StopRun UpdateArtifactManifest UpsertBucket stopRun
+    ArtifactCreatedBy ArtifactUsedBy FetchLinkedArtifacts ProjectDetails ProjectRuns RunInputArtifacts RunOutputArtifacts
+    RunUploadUrls UpdateArtifactManifest stopRun
 """
 
 # Put together by a running program alone. All but the sweeps' are sent by the script of a version's whole life.

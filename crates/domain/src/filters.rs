@@ -1,7 +1,7 @@
-//! Filters: which registries, collections or versions a list holds (rule 43).
+//! Filters: which registries, collections, versions or runs a list holds (rule 43).
 //!
 //! Here is the tree that every door builds and the store compiles: [`Filter`] over the questions of one target
-//! ([`RegistryTest`], [`CollectionTest`], [`VersionTest`]). Doors with filters as JSON read them by [`Filter::parse`];
+//! ([`RegistryTest`], [`CollectionTest`], [`VersionTest`], [`RunTest`]). Doors with filters as JSON read them by [`Filter::parse`];
 //! doors with typed inputs build the tree by [`Filter::all`], [`Filter::any`], [`Filter::not`] and [`Filter::test`] and
 //! pass it through [`Filter::checked`]. What must not live here: SQL, and what the caller may see. A filter only ever
 //! chooses among rows that the caller sees anyway.
@@ -20,6 +20,7 @@ pub mod number;
 pub mod pattern;
 mod read;
 mod registries;
+mod runs;
 pub mod timestamp;
 pub mod value;
 mod versions;
@@ -33,6 +34,7 @@ pub use error::FilterError;
 pub use leaf::{ChoiceIs, Comparison, JsonIs, LabelsAre, NullableTextIs, Question, TextIs, ValueIs};
 pub use read::{Asked, Operator};
 pub use registries::{RegistryRow, RegistryTest};
+pub use runs::{RunRow, RunState, RunTest, config_path};
 pub use versions::{MetadataPath, VersionRow, VersionState, VersionTest};
 
 /// The longest filter text, in bytes.

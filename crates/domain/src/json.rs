@@ -68,7 +68,7 @@ pub(crate) fn is_plain_number(number: &str) -> bool {
     exponent_fits && whole.len() <= MAX_DIGITS && fraction.len() <= MAX_DIGITS
 }
 
-fn check_string(token: &str) -> Result<(), Fault> {
+pub(crate) fn check_string(token: &str) -> Result<(), Fault> {
     let mut rest = token;
     while let Some(at) = rest.find('\\') {
         rest = &rest[at..];

@@ -17,6 +17,7 @@ pub mod orders;
 pub mod passwords;
 pub mod paths;
 pub mod roles;
+pub mod run_values;
 pub mod types;
 
 mod json;

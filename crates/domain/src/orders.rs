@@ -1,8 +1,13 @@
 //! Orders of lists, and the places in them where cursors stand (rule 42). What rows there are is no question here, nor
 //! is the opaque form of a cursor.
 
+mod runs;
+
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::Hash;
+
+pub use runs::{Mixed, RunOrder};
 
 use crate::filters::timestamp::Timestamp;
 use crate::filters::{CollectionRow, RegistryRow, VersionRow};
@@ -28,7 +33,7 @@ pub struct Order<K> {
 }
 
 /// What rows of one kind can be ordered by.
-pub trait OrderKey: Copy + PartialEq + fmt::Debug + 'static {
+pub trait OrderKey: Clone + Eq + Hash + fmt::Debug + 'static {
     /// A row as far as orders know it.
     type Row;
 
@@ -39,14 +44,27 @@ pub trait OrderKey: Copy + PartialEq + fmt::Debug + 'static {
     /// The order of a list for which none was asked.
     const DEFAULT: Order<Self>;
 
+    /// Keys that have no end, as errors say them: all that begin with something.
+    const MORE_WORDS: &'static [&'static str] = &[];
+
+    /// The key of this word.
+    fn parse(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, key)| key.clone())
+    }
+
+    /// The key's word, without a colon; `id` for the order that no client names, which is by the id alone.
+    fn word(&self) -> String {
+        Self::WORDS.iter().find(|(_, key)| key == self).map_or("id", |(word, _)| *word).to_owned()
+    }
+
     /// The row's value under this key.
-    fn value(self, row: &Self::Row) -> SortValue;
+    fn value(&self, row: &Self::Row) -> SortValue;
 
     /// The row's id.
     fn id(row: &Self::Row) -> i64;
 
     /// What kind of value this key has.
-    fn kind(self) -> SortKind;
+    fn kind(&self) -> SortKind;
 }
 
 /// A kind of [`SortValue`].
@@ -60,6 +78,8 @@ pub enum SortKind {
     Time,
     /// A whole number.
     Number,
+    /// Whatever stands somewhere in JSON.
+    Mixed,
 }
 
 /// What a row is ordered by, before its id.
@@ -73,6 +93,8 @@ pub enum SortValue {
     Time(Timestamp),
     /// A whole number.
     Number(i64),
+    /// Whatever stands somewhere in JSON.
+    Mixed(Mixed),
 }
 
 /// What registries are ordered by.
@@ -121,7 +143,7 @@ impl OrderKey for RegistryOrder {
     /// By name (ours).
     const DEFAULT: Order<Self> = Order { key: Self::Name, direction: Direction::Ascending };
 
-    fn value(self, row: &RegistryRow) -> SortValue {
+    fn value(&self, row: &RegistryRow) -> SortValue {
         match self {
             Self::Name => SortValue::Text(row.name.clone()),
             Self::CreatedAt => SortValue::Time(row.created_at),
@@ -133,7 +155,7 @@ impl OrderKey for RegistryOrder {
         row.id
     }
 
-    fn kind(self) -> SortKind {
+    fn kind(&self) -> SortKind {
         match self {
             Self::Name => SortKind::Text,
             Self::CreatedAt | Self::UpdatedAt => SortKind::Time,
@@ -150,7 +172,7 @@ impl OrderKey for CollectionOrder {
     /// Newest first, by the id, as the SDK documents it.
     const DEFAULT: Order<Self> = Order { key: Self::Id, direction: Direction::Descending };
 
-    fn value(self, row: &CollectionRow) -> SortValue {
+    fn value(&self, row: &CollectionRow) -> SortValue {
         match self {
             Self::Id => SortValue::Id,
             Self::Name => SortValue::Text(row.name.clone()),
@@ -163,7 +185,7 @@ impl OrderKey for CollectionOrder {
         row.id
     }
 
-    fn kind(self) -> SortKind {
+    fn kind(&self) -> SortKind {
         match self {
             Self::Id => SortKind::Id,
             Self::Name => SortKind::Text,
@@ -181,7 +203,7 @@ impl OrderKey for VersionOrder {
     /// Newest first: in one collection that is by descending index too.
     const DEFAULT: Order<Self> = Order { key: Self::Id, direction: Direction::Descending };
 
-    fn value(self, row: &VersionRow) -> SortValue {
+    fn value(&self, row: &VersionRow) -> SortValue {
         match self {
             Self::Id => SortValue::Id,
             Self::Index => SortValue::Number(row.index),
@@ -194,7 +216,7 @@ impl OrderKey for VersionOrder {
         row.membership_id
     }
 
-    fn kind(self) -> SortKind {
+    fn kind(&self) -> SortKind {
         match self {
             Self::Id => SortKind::Id,
             Self::Index => SortKind::Number,
@@ -230,10 +252,10 @@ impl<K: OrderKey> Order<K> {
             Some(word) => (Direction::Descending, word),
             None => (Direction::Ascending, text.strip_prefix('+').unwrap_or(text)),
         };
-        match K::WORDS.iter().find(|(known, _)| *known == word) {
-            Some((_, key)) => Ok(Self { key: *key, direction }),
+        match K::parse(word) {
+            Some(key) => Ok(Self { key, direction }),
             None => {
-                let words: Vec<&str> = K::WORDS.iter().map(|(word, _)| *word).collect();
+                let words: Vec<&str> = K::WORDS.iter().map(|(word, _)| *word).chain(K::MORE_WORDS.iter().copied()).collect();
                 let words = words.join(", ");
                 Err(OrderError { given: quoted(text), list: K::NAME, words })
             }
@@ -263,6 +285,7 @@ impl<K: OrderKey> Order<K> {
             SortValue::Text(text) => format!("{self}:{id}:{text}"),
             SortValue::Time(time) => format!("{self}:{id}:{}", time.micros()),
             SortValue::Number(number) => format!("{self}:{id}:{number}"),
+            SortValue::Mixed(mixed) => format!("{self}:{id}:{mixed}"),
         }
     }
 
@@ -283,6 +306,8 @@ impl<K: OrderKey> Order<K> {
             SortKind::Text => return None,
             SortKind::Time => SortValue::Time(Timestamp::from_micros(value.parse().ok()?)?),
             SortKind::Number => SortValue::Number(value.parse().ok()?),
+            SortKind::Mixed if !value.contains('\0') => SortValue::Mixed(Mixed::read(value)?),
+            SortKind::Mixed => return None,
         };
         let position = Position { value, id: id.parse().ok()? };
         // One place has one cursor.
@@ -297,9 +322,7 @@ impl<K: OrderKey> fmt::Display for Order<K> {
             Direction::Ascending => '+',
             Direction::Descending => '-',
         };
-        // The order that no client names is by the id alone.
-        let word = K::WORDS.iter().find(|(_, key)| *key == self.key).map_or("id", |(word, _)| *word);
-        write!(f, "{}{sign}{word}", K::NAME)
+        write!(f, "{}{sign}{}", K::NAME, self.key.word())
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) trait Reach<'c> {
     fn forget(&self) -> async_graphql::Result<()>;
     /// The rows of a list without pages, counted; `TOO_LARGE` when the request has brought too many.
     fn counted<R>(&self, rows: Vec<R>) -> async_graphql::Result<Vec<R>>;
+    /// The bytes of a text that is yet to be loaded, counted; `TOO_LARGE` when the request has brought too much.
+    fn weigh(&self, bytes: i32) -> async_graphql::Result<()>;
     /// A text that may be long, counted; `TOO_LARGE` when the request has brought too much.
     fn long<T: AsRef<str>>(&self, text: T) -> async_graphql::Result<T>;
     /// The metadata of a version that the caller was allowed to see, counted; `TOO_LARGE` when the request has brought too much.
@@ -89,6 +91,10 @@ impl<'c> Reach<'c> for Context<'c> {
     fn counted<R>(&self, rows: Vec<R>) -> async_graphql::Result<Vec<R>> {
         self.data::<Meter>()?.rows(self.item.pos, rows.len()).fail()?;
         Ok(rows)
+    }
+
+    fn weigh(&self, bytes: i32) -> async_graphql::Result<()> {
+        self.data::<Meter>()?.bytes(usize::try_from(bytes).unwrap_or_default()).fail()
     }
 
     fn long<T: AsRef<str>>(&self, text: T) -> async_graphql::Result<T> {

@@ -20,6 +20,7 @@ pub mod native;
 pub mod paging;
 pub mod prices;
 pub mod rounds;
+pub mod run_keys;
 pub mod scalars;
 pub mod shared;
 pub mod wandb;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 use async_graphql::connection::{CursorType as _, OpaqueCursor};
-use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, VersionTest};
-use regalia_domain::orders::{CollectionOrder, Order, OrderKey, Position, RegistryOrder, VersionOrder};
+use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, RunTest, VersionTest};
+use regalia_domain::orders::{CollectionOrder, Order, OrderKey, Position, RegistryOrder, RunOrder, VersionOrder};
 use regalia_service::lists::LARGEST_PAGE;
 use regalia_service::store::lists::{Collections, CollectionsIn, Listed, Part, Projects, Versions, VersionsIn};
 use regalia_service::{Error, Page, Result};
@@ -56,7 +56,7 @@ impl<K: OrderKey> Wanted<K> {
 
     /// The part, with one row more to know whether there are more.
     fn part(&self) -> Part<'_, K> {
-        Part { order: self.order, after: self.after.as_ref(), first: self.first + 1 }
+        Part { order: self.order.clone(), after: self.after.as_ref(), first: self.first + 1 }
     }
 }
 
@@ -116,6 +116,10 @@ pub(crate) struct VersionList {
     pub(crate) filter: Filter<VersionTest>,
 }
 
+/// Runs. The parents are projects that the caller sees.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct RunList(pub(crate) Filter<RunTest>);
+
 impl ProjectList {
     fn list<'l>(&'l self, source: &'l Source, entities: &'l [i64]) -> Projects<'l> {
         Projects { caller: &source.caller, entities, filter: &self.0 }
@@ -163,6 +167,18 @@ list! {
     ProjectList by RegistryOrder: list_projects, count_projects;
     CollectionList by CollectionOrder: list_collections, count_collections;
     VersionList by VersionOrder: list_versions, count_versions;
+}
+
+impl List for RunList {
+    type Order = RunOrder;
+
+    async fn part(&self, source: &Source, projects: &[i64], part: Part<'_, RunOrder>) -> Result<Vec<Listed>> {
+        source.service.list_runs(&source.caller, projects, &self.0, part).await
+    }
+
+    async fn count(&self, source: &Source, projects: &[i64]) -> Result<Vec<(i64, i64)>> {
+        source.service.count_runs(&source.caller, projects, &self.0).await
+    }
 }
 
 /// A part of a parent's list: where its rows stand, in their order. Those that differ in the parent alone load together.

@@ -155,5 +155,6 @@ invalid!(
     regalia_domain::paths::PathError,
     regalia_domain::roles::NotForMachines,
     regalia_domain::roles::UnknownWord,
+    regalia_domain::run_values::RunValuesError,
     regalia_domain::types::TypesError,
 );

@@ -9,7 +9,7 @@ use regalia_domain::ids::{BlobId, CollectionId, MembershipId, UserId, VersionId}
 use regalia_store::access::{self, Caller, ProjectKind};
 use regalia_store::manifests::{self, ContentRow, EntryRow, NamedContent};
 use regalia_store::uploads::UploadRow;
-use regalia_store::{Tx, accounts, blobs, collections, runs, uploads};
+use regalia_store::{Tx, accounts, blobs, collections, run_files, uploads};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -137,7 +137,7 @@ impl Service {
         }
     }
 
-    async fn signed(&self, purpose: Purpose, target: &str, signature: &Signature) -> Result<Caller> {
+    pub(crate) async fn signed(&self, purpose: Purpose, target: &str, signature: &Signature) -> Result<Caller> {
         self.signer.verify(purpose, target, signature, self.clock.now()).map_err(|refused| {
             Error::Forbidden(match refused {
                 Refused::Altered => "This URL's signature is not valid for it. Ask for a new URL.".into(),
@@ -225,7 +225,7 @@ impl Service {
                 error => error.into(),
             })?;
             if let Some(run) = upload.run_id {
-                runs::set_file(&mut tx, run.into(), &upload.name, blob).await?;
+                run_files::set_file(&mut tx, run.into(), &upload.name, blob).await?;
             }
             Ok(Some((tx, blob)))
         }
@@ -348,7 +348,7 @@ fn committed() -> Error {
     Error::Conflict("The version of this file is committed, so its files can't change any more. Log a new version.".into())
 }
 
-fn gone(error: regalia_store::Error) -> Error {
+pub(crate) fn gone(error: regalia_store::Error) -> Error {
     Error::named("There is no such file, or you may not download it.", "You may not download this file.")(error)
 }
 

@@ -21,6 +21,7 @@ pub mod projects;
 pub mod registries;
 pub mod registry_members;
 mod removal;
+pub mod run_files;
 pub mod runs;
 pub mod service_accounts;
 pub mod sessions;

@@ -1,21 +1,28 @@
-//! Runs: begun, updated, heard of, ended; the versions they use; their files (rule 47). What must not live here: history
-//! lines and console output, which are accepted at the door and dropped.
+//! Runs: begun, updated, heard of, ended, listed; the versions they use (rule 47). What must not live here: their files
+//! (`run_files`); history lines and console output, which are accepted at the door and dropped.
 
+use chrono::TimeDelta;
 use regalia_domain::description;
-use regalia_domain::ids::{ProjectId, RunId, VersionId};
+use regalia_domain::filters::{Filter, RunTest};
+use regalia_domain::ids::{RunId, VersionId};
 use regalia_domain::metadata::Metadata;
 use regalia_domain::names::{EntityName, ProjectName, RunName};
+use regalia_domain::orders::RunOrder;
 use regalia_domain::roles::Right;
-use regalia_store::access::{self, Caller, Contribute, ProjectKind, ProjectRow};
-use regalia_store::runs::{self, RunFields, RunRow};
-use regalia_store::{uploads, versions};
+use regalia_domain::run_values::RunValues;
+use regalia_store::access::{self, Caller, Contribute, Granted, ProjectKind, ProjectRow};
+use regalia_store::lists::{Listed, Part, Runs};
+use regalia_store::runs::{self, LongText, Moment, RunFields, RunRow};
+use regalia_store::{Tx, versions};
 
-use crate::files::UploadTarget;
 use crate::projects::{ensure_project, forbidden_project, missing_project};
 use crate::{Error, Request, Result, Service, at_most};
 
-/// Most bytes of a run's configuration or summary.
-const LARGEST_RUN_JSON: usize = 8 * 1024 * 1024;
+/// A run that hasn't ended and wasn't heard of for so long has crashed (ours). Clients are heard of every 30 seconds.
+pub const SILENCE: TimeDelta = TimeDelta::minutes(5);
+
+/// Most bytes of a run's texts but its description and notes, and of each tag.
+pub const LONGEST_WORD: usize = 1024;
 
 impl Service {
     /// Makes a run or updates it, with its project if that is missing; says whether the run is new.
@@ -30,30 +37,61 @@ impl Service {
         name: &RunName,
         fields: &RunFields,
     ) -> Result<(RunRow, ProjectRow, bool)> {
-        at_most("tags", fields.tags.as_ref().map_or(0, Vec::len), 1000)?;
-        for (what, text) in [("config", &fields.config), ("summaryMetrics", &fields.summary)] {
-            check_json(what, text.as_deref())?;
-        }
-        for text in [&fields.description, &fields.notes] {
-            description::check(text.as_deref())?;
-        }
+        check(fields)?;
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let (project, _) = ensure_project(&mut tx, request, caller, entity, project, None).await?;
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        let (id, inserted) = runs::upsert(&mut tx, &granted, name, fields).await?;
-        let run = runs::runs(&mut tx, &[id.0]).await?.pop().ok_or(regalia_store::Error::NotFound)?;
+        let (id, inserted) = runs::upsert(&mut tx, &granted, name, fields, self.moment()).await?;
+        let run = self.run_of(&mut tx, id).await?;
         regalia_store::commit(tx).await?;
         Ok((run, project, inserted))
     }
 
-    /// A run of a project that the caller sees.
+    /// Changes a run's own fields, and nothing of whether it runs.
     ///
     /// # Errors
-    /// `NotFound`.
-    pub async fn run(&self, project: ProjectId, name: &str) -> Result<RunRow> {
+    /// `NotFound`, `Forbidden`, `Invalid`.
+    pub async fn update_run(&self, request: &Request, run: RunId, fields: &RunFields) -> Result<RunRow> {
+        check(fields)?;
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let granted = contribute(&mut tx, caller, run).await?;
+        runs::update(&mut tx, &granted, run, fields).await.map_err(missing_id)?;
+        let row = self.run_of(&mut tx, run).await?;
+        regalia_store::commit(tx).await?;
+        Ok(row)
+    }
+
+    /// Asks a run to stop: it is told when it is next heard of. One that has ended is left as it is.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`.
+    pub async fn stop_run(&self, request: &Request, run: RunId) -> Result<()> {
+        let caller = request.caller()?;
+        let mut tx = self.begin().await?;
+        let granted = contribute(&mut tx, caller, run).await?;
+        runs::ask_to_stop(&mut tx, &granted, run).await.map_err(missing_id)?;
+        regalia_store::commit(tx).await?;
+        Ok(())
+    }
+
+    async fn run_of(&self, tx: &mut Tx, run: RunId) -> Result<RunRow> {
+        Ok(runs::runs(tx, &[run.0], self.moment().silent).await?.pop().ok_or(regalia_store::Error::NotFound)?)
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        let now = self.clock.now();
+        Moment { now, silent: now - SILENCE }
+    }
+
+    /// Runs by name, each of a project that the caller sees.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn runs_named(&self, projects: &[i64], names: &[&str]) -> Result<Vec<RunRow>> {
         let mut connection = self.store.read().await?;
-        runs::by_name(&mut connection, project, name).await?.ok_or_else(|| missing_run(name))
+        Ok(runs::by_names(&mut connection, projects, names, self.moment().silent).await?)
     }
 
     /// Runs by number, of projects that the caller was allowed to see.
@@ -62,10 +100,43 @@ impl Service {
     /// Of the database alone.
     pub async fn runs_by_id(&self, ids: &[i64]) -> Result<Vec<RunRow>> {
         let mut connection = self.store.read().await?;
-        Ok(runs::runs(&mut connection, ids).await?)
+        Ok(runs::runs(&mut connection, ids, self.moment().silent).await?)
     }
 
-    /// Notes that a run was heard of, with a new summary and an exit code if it brought them.
+    /// Long texts of runs, of projects that the caller was allowed to see. The caller of this limits their length.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn run_texts(&self, wanted: &[(i64, LongText)]) -> Result<Vec<(i64, LongText, String)>> {
+        let mut connection = self.store.read().await?;
+        Ok(runs::texts(&mut connection, wanted).await?)
+    }
+
+    /// One part of the list of each parent.
+    ///
+    /// # Errors
+    /// `TooSlow`.
+    pub async fn list_runs(
+        &self,
+        caller: &Caller,
+        projects: &[i64],
+        filter: &Filter<RunTest>,
+        part: Part<'_, RunOrder>,
+    ) -> Result<Vec<Listed>> {
+        let mut connection = self.store.read().await?;
+        Ok(Runs { caller, projects, filter, silent: self.moment().silent }.part(&mut connection, part).await?)
+    }
+
+    /// How many there are of each parent, by its number.
+    ///
+    /// # Errors
+    /// `TooSlow`.
+    pub async fn count_runs(&self, caller: &Caller, projects: &[i64], filter: &Filter<RunTest>) -> Result<Vec<(i64, i64)>> {
+        let mut connection = self.store.read().await?;
+        Ok(Runs { caller, projects, filter, silent: self.moment().silent }.count(&mut connection).await?)
+    }
+
+    /// Notes that a run was heard of, with a new summary and an exit code if it brought them; says whether it shall stop.
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Invalid`.
@@ -77,52 +148,22 @@ impl Service {
         name: &RunName,
         summary: Option<&str>,
         ended: Option<i32>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         // A summary that can't be kept doesn't cost the run its end.
-        let checked = check_json("summary", summary);
-        let summary = summary.filter(|_| checked.is_ok());
+        let summary = summary.map(|text| RunValues::parse("summary", text)).transpose();
+        let kept = summary.as_ref().ok().and_then(Option::as_ref);
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let project = access::project_by_name(&mut tx, caller, entity.as_str(), ProjectKind::Project, project.as_str())
             .await
             .map_err(missing_project(entity.as_str(), project.as_str()))?;
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        runs::heartbeat(&mut tx, &granted, name, summary, ended)
+        let stop = runs::heartbeat(&mut tx, &granted, name, kept, ended, self.moment().now)
             .await
             .map_err(Error::named(missing_run(name.as_str()).to_string(), ""))?;
         regalia_store::commit(tx).await?;
-        checked
-    }
-
-    /// Announces files of a run and gives each an upload URL, in the order asked for.
-    ///
-    /// # Errors
-    /// `NotFound`, `Forbidden`, `Invalid`.
-    pub async fn announce_run_files(
-        &self,
-        request: &Request,
-        entity: &EntityName,
-        project: &ProjectName,
-        name: &RunName,
-        files: &[String],
-    ) -> Result<(RunId, Vec<UploadTarget>)> {
-        let caller = request.caller()?;
-        at_most("files", files.len(), 5000)?;
-        let mut new = Vec::with_capacity(files.len());
-        for file in files {
-            let path = regalia_domain::paths::EntryPath::parse(file)?;
-            new.push(uploads::NewUpload { id: self.random_uuid(), name: path.as_str().to_owned(), md5: None });
-        }
-        let mut tx = self.begin().await?;
-        let project = access::project_by_name(&mut tx, caller, entity.as_str(), ProjectKind::Project, project.as_str())
-            .await
-            .map_err(missing_project(entity.as_str(), project.as_str()))?;
-        let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        let run = runs::by_name(&mut tx, project.id, name.as_str()).await?.ok_or_else(|| missing_run(name.as_str()))?;
-        uploads::announce(&mut tx, &granted, uploads::Owner::Run(run.id), project.scope(), &new).await?;
-        regalia_store::commit(tx).await?;
-        let targets = new.iter().map(|file| self.upload_target(request, caller, file.id)).collect();
-        Ok((run.id, targets))
+        summary?;
+        Ok(stop)
     }
 
     /// Notes that a run used a version; the same again changes nothing.
@@ -150,7 +191,7 @@ impl Service {
             .map_err(missing_project(entity.as_str(), project.as_str()))?;
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
         let run = runs::by_name(&mut tx, project.id, run.as_str()).await?.ok_or_else(|| missing_run(run.as_str()))?;
-        versions::note_input(&mut tx, &granted, run.id, version).await?;
+        versions::note_input(&mut tx, &granted, run, version).await?;
         regalia_store::commit(tx).await?;
         Ok(used)
     }
@@ -166,53 +207,39 @@ impl Service {
     }
 }
 
-/// A run's configuration and summary are JSON as Python writes it: with `NaN`, `Infinity` and `-Infinity` for numbers that
-/// JSON doesn't have, because a diverged training must not fail for them. The text is kept as it came.
-fn check_json(what: &str, text: Option<&str>) -> Result<()> {
-    let Some(text) = text else { return Ok(()) };
-    if text.len() > LARGEST_RUN_JSON {
-        return Err(Error::Invalid(format!("The run's {what} is longer than {LARGEST_RUN_JSON} bytes.")));
-    }
-    let plain = serde_json::from_str::<serde::de::IgnoredAny>(text);
-    let Err(error) = plain else { return Ok(()) };
-    match serde_json::from_str::<serde::de::IgnoredAny>(&without_python_numbers(text)) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Error::Invalid(format!("The run's {what} is not JSON: {error}."))),
-    }
-}
-
-/// The text with Python's three literals replaced by zeros, outside strings.
-fn without_python_numbers(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(next) = rest.chars().next() {
-        if next == '"' {
-            let end = string_end(rest);
-            plain.push_str(&rest[..end]);
-            rest = &rest[end..];
-        } else if let Some(after) = ["NaN", "-Infinity", "Infinity"].iter().find_map(|literal| rest.strip_prefix(literal)) {
-            plain.push('0');
-            rest = after;
-        } else {
-            plain.push(next);
-            rest = &rest[next.len_utf8()..];
+/// The fields' lengths: of what filters and orders know, of free text, of tags.
+fn check(fields: &RunFields) -> Result<()> {
+    at_most("tags", fields.tags.as_ref().map_or(0, Vec::len), 1000)?;
+    let tags = fields.tags.iter().flatten().map(|tag| ("tag", tag));
+    let words = [
+        ("display name", &fields.display_name),
+        ("group", &fields.group_name),
+        ("job type", &fields.job_type),
+        ("host", &fields.host),
+        ("commit", &fields.git_commit),
+        ("program", &fields.program),
+        ("repository", &fields.repo),
+    ];
+    let words = words.into_iter().filter_map(|(what, text)| Some((what, text.as_ref()?))).chain(tags);
+    for (what, text) in words {
+        if text.len() > LONGEST_WORD {
+            return Err(Error::Invalid(format!("The run's {what} has {} bytes; at most {LONGEST_WORD} are kept.", text.len())));
         }
     }
-    plain
+    for text in [&fields.description, &fields.notes] {
+        description::check(text.as_deref())?;
+    }
+    Ok(())
 }
 
-/// Where the string that a text begins with ends.
-fn string_end(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
+/// The right to change a run.
+async fn contribute(tx: &mut Tx, caller: &Caller, run: RunId) -> Result<Granted<Contribute>> {
+    let project = access::project_of_run(tx, caller, run).await.map_err(missing_id)?;
+    project.grant(caller).map_err(forbidden_project(&project))
+}
+
+fn missing_id(error: regalia_store::Error) -> Error {
+    Error::named("There is no such run, or you may not see it.", "")(error)
 }
 
 pub(crate) fn missing_run(name: &str) -> Error {
@@ -228,20 +255,4 @@ pub(crate) fn missing_version(error: regalia_store::Error) -> Error {
 /// Metadata as the domain has it; absent is an empty object.
 pub(crate) fn metadata(text: Option<&str>) -> Result<Metadata> {
     Ok(text.map_or_else(|| Ok(Metadata::empty()), Metadata::parse)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Rule 47: a run's configuration and summary are kept, also those of a diverged training.
-    #[test]
-    fn rule_47_python_numbers_are_json_here() {
-        for text in [r#"{"a":1}"#, r#"{"a":NaN}"#, r#"{"a":[Infinity,-Infinity],"NaN":"\"Infinity"}"#, r#"{"ä":"NaN"}"#] {
-            assert!(check_json("config", Some(text)).is_ok(), "{text}");
-        }
-        for text in ["", "{", r#"{"a":nan}"#, r#"{"a":"#, r#"{"a":NaN"#, "NaNNaN", r#"{"a":"\"#] {
-            assert!(check_json("config", Some(text)).is_err(), "{text}");
-        }
-    }
 }

@@ -21,6 +21,8 @@ pub enum Purpose {
     Download,
     /// GET a version's manifest.
     Manifest,
+    /// GET one file of a run.
+    RunFile,
 }
 
 impl Purpose {
@@ -29,6 +31,7 @@ impl Purpose {
             Self::Upload => "PUT upload",
             Self::Download => "GET file",
             Self::Manifest => "GET manifest",
+            Self::RunFile => "GET run file",
         }
     }
 }

@@ -104,7 +104,7 @@ impl Service {
         let run = match &new.run {
             None => None,
             Some(name) => {
-                Some(runs::by_name(&mut tx, project.id, name.as_str()).await?.ok_or_else(|| missing_run(name.as_str()))?.id)
+                Some(runs::by_name(&mut tx, project.id, name.as_str()).await?.ok_or_else(|| missing_run(name.as_str()))?)
             }
         };
         let collection = source_collection(&mut tx, request, &granted, &new.collection, &new.type_name).await?;

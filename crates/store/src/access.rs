@@ -8,7 +8,7 @@ mod address;
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::{ApiKeyId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
+use regalia_domain::ids::{ApiKeyId, OrganizationId, ProjectId, RunId, SessionId, TeamId, UserId};
 use regalia_domain::roles::{Right, may_create_registry};
 
 pub use address::{At, at};
@@ -249,6 +249,17 @@ macro_rules! select_project {
 /// `NotFound`: absent or invisible.
 pub async fn project(connection: &mut Connection, caller: &Caller, id: ProjectId) -> Result<ProjectRow> {
     let row = select_project!("project", "where p.id = $2", caller.user.0, id.0).fetch_optional(connection).await?;
+    row.filter(|row| row.allows(Right::See)).ok_or(Error::NotFound)
+}
+
+/// The project of a run, if the caller sees it.
+///
+/// # Errors
+/// `NotFound`: absent or invisible.
+pub async fn project_of_run(connection: &mut Connection, caller: &Caller, run: RunId) -> Result<ProjectRow> {
+    let row = select_project!("project_of_run", "where p.id = (select project_id from runs where id = $2)", caller.user.0, run.0)
+        .fetch_optional(connection)
+        .await?;
     row.filter(|row| row.allows(Right::See)).ok_or(Error::NotFound)
 }
 

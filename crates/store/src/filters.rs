@@ -1,17 +1,18 @@
 //! Filters and orders as SQL, with every value bound. The meaning of each question is the domain crate's
 //! (`Filter::matches`); tests compare the two. What must not live here: which rows a list is about (`lists`).
 //!
-//! The tables go by the names that `lists` gives them: `p` projects, `c` collections, `m` memberships, `v` versions.
+//! The tables go by the names that `lists` gives them: `p` projects, `c` collections, `m` memberships, `v` versions,
+//! `r` runs as callers see them.
 
 use chrono::{DateTime, Utc};
 use regalia_domain::filters::timestamp::Timestamp;
 use regalia_domain::filters::value::Scalar;
 use regalia_domain::filters::{
-    ChoiceIs, CollectionTest, Filter, JsonIs, LabelsAre, NullableTextIs, RegistryTest, Target, TextIs, ValueIs, VersionState,
-    VersionTest,
+    ChoiceIs, CollectionTest, Filter, JsonIs, LabelsAre, NullableTextIs, RegistryTest, RunTest, Target, TextIs, ValueIs,
+    VersionState, VersionTest,
 };
 use regalia_domain::names::REGISTRY_PREFIX;
-use regalia_domain::orders::{CollectionOrder, OrderKey, RegistryOrder, VersionOrder};
+use regalia_domain::orders::{CollectionOrder, OrderKey, RegistryOrder, RunOrder, VersionOrder};
 use sqlx::{Postgres, QueryBuilder};
 
 pub(crate) type Sql = QueryBuilder<Postgres>;
@@ -93,9 +94,33 @@ impl Condition for VersionTest {
                 "aliases x where x.collection_id = m.collection_id and x.version_id = m.version_id and upper_inf(x.valid)",
                 question,
             ),
-            Self::Metadata(path, question) => json(sql, path.keys(), question),
+            Self::Metadata(path, question) => json(sql, "v.metadata_index", path.keys(), question),
             Self::CreatedAt(question) => moment(sql, "v.created_at", question),
             Self::UpdatedAt(question) => moment(sql, "v.updated_at", question),
+        }
+    }
+}
+
+impl Condition for RunTest {
+    fn write(&self, sql: &mut Sql) {
+        match self {
+            Self::Name(question) => text(sql, "r.name", question),
+            Self::DisplayName(question) => text(sql, "r.display_name", question),
+            Self::State(ChoiceIs(states)) => {
+                let words: Vec<&str> = states.iter().map(|state| state.word()).collect();
+                sql.push("r.state = any(").push_bind(words).push(")");
+            }
+            // Each once, whatever a client sent.
+            Self::Tag(question) => labels(sql, "tag", "(select distinct unnest(r.tags)) x (tag) where true", question),
+            Self::Group(question) => nullable(sql, "r.group_name", question),
+            Self::JobType(question) => nullable(sql, "r.job_type", question),
+            Self::Host(question) => nullable(sql, "r.host", question),
+            Self::Username(question) => nullable(sql, "r.username", question),
+            Self::Notes(question) => nullable(sql, "r.notes", question),
+            Self::Config(path, question) => json(sql, "r.config_index", path.keys(), question),
+            Self::Summary(path, question) => json(sql, "r.summary_index", path.keys(), question),
+            Self::CreatedAt(question) => moment(sql, "r.created_at", question),
+            Self::HeartbeatAt(question) => moment(sql, "r.heartbeat_at", question),
         }
     }
 }
@@ -179,9 +204,9 @@ fn labels(sql: &mut Sql, label: &str, rows: &str, question: &LabelsAre) {
     }
 }
 
-fn json(sql: &mut Sql, path: &[String], question: &JsonIs) {
+fn json(sql: &mut Sql, column: &str, path: &[String], question: &JsonIs) {
     let at = |sql: &mut Sql| {
-        sql.push("(v.metadata_index #> ").push_bind(path.to_vec()).push(")");
+        sql.push("(").push(column).push(" #> ").push_bind(path.to_vec()).push(")");
     };
     match question {
         JsonIs::Present => {
@@ -269,31 +294,31 @@ pub(crate) trait Columns: OrderKey {
     /// The column that makes the order total, and names the row.
     const ID: &'static str;
 
-    /// The column that is ordered by; none for the order by id.
-    fn column(self) -> Option<&'static str>;
+    /// The columns that are ordered by; none for the order by id.
+    fn columns(&self) -> &'static [&'static str];
 }
 
 impl Columns for RegistryOrder {
     const ID: &'static str = "p.id";
 
-    fn column(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Name => "p.name",
-            Self::CreatedAt => "p.created_at",
-            Self::UpdatedAt => "p.updated_at",
-        })
+    fn columns(&self) -> &'static [&'static str] {
+        match self {
+            Self::Name => &["p.name"],
+            Self::CreatedAt => &["p.created_at"],
+            Self::UpdatedAt => &["p.updated_at"],
+        }
     }
 }
 
 impl Columns for CollectionOrder {
     const ID: &'static str = "c.id";
 
-    fn column(self) -> Option<&'static str> {
+    fn columns(&self) -> &'static [&'static str] {
         match self {
-            Self::Id => None,
-            Self::Name => Some("c.name"),
-            Self::CreatedAt => Some("c.created_at"),
-            Self::UpdatedAt => Some("c.updated_at"),
+            Self::Id => &[],
+            Self::Name => &["c.name"],
+            Self::CreatedAt => &["c.created_at"],
+            Self::UpdatedAt => &["c.updated_at"],
         }
     }
 }
@@ -301,12 +326,27 @@ impl Columns for CollectionOrder {
 impl Columns for VersionOrder {
     const ID: &'static str = "m.id";
 
-    fn column(self) -> Option<&'static str> {
+    fn columns(&self) -> &'static [&'static str] {
         match self {
-            Self::Id => None,
-            Self::Index => Some("m.index"),
-            Self::CreatedAt => Some("v.created_at"),
-            Self::UpdatedAt => Some("v.updated_at"),
+            Self::Id => &[],
+            Self::Index => &["m.index"],
+            Self::CreatedAt => &["v.created_at"],
+            Self::UpdatedAt => &["v.updated_at"],
+        }
+    }
+}
+
+impl Columns for RunOrder {
+    const ID: &'static str = "r.id";
+
+    fn columns(&self) -> &'static [&'static str] {
+        match self {
+            Self::CreatedAt => &["r.created_at"],
+            Self::HeartbeatAt => &["r.heartbeat_at"],
+            Self::Name => &["r.name"],
+            Self::DisplayName => &["r.display_name"],
+            // Of `Mixed`: which of its kinds, then the number, then the text. The list joins them.
+            Self::Config(_) | Self::Summary(_) => &["k.kind", "k.number", "k.text"],
         }
     }
 }

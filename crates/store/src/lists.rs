@@ -5,9 +5,12 @@
 //! A page of the lists of several parents takes one statement.
 
 use chrono::{DateTime, Utc};
+use regalia_domain::filters::number::Number;
 use regalia_domain::filters::timestamp::Timestamp;
-use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, VersionTest};
-use regalia_domain::orders::{Direction, Order, Position, SortKind, SortValue};
+use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, RunTest, VersionTest};
+use regalia_domain::orders::{
+    CollectionOrder, Direction, Mixed, Order, OrderKey as _, Position, RegistryOrder, RunOrder, SortKind, SortValue, VersionOrder,
+};
 use sqlx::Row as _;
 
 use crate::access::Caller;
@@ -84,8 +87,23 @@ pub struct Versions<'l> {
     pub filter: &'l Filter<VersionTest>,
 }
 
+/// Runs of projects that the caller was allowed to see.
+#[derive(Debug)]
+pub struct Runs<'l> {
+    /// Who asks.
+    pub caller: &'l Caller,
+    /// The parents.
+    pub projects: &'l [i64],
+    /// Which of them.
+    pub filter: &'l Filter<RunTest>,
+    /// A run that hasn't been heard of since has crashed.
+    pub silent: DateTime<Utc>,
+}
+
 /// A list in SQL: everything but its part.
 trait List {
+    /// What it is ordered by.
+    type Order: Columns;
     /// `file::function` of the statements.
     const NAME: &'static str;
 
@@ -95,8 +113,8 @@ trait List {
     /// Writes a common table expression if the list needs one.
     fn write_with(&self, _sql: &mut Sql) {}
 
-    /// Writes `from` and `where`; `parent.id` is the parent's number.
-    fn write_rows(&self, sql: &mut Sql);
+    /// Writes `from` and `where`, with what this order needs; `parent.id` is the parent's number.
+    fn write_rows(&self, sql: &mut Sql, order: Option<&Self::Order>);
 }
 
 /// The projects of entities that a caller sees, decided once for the statement.
@@ -125,13 +143,14 @@ fn in_visible(parents: &[i64]) -> &'static str {
 }
 
 impl List for Projects<'_> {
+    type Order = RegistryOrder;
     const NAME: &'static str = "lists::projects";
 
     fn parents(&self) -> &[i64] {
         self.entities
     }
 
-    fn write_rows(&self, sql: &mut Sql) {
+    fn write_rows(&self, sql: &mut Sql, _: Option<&Self::Order>) {
         sql.push("from projects p where p.entity_id = parent.id");
         write_seen(sql, self.caller);
         write(sql, self.filter);
@@ -139,6 +158,7 @@ impl List for Projects<'_> {
 }
 
 impl List for Collections<'_> {
+    type Order = CollectionOrder;
     const NAME: &'static str = "lists::collections";
 
     fn parents(&self) -> &[i64] {
@@ -153,7 +173,7 @@ impl List for Collections<'_> {
         }
     }
 
-    fn write_rows(&self, sql: &mut Sql) {
+    fn write_rows(&self, sql: &mut Sql, _: Option<&Self::Order>) {
         sql.push("from collections c where ").push(match self.place {
             CollectionsIn::Projects(_) => "c.project_id = parent.id and ",
             CollectionsIn::Types(_) => "c.type_id = parent.id and ",
@@ -167,6 +187,7 @@ impl List for Collections<'_> {
 }
 
 impl List for Versions<'_> {
+    type Order = VersionOrder;
     const NAME: &'static str = "lists::versions";
 
     fn parents(&self) -> &[i64] {
@@ -181,7 +202,7 @@ impl List for Versions<'_> {
         }
     }
 
-    fn write_rows(&self, sql: &mut Sql) {
+    fn write_rows(&self, sql: &mut Sql, _: Option<&Self::Order>) {
         sql.push("from memberships m join versions v on v.id = m.version_id ");
         match &self.place {
             VersionsIn::Collections(_) => {
@@ -194,6 +215,50 @@ impl List for Versions<'_> {
             }
         }
         sql.push("v.state = 'committed' and ");
+        write(sql, self.filter);
+    }
+}
+
+impl List for Runs<'_> {
+    type Order = RunOrder;
+    const NAME: &'static str = "lists::runs";
+
+    fn parents(&self) -> &[i64] {
+        self.projects
+    }
+
+    /// Runs as the caller sees them: the state of today, and who started each, unless he doesn't see him. What no question is
+    /// about isn't computed.
+    fn write_rows(&self, sql: &mut Sql, order: Option<&RunOrder>) {
+        sql.push(
+            "from (select x.id, x.project_id, x.name, x.display_name collate \"C\" as display_name, x.tags, x.group_name, x.job_type, x.host, x.notes, \
+             x.config_index, x.summary_index, x.created_at, x.heartbeat_at, \
+             case when x.state = 'running' and x.heartbeat_at < ",
+        );
+        sql.push_bind(self.silent).push(
+            " then 'crashed' else x.state end as state, \
+             (select e.name from entities e where e.id = x.created_by and (",
+        );
+        sql.push_bind(self.caller.site_admin).push(" or e.id = ").push_bind(self.caller.user.0).push(
+            " or exists (select from organization_members mine join organization_members theirs using (organization_id) \
+             where mine.user_id = ",
+        );
+        sql.push_bind(self.caller.user.0).push(" and theirs.user_id = e.id))) as username from runs x) r\n");
+        let sorted = match order {
+            Some(RunOrder::Config(path)) => Some(("r.config_index", path)),
+            Some(RunOrder::Summary(path)) => Some(("r.summary_index", path)),
+            _ => None,
+        };
+        if let Some((column, path)) = sorted {
+            sql.push("cross join lateral (select ").push(column).push(" #> ").push_bind(path.keys().to_vec()).push(") j (j)\n");
+            sql.push(
+                "cross join lateral (select case jsonb_typeof(j.j) when 'number' then 1 when 'string' then 2 else 0 end, \
+                 case jsonb_typeof(j.j) when 'number' then (j.j #>> '{}')::numeric else 0 end, \
+                 case jsonb_typeof(j.j) when 'string' then left(j.j #>> '{}', ",
+            );
+            sql.push(Mixed::CHARS).push(") else '' end collate \"C\") k (kind, number, text)\n");
+        }
+        sql.push("where r.project_id = parent.id and ");
         write(sql, self.filter);
     }
 }
@@ -224,7 +289,7 @@ macro_rules! public {
     )*};
 }
 
-public!(Projects by RegistryOrder, Collections by CollectionOrder, Versions by VersionOrder);
+public!(Projects by RegistryOrder, Collections by CollectionOrder, Versions by VersionOrder, Runs by RunOrder);
 
 fn begin<L: List>(list: &L, function: &str) -> Sql {
     let mut sql = Sql::new(format!("-- {}{function}\n", L::NAME));
@@ -232,70 +297,94 @@ fn begin<L: List>(list: &L, function: &str) -> Sql {
     sql
 }
 
-async fn page<L: List, K: Columns>(list: &L, connection: &mut Connection, part: Part<'_, K>) -> Result<Vec<Listed>> {
+async fn page<L: List>(list: &L, connection: &mut Connection, part: Part<'_, L::Order>) -> Result<Vec<Listed>> {
     let (direction, sign) = match part.order.direction {
         Direction::Ascending => ("asc", ">"),
         Direction::Descending => ("desc", "<"),
     };
-    let column = part.order.key.column();
+    let (columns, id) = (part.order.key.columns(), L::Order::ID);
     let mut sql = begin(list, "");
     sql.push("select parent.id as parent, listed.* from unnest(")
         .push_bind(list.parents().to_vec())
         .push("::bigint[]) parent (id)\n");
-    sql.push("cross join lateral (select ").push(K::ID).push(" as id");
-    if let Some(column) = column {
-        sql.push(", ").push(column).push(" as key");
+    sql.push("cross join lateral (select ").push(id).push(" as id");
+    for (number, column) in columns.iter().enumerate() {
+        sql.push(", ").push(column).push(" as key").push(number);
+    }
+    if part.order.key.kind() == SortKind::Mixed {
+        // The driver has no type for such numbers.
+        sql.push(", k.number::text as shown");
     }
     sql.push("\n");
-    list.write_rows(&mut sql);
+    list.write_rows(&mut sql, Some(&part.order.key));
     if let Some(after) = part.after {
-        match column {
-            None => sql.push(" and ").push(K::ID).push(" ").push(sign).push(" ").push_bind(after.id),
-            Some(column) => {
-                sql.push(" and (").push(column).push(", ").push(K::ID).push(") ").push(sign).push(" (");
-                match &after.value {
-                    SortValue::Text(text) => sql.push_bind(text.clone()),
-                    SortValue::Time(time) => sql.push_bind(utc(*time)),
-                    SortValue::Number(number) => sql.push_bind(*number),
-                    // `Order::read_cursor` gives no such place for an order by a column.
-                    SortValue::Id => sql.push("null"),
-                };
-                sql.push(", ").push_bind(after.id).push(")")
-            }
-        };
-    }
-    let by = |sql: &mut Sql, key: &str, id: &str| {
-        if column.is_some() {
-            sql.push(key).push(" ").push(direction).push(", ");
+        sql.push(" and (");
+        for column in columns {
+            sql.push(column).push(", ");
         }
-        sql.push(id).push(" ").push(direction);
-    };
+        sql.push(id).push(") ").push(sign).push(" (");
+        match &after.value {
+            SortValue::Id => {}
+            SortValue::Text(text) => {
+                sql.push_bind(text.clone()).push(", ");
+            }
+            SortValue::Time(time) => {
+                sql.push_bind(utc(*time)).push(", ");
+            }
+            SortValue::Number(number) => {
+                sql.push_bind(*number).push(", ");
+            }
+            SortValue::Mixed(mixed) => write_mixed(&mut sql, mixed),
+        }
+        sql.push_bind(after.id).push(")");
+    }
     sql.push("\norder by ");
-    by(&mut sql, column.unwrap_or_default(), K::ID);
+    for column in columns {
+        sql.push(column).push(" ").push(direction).push(", ");
+    }
+    sql.push(id).push(" ").push(direction);
     // Not bound: for a number that it doesn't know PostgreSQL plans as for a tenth of all rows, and sorts them.
     sql.push(" limit ").push(part.first).push(") listed order by parent.id, ");
-    by(&mut sql, "listed.key", "listed.id");
+    for number in 0..columns.len() {
+        sql.push("listed.key").push(number).push(" ").push(direction).push(", ");
+    }
+    sql.push("listed.id ").push(direction);
     let rows = sql.build().fetch_all(connection).await?;
     rows.into_iter()
         .map(|row| {
             let value = match part.order.key.kind() {
                 SortKind::Id => SortValue::Id,
-                SortKind::Text => SortValue::Text(row.try_get("key")?),
-                SortKind::Number => SortValue::Number(row.try_get::<i32, _>("key")?.into()),
+                SortKind::Text => SortValue::Text(row.try_get("key0")?),
+                SortKind::Number => SortValue::Number(row.try_get::<i32, _>("key0")?.into()),
                 SortKind::Time => {
-                    let time: DateTime<Utc> = row.try_get("key")?;
+                    let time: DateTime<Utc> = row.try_get("key0")?;
                     SortValue::Time(Timestamp::from_micros(time.timestamp_micros()).ok_or(Error::Invalid)?)
                 }
+                SortKind::Mixed => SortValue::Mixed(match row.try_get::<i32, _>("key0")? {
+                    1 => Mixed::Number(Number::parse(row.try_get("shown")?).ok_or(Error::Invalid)?),
+                    2 => Mixed::Text(row.try_get("key2")?),
+                    _ => Mixed::Nothing,
+                }),
             };
             Ok(Listed { parent: row.try_get("parent")?, position: Position { value, id: row.try_get("id")? } })
         })
         .collect()
 }
 
+/// The three columns of a value that may be of any type, each with a comma behind it.
+fn write_mixed(sql: &mut Sql, mixed: &Mixed) {
+    let (kind, number, text) = match mixed {
+        Mixed::Nothing => (0, "0".to_owned(), String::new()),
+        Mixed::Number(number) => (1, number.to_string(), String::new()),
+        Mixed::Text(text) => (2, "0".to_owned(), text.clone()),
+    };
+    sql.push_bind(kind).push(", ").push_bind(number).push("::numeric, ").push_bind(text).push(", ");
+}
+
 async fn count<L: List>(list: &L, connection: &mut Connection) -> Result<Vec<(i64, i64)>> {
     let mut sql = begin(list, "_count");
     sql.push("select parent.id as parent, (select count(*) ");
-    list.write_rows(&mut sql);
+    list.write_rows(&mut sql, None);
     sql.push(") as count from unnest(").push_bind(list.parents().to_vec()).push("::bigint[]) parent (id)");
     let rows = sql.build().fetch_all(connection).await?;
     rows.into_iter().map(|row| Ok((row.try_get("parent")?, row.try_get("count")?))).collect()

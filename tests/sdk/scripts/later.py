@@ -43,7 +43,6 @@ def keep_for_a_day(artifact):
     artifact.save()
 
 
-api = wandb.Api()
 run = wandb.init(entity=TEAM, project="later")
 model = run.log_artifact(new("model")).wait()
 run.link_artifact(model, target_path=f"{ORG_ENTITY_NAME}/wandb-registry-{REGISTRY}/Later")
@@ -51,9 +50,7 @@ attempt("ttl later", lambda: keep_for_a_day(model))
 attempt("ttl", log_with_ttl)
 attempt("incremental", lambda: run.log_artifact(new("more", incremental=True)).wait())
 attempt("distributed", lambda: run.upsert_artifact(new("shared"), distributed_id="us").wait())
-attempt("runs", lambda: list(api.runs(f"{TEAM}/later")))
 run.finish()
-attempt("resume", lambda: wandb.init(entity=TEAM, project="later", id=run.id, resume="must").finish())
 
 # Read back with nothing remembered.
 read = wandb.Api().artifact(f"{TEAM}/later/model:v0")

@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject, Union};
-use chrono::{DateTime, Utc};
 use regalia_domain::ids::{RunId, VersionId};
 use regalia_service::lineage::{Direction, Lineage as Graph, Node};
 use regalia_service::store::lineage::Edge;
 use regalia_service::store::runs::RunRow;
 use regalia_service::store::versions::VersionRow;
 
+use super::run::ProjectRun;
 use super::user::Paged;
 use super::version::Version;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _};
 use crate::ids;
-use crate::lineage::UsersOf;
+use crate::lineage::{MadeBy, UsedBy, UsersOf};
 use crate::loaders::{ProjectKey, RunKey, UserSeen, VersionKey};
 use crate::paging::{connection, numbered, probe};
 use crate::shared::User;
@@ -41,52 +41,13 @@ impl From<LineageDirection> for Direction {
     }
 }
 
-/// A run, as lineage shows it.
-#[derive(Debug, Clone)]
-pub struct LineageRun(pub RunRow);
-
-/// A run, as lineage shows it.
-#[Object]
-impl LineageRun {
-    /// Opaque id.
-    async fn id(&self) -> ID {
-        ids::id("Run", self.0.id.0)
-    }
-
-    /// The id that its client chose.
-    async fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// What people call it.
-    async fn display_name(&self) -> &str {
-        &self.0.display_name
-    }
-
-    /// How far it is.
-    async fn state(&self) -> &str {
-        &self.0.state
-    }
-
-    /// Where it runs, as `ENTITY/PROJECT`.
-    async fn project(&self, context: &Context<'_>) -> Result<Option<String>> {
-        let project = context.row(ProjectKey(self.0.project_id.0)).await?;
-        Ok(project.map(|project| format!("{}/{}", project.entity_name, project.name)))
-    }
-
-    /// When it began.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
-}
-
 /// A version or a run of a lineage.
 #[derive(Debug, Clone, Union)]
 pub enum LineageNode {
     /// A version.
     Version(Version),
     /// A run.
-    Run(LineageRun),
+    Run(ProjectRun),
 }
 
 /// What a run did with a version.
@@ -147,7 +108,7 @@ impl Lineage {
             Node::Version(VersionId(id)) => {
                 versions.remove(&VersionKey(id)).map(|row| LineageNode::Version(Version { row, place: None }))
             }
-            Node::Run(RunId(id)) => runs.remove(&RunKey(id)).map(|row| LineageNode::Run(LineageRun(row))),
+            Node::Run(RunId(id)) => runs.remove(&RunKey(id)).map(|row| LineageNode::Run(ProjectRun(row))),
         };
         Ok(nodes.into_iter().filter_map(node).collect())
     }
@@ -164,10 +125,10 @@ impl Lineage {
 }
 
 /// The run that first made a version, if the caller sees it.
-pub(super) async fn maker(context: &Context<'_>, version: &VersionRow) -> Result<Option<LineageRun>> {
+pub(super) async fn maker(context: &Context<'_>, version: &VersionRow) -> Result<Option<ProjectRun>> {
     let Some(run) = version.run_id else { return Ok(None) };
     let Some(row) = context.row(RunKey(run)).await? else { return Ok(None) };
-    Ok(context.row(ProjectKey(row.project_id.0)).await?.map(|_| LineageRun(row)))
+    Ok(context.row(ProjectKey(row.project_id.0)).await?.map(|_| ProjectRun(row)))
 }
 
 /// Who made a version, if the caller sees him and where it was logged (rule 22).
@@ -182,12 +143,31 @@ pub(super) async fn users(
     version: VersionId,
     first: Option<i32>,
     after: Option<&str>,
-) -> Result<Paged<LineageRun>> {
+) -> Result<Paged<ProjectRun>> {
     let page = numbered(first, after)?;
     let edges = context.page(UsersOf::new(version.0, &probe(&page))).await?;
     let mut runs = context.rows(edges.iter().map(|edge| RunKey(edge.run.0))).await?;
     let rows: Vec<RunRow> = edges.iter().filter_map(|edge| runs.remove(&RunKey(edge.run.0))).collect();
-    Ok(connection(&page, rows, |row| row.id.to_string(), LineageRun))
+    Ok(connection(&page, rows, |row| row.id.to_string(), ProjectRun))
+}
+
+/// A page of the versions that a run made, or used, as far as the caller sees them.
+pub(super) async fn versions(
+    context: &Context<'_>,
+    run: RunId,
+    made: bool,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<Paged<Version>> {
+    let page = numbered(first, after)?;
+    let edges = if made {
+        context.page(MadeBy::new(run.0, &probe(&page))).await?
+    } else {
+        context.page(UsedBy::new(run.0, &probe(&page))).await?
+    };
+    let mut versions = context.rows(edges.iter().map(|edge| VersionKey(edge.version.0))).await?;
+    let rows: Vec<VersionRow> = edges.iter().filter_map(|edge| versions.remove(&VersionKey(edge.version.0))).collect();
+    Ok(connection(&page, rows, |row| row.id.to_string(), |row| Version { row, place: None }))
 }
 
 /// Reads of lineage.

@@ -82,7 +82,7 @@ pub struct IndexFilter {
     before: Option<i32>,
 }
 
-/// What is asked of one place in the metadata. Everything that is given must hold. A value is compared with values of its own
+/// What is asked of one place in the metadata of a version, or in the configuration or summary of a run. Everything that is given must hold. A value is compared with values of its own
 /// type only; of a list each element is asked, and one yes is enough.
 #[derive(Debug, Clone, InputObject)]
 pub struct MetadataFilter {
@@ -272,13 +272,13 @@ fn texts(one_of: Option<Vec<String>>, contains: Option<String>, matches: Option<
 }
 
 impl TextFilter {
-    fn questions(self) -> Result<Vec<TextIs>> {
+    pub(crate) fn questions(self) -> Result<Vec<TextIs>> {
         texts(self.one_of, self.contains, self.matches)
     }
 }
 
 impl OptionalTextFilter {
-    fn build<T: Target>(self, ask: impl Fn(NullableTextIs) -> T) -> Result<Filter<T>> {
+    pub(crate) fn build<T: Target>(self, ask: impl Fn(NullableTextIs) -> T) -> Result<Filter<T>> {
         let present = self.present.map(|present| {
             let absent = Filter::test(ask(NullableTextIs::Null));
             if present { Filter::not(absent) } else { absent }
@@ -290,7 +290,7 @@ impl OptionalTextFilter {
 }
 
 impl TimeFilter {
-    fn questions(self) -> Result<Vec<ValueIs<Timestamp>>> {
+    pub(crate) fn questions(self) -> Result<Vec<ValueIs<Timestamp>>> {
         let from = self.from.map(|time| Ok(ValueIs::Compared(Comparison::GreaterOrEqual, moment(time)?)));
         let before = self.before.map(|time| Ok(ValueIs::Compared(Comparison::Less, moment(time)?)));
         [from, before].into_iter().flatten().collect()
@@ -298,7 +298,7 @@ impl TimeFilter {
 }
 
 impl LabelFilter {
-    fn questions(self) -> Result<Vec<LabelsAre>> {
+    pub(crate) fn questions(self) -> Result<Vec<LabelsAre>> {
         let mut questions = Vec::new();
         if let Some(labels) = self.any_of {
             questions.push(LabelsAre::Some(TextIs::OneOf(labels.into_iter().collect())));
@@ -324,11 +324,11 @@ impl IndexFilter {
 }
 
 impl MetadataFilter {
-    fn build(self) -> Result<Filter<VersionTest>> {
+    pub(crate) fn build<T: Target>(self, to: impl Fn(MetadataPath, JsonIs) -> T) -> Result<Filter<T>> {
         let path = MetadataPath::parse(&self.path).ok_or_else(|| {
             refused("path", "is no path into metadata. Write keys with dots between them, as in `scores.accuracy`")
         })?;
-        let ask = |question| Filter::test(VersionTest::Metadata(path.clone(), question));
+        let ask = |question| Filter::test(to(path.clone(), question));
         let mut parts = Vec::new();
         if let Some(present) = self.present {
             let there = ask(JsonIs::Present);
@@ -388,7 +388,7 @@ pub(crate) trait Build: Sized {
 }
 
 /// The parts that every filter has.
-fn joined<B: Build>(and: Option<Vec<B>>, or: Option<Vec<B>>, not: Option<Box<B>>) -> Result<Vec<Filter<B::Target>>> {
+pub(crate) fn joined<B: Build>(and: Option<Vec<B>>, or: Option<Vec<B>>, not: Option<Box<B>>) -> Result<Vec<Filter<B::Target>>> {
     let each = |inputs: Vec<B>| inputs.into_iter().map(|input| Ok(Filter::all(input.parts()?))).collect::<Result<Vec<_>>>();
     let mut parts = and.map_or(Ok(Vec::new()), each)?;
     if let Some(or) = or {
@@ -465,7 +465,7 @@ impl Build for LinkFilter {
         let tags = self.tags.map_or(Ok(Vec::new()), LabelFilter::questions)?;
         parts.extend(tags.into_iter().map(|question| Filter::test(VersionTest::Tag(question))));
         for metadata in self.metadata.into_iter().flatten() {
-            parts.push(metadata.build()?);
+            parts.push(metadata.build(VersionTest::Metadata)?);
         }
         let created = self.created_at.map_or(Ok(Vec::new()), TimeFilter::questions)?;
         parts.extend(created.into_iter().map(|question| Filter::test(VersionTest::CreatedAt(question))));

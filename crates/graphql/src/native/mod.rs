@@ -9,6 +9,7 @@ pub mod lists;
 pub mod organization;
 pub mod registry;
 pub mod registry_member;
+pub mod run;
 pub mod service_account;
 pub mod session;
 pub mod team;
@@ -26,6 +27,7 @@ pub struct NativeQuery(
     registry::RegistryQuery,
     version::VersionQuery,
     lineage::LineageQuery,
+    run::RunQuery,
 );
 
 /// Regalia's own writes.

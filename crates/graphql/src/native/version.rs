@@ -16,7 +16,8 @@ use regalia_service::upload_plan::PlannedFile;
 use regalia_service::versions::{NewVersion, may_download};
 
 use super::collection::{Link, tags};
-use super::lineage::{LineageRun, author, maker, users};
+use super::lineage::{author, maker, users};
+use super::run::ProjectRun;
 use super::user::Paged;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
@@ -110,7 +111,7 @@ impl Version {
     }
 
     /// The run that first logged it; null when a person did, or you may not see the run.
-    async fn made_by(&self, context: &Context<'_>) -> Result<Option<LineageRun>> {
+    async fn made_by(&self, context: &Context<'_>) -> Result<Option<ProjectRun>> {
         maker(context, &self.row).await
     }
 
@@ -120,7 +121,7 @@ impl Version {
         context: &Context<'_>,
         #[graphql(desc = "How many runs, at most 1000; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Runs after this cursor: the `endCursor` of the page before.")] after: Option<String>,
-    ) -> Result<Paged<LineageRun>> {
+    ) -> Result<Paged<ProjectRun>> {
         users(context, self.row.id, first, after.as_deref()).await
     }
 

@@ -1,5 +1,6 @@
 //! Files on the wire: entries of a manifest, announced files, manifests. What must not live here: bytes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,10 +8,11 @@ use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, ID, Object, SimpleObject};
 use base64::Engine as _;
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::{MembershipId, VersionId};
+use regalia_domain::ids::{MembershipId, RunId, VersionId};
 use regalia_service::Page;
 use regalia_service::files::UploadTarget;
 use regalia_service::store::manifests::EntryRow;
+use regalia_service::store::run_files::{RunFileRow, Which};
 use regalia_service::store::versions::VersionRow;
 
 use crate::context::Reach as _;
@@ -19,6 +21,7 @@ use crate::file_keys::{CountNamed, EntriesNamed};
 use crate::ids::encode_path;
 use crate::loaders::EntriesOf;
 use crate::paging;
+use crate::run_keys::RunFileCount;
 use crate::scalars::Int64;
 use crate::wandb::artifact::Artifact;
 
@@ -33,6 +36,8 @@ enum Kind {
     Entry { membership: MembershipId, entry: EntryRow, committed_at: DateTime<Utc> },
     /// A committed manifest.
     Manifest(VersionId),
+    /// A file of a run.
+    Run(RunFileRow),
     /// An announced file; without a target it is stored already, by that version.
     Announced { name: String, target: Option<UploadTarget>, birth: Option<Arc<VersionRow>> },
 }
@@ -57,6 +62,7 @@ impl File {
         let name = match &self.0 {
             Kind::Entry { membership, entry, .. } => format!("File:{membership}:{}", entry.path),
             Kind::Manifest(version) => format!("File:manifest:{version}"),
+            Kind::Run(file) => format!("File:run:{}:{}", file.run_id, file.name),
             Kind::Announced { name, target, .. } => {
                 format!("File:{}:{name}", target.as_ref().map_or_else(String::new, |target| target.id.to_string()))
             }
@@ -69,6 +75,7 @@ impl File {
         context.long(match &self.0 {
             Kind::Entry { entry, .. } => &entry.path,
             Kind::Manifest(_) => "wandb_manifest.json",
+            Kind::Run(file) => &file.name,
             Kind::Announced { name, .. } => name,
         })
     }
@@ -86,20 +93,37 @@ impl File {
                 service.entry_url(request, caller, *membership, entry, &encode_path(&entry.path))
             }
             Kind::Manifest(version) => Some(service.manifest_url(request, caller, *version)),
+            Kind::Run(file) => {
+                Some(service.signed_run_file_url(request, caller, file.run_id, &file.name, &encode_path(&file.name)))
+            }
             Kind::Announced { .. } => None,
         };
         url.map(|url| context.long(url)).transpose()
     }
 
-    /// W&B protocol: the same as `directUrl`.
-    async fn url(&self, context: &Context<'_>) -> async_graphql::Result<Option<String>> {
-        self.direct_url(context).await
+    /// W&B protocol: the same as `directUrl`; of a run's file a URL that needs a key.
+    async fn url(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: null if true: where to send a run's file is said by `createRunFiles`.")] upload: Option<
+            bool,
+        >,
+    ) -> async_graphql::Result<Option<String>> {
+        match &self.0 {
+            _ if upload == Some(true) => Ok(None),
+            Kind::Run(file) => {
+                let url = context.service()?.run_file_url(context.request()?, file.run_id, &encode_path(&file.name));
+                Ok(Some(context.long(url)?))
+            }
+            _ => self.direct_url(context).await,
+        }
     }
 
     /// W&B protocol: length in bytes.
     async fn size_bytes(&self) -> Option<Int64> {
         match &self.0 {
             Kind::Entry { entry, .. } => Some(Int64(entry.size)),
+            Kind::Run(file) => Some(Int64(file.size)),
             Kind::Manifest(_) | Kind::Announced { .. } => None,
         }
     }
@@ -110,7 +134,7 @@ impl File {
             Kind::Entry { membership, entry, .. } => {
                 entry.blob_id.map(|_| format!("wandb_artifacts/{membership}/{}", entry.ordinal))
             }
-            Kind::Manifest(_) => None,
+            Kind::Manifest(_) | Kind::Run(_) => None,
             Kind::Announced { target, .. } => target.as_ref().map(|target| format!("wandb_artifacts/{}", target.id)),
         }
     }
@@ -120,26 +144,29 @@ impl File {
         None
     }
 
-    /// W&B protocol: when the version that holds it last changed.
+    /// W&B protocol: when the version that holds it last changed; of a run's file when its bytes came.
     async fn updated_at(&self) -> Option<DateTime<Utc>> {
         match &self.0 {
             Kind::Entry { committed_at, .. } => Some(*committed_at),
+            Kind::Run(file) => Some(file.updated_at),
             Kind::Manifest(_) | Kind::Announced { .. } => None,
         }
     }
 
     /// W&B protocol: base64 MD5 of a file; of a reference what its client called it.
-    async fn digest(&self, context: &Context<'_>) -> async_graphql::Result<Option<&str>> {
+    async fn digest(&self, context: &Context<'_>) -> async_graphql::Result<Option<Cow<'_, str>>> {
         match &self.0 {
-            Kind::Entry { entry, .. } => Ok(Some(context.long(&entry.digest)?)),
+            Kind::Entry { entry, .. } => Ok(Some(Cow::Borrowed(context.long(&entry.digest)?))),
+            Kind::Run(file) => Ok(Some(Cow::Owned(encode(&file.md5)))),
             Kind::Manifest(_) | Kind::Announced { .. } => Ok(None),
         }
     }
 
     /// W&B protocol: base64 MD5; null for a reference.
-    async fn md5(&self) -> Option<&str> {
+    async fn md5(&self) -> Option<Cow<'_, str>> {
         match &self.0 {
-            Kind::Entry { entry, .. } if entry.blob_id.is_some() => Some(&entry.digest),
+            Kind::Entry { entry, .. } if entry.blob_id.is_some() => Some(Cow::Borrowed(&entry.digest)),
+            Kind::Run(file) => Some(Cow::Owned(encode(&file.md5))),
             Kind::Entry { .. } | Kind::Manifest(_) | Kind::Announced { .. } => None,
         }
     }
@@ -148,7 +175,7 @@ impl File {
     async fn upload_url(&self, context: &Context<'_>) -> async_graphql::Result<Option<&str>> {
         match &self.0 {
             Kind::Announced { target, .. } => target.as_ref().map(|target| context.long(target.url.as_str())).transpose(),
-            Kind::Entry { .. } | Kind::Manifest(_) => Ok(None),
+            Kind::Entry { .. } | Kind::Manifest(_) | Kind::Run(_) => Ok(None),
         }
     }
 
@@ -166,7 +193,7 @@ impl File {
     async fn artifact(&self) -> Option<Artifact> {
         match &self.0 {
             Kind::Announced { birth, .. } => birth.as_deref().cloned().map(Artifact),
-            Kind::Manifest(_) | Kind::Entry { .. } => None,
+            Kind::Manifest(_) | Kind::Entry { .. } | Kind::Run(_) => None,
         }
     }
 }
@@ -175,7 +202,7 @@ fn cursor(entry: &EntryRow) -> String {
     OpaqueCursor(entry.ordinal.to_string()).encode_cursor()
 }
 
-fn encode(text: &str) -> String {
+fn encode(text: impl AsRef<[u8]>) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
 }
 
@@ -203,8 +230,17 @@ pub struct FileConnection {
     files: Vec<(String, File)>,
     more: bool,
     before: bool,
-    /// What `totalCount` counts: a manifest with so many entries, and the names asked for.
-    counted: Option<(i64, i64, Option<Arc<Vec<String>>>)>,
+    counted: Counted,
+}
+
+/// What `totalCount` counts.
+enum Counted {
+    /// The files that are here.
+    These,
+    /// A manifest with so many entries, and the names asked for.
+    Entries(i64, i64, Option<Arc<Vec<String>>>),
+    /// The files of a run.
+    Run(RunId, Arc<Which>),
 }
 
 /// Reads `first` and `after` of a list of files.
@@ -269,7 +305,7 @@ impl FileConnection {
         rows.retain(|row| asked.get(&row.path) == Some(&row.digest));
         let committed_at = version.updated_at;
         let file = |entry: EntryRow| (cursor(&entry), File(Kind::Entry { membership: place, entry, committed_at }));
-        Ok(Self { files: rows.into_iter().map(file).collect(), more: false, before: false, counted: None })
+        Ok(Self { files: rows.into_iter().map(file).collect(), more: false, before: false, counted: Counted::These })
     }
 
     /// A page of entries by path, probed for one more.
@@ -287,12 +323,22 @@ impl FileConnection {
         let committed_at = version.updated_at;
         let files =
             rows.into_iter().map(|entry| (cursor(&entry), File(Kind::Entry { membership, entry, committed_at }))).collect();
-        Self { files, more, before: !page.after.is_empty(), counted: Some((manifest, version.entry_count, names)) }
+        Self { files, more, before: !page.after.is_empty(), counted: Counted::Entries(manifest, version.entry_count, names) }
     }
 
     /// Announced files, in the order asked for.
     pub(crate) fn announced(files: Vec<File>) -> Self {
-        Self { files: files.into_iter().map(|file| (String::new(), file)).collect(), more: false, before: false, counted: None }
+        let files = files.into_iter().map(|file| (String::new(), file)).collect();
+        Self { files, more: false, before: false, counted: Counted::These }
+    }
+
+    /// A page of a run's files by name, probed for one more.
+    pub(crate) fn of_run(run: RunId, which: Arc<Which>, page: &Page, mut rows: Vec<RunFileRow>) -> Self {
+        let wanted = usize::try_from(page.first).unwrap_or(0);
+        let more = rows.len() > wanted;
+        rows.truncate(wanted);
+        let files = rows.into_iter().map(|row| (OpaqueCursor(row.name.clone()).encode_cursor(), File(Kind::Run(row)))).collect();
+        Self { files, more, before: !page.after.is_empty(), counted: Counted::Run(run, which) }
     }
 }
 
@@ -318,9 +364,12 @@ impl FileConnection {
     /// W&B protocol: how many there are over all pages.
     async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i32> {
         let count = match &self.counted {
-            None => self.files.len() as i64,
-            Some((_, all, None)) => *all,
-            Some((manifest, _, Some(names))) => {
+            Counted::These => self.files.len() as i64,
+            Counted::Entries(_, all, None) => *all,
+            Counted::Run(run, which) => {
+                context.row(RunFileCount { run: run.0, which: Arc::clone(which) }).await?.unwrap_or_default()
+            }
+            Counted::Entries(manifest, _, Some(names)) => {
                 let count = CountNamed { manifest: *manifest, names: Arc::clone(names) };
                 context.row(count).await?.unwrap_or_default()
             }

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, Enum, Object, SimpleObject};
-use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, Target, VersionTest};
-use regalia_domain::orders::{CollectionOrder, Order, OrderKey, RegistryOrder, VersionOrder};
+use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, RunTest, Target, VersionTest};
+use regalia_domain::orders::{CollectionOrder, Order, OrderKey, RegistryOrder, RunOrder, VersionOrder};
 use regalia_service::store::memberships::MembershipRow;
 
 use crate::context::Reach as _;
 use crate::error::Parsed as _;
-use crate::lists::{self, CollectionList, CollectionParents, List, ProjectList, VersionList, VersionParents, Wanted};
-use crate::loaders::{CollectionKey, Key, PlaceKey, ProjectKey};
+use crate::lists::{self, CollectionList, CollectionParents, List, ProjectList, RunList, VersionList, VersionParents, Wanted};
+use crate::loaders::{CollectionKey, Key, PlaceKey, ProjectKey, RunKey};
 use crate::scalars::JsonString;
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
 use crate::wandb::project::Project;
+use crate::wandb::run::Run;
 
 /// Reads a filter; without one everything is wanted.
 pub(crate) fn filter<T: Target>(text: Option<JsonString>) -> async_graphql::Result<Filter<T>> {
@@ -293,5 +294,38 @@ impl VersionedArtifactConnection {
     /// W&B protocol: how many there are on all pages together.
     async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i64> {
         lists::count(context, self.collection, &self.list).await
+    }
+}
+
+/// W&B protocol: a page of runs.
+#[derive(SimpleObject)]
+pub struct RunConnection {
+    /// W&B protocol: one for each row of the page.
+    edges: Vec<RunEdge>,
+    /// W&B protocol: where the page ends.
+    page_info: PageInfo,
+}
+
+/// W&B protocol: a run in a list.
+#[derive(SimpleObject)]
+pub struct RunEdge {
+    /// W&B protocol: for `after`.
+    cursor: String,
+    /// W&B protocol: the run.
+    node: Run,
+}
+
+impl RunConnection {
+    /// The runs of a project that the caller sees.
+    pub(crate) async fn of_project(
+        context: &Context<'_>,
+        project: i64,
+        filter: Filter<RunTest>,
+        wanted: &Wanted<RunOrder>,
+    ) -> async_graphql::Result<Self> {
+        let (page, page_info) = part(context, project, &Arc::new(RunList(filter)), wanted).await?;
+        let rows = rows(context, &page, RunKey).await?;
+        let edges = rows.into_iter().map(|(cursor, row)| RunEdge { cursor, node: Run(row) }).collect();
+        Ok(Self { edges, page_info })
     }
 }

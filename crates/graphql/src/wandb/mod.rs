@@ -78,6 +78,16 @@ impl WandbQuery {
         project::find(context, &entity, name.as_deref().unwrap_or_default()).await
     }
 
+    /// W&B protocol: the same as `project`, in the words of a resumed run.
+    async fn model(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: owner; the caller's default entity if absent.")] entity_name: Option<String>,
+        #[graphql(desc = "W&B protocol: name; a registry's with its prefix.")] name: Option<String>,
+    ) -> async_graphql::Result<Option<project::Project>> {
+        self.project(context, entity_name, name).await
+    }
+
     /// W&B protocol: a page of an entity's projects; of an organization's its registries. Null when it is absent or invisible.
     async fn models(
         &self,
@@ -135,7 +145,7 @@ pub struct WandbMutation(
 );
 
 /// The root fields of the W&B protocol's side: an operation with one of them takes its HTTP status from its errors (rule 45).
-pub const ROOT_FIELDS: [&str; 44] = [
+pub const ROOT_FIELDS: [&str; 47] = [
     "serverInfo",
     "entity",
     "project",
@@ -150,6 +160,8 @@ pub const ROOT_FIELDS: [&str; 44] = [
     "updateProjectMember",
     "updateProjectTeamMember",
     "upsertBucket",
+    "stopRun",
+    "markRunFilesUploaded",
     "createRunFiles",
     "useArtifact",
     "createArtifact",
@@ -171,6 +183,7 @@ pub const ROOT_FIELDS: [&str; 44] = [
     "deleteArtifactSequence",
     "createArtifactCollectionTagAssignments",
     "deleteArtifactCollectionTagAssignments",
+    "model",
     "models",
     "createTeam",
     "createInvite",

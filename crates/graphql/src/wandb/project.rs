@@ -1,5 +1,7 @@
 //! Projects and registries on the wire: one type, told apart by the prefix of the name. What must not live here: versions.
 
+use std::sync::Arc;
+
 use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -18,15 +20,16 @@ use crate::ahead;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
-use crate::lists::CollectionParents;
+use crate::lists::{CollectionParents, RunList, count};
 use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf, UserSeen};
 use crate::paging;
-use crate::scalars::JsonString;
+use crate::run_keys::RunNamed;
+use crate::scalars::{Int64, JsonString};
 use crate::shared::User;
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, ArtifactSequence, artifact_at};
 use crate::wandb::entity::Entity;
-use crate::wandb::lists::{self, ArtifactCollectionConnection, ProjectConnection};
+use crate::wandb::lists::{self, ArtifactCollectionConnection, ProjectConnection, RunConnection};
 use crate::wandb::registry_member::{self, ProjectMember, ProjectTeamMember};
 use crate::wandb::run::Run;
 use crate::wandb::{named_or_default, split_project};
@@ -225,8 +228,46 @@ impl Project {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the client's id.")] name: String,
+        #[graphql(desc = "W&B protocol: means nothing here.")] desc: Option<String>,
     ) -> async_graphql::Result<Option<Run>> {
-        Ok(context.service()?.run(self.0.id, &name).await.or_null()?.map(Run))
+        let _ = desc;
+        Ok(context.row(RunNamed(self.0.id.0, name)).await?.map(Run))
+    }
+
+    /// W&B protocol: the same.
+    async fn bucket(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the client's id.")] name: String,
+        #[graphql(desc = "W&B protocol: means nothing here.")] desc: Option<String>,
+        #[graphql(desc = "W&B protocol: an absent one is null in any case.")] missing_ok: Option<bool>,
+    ) -> async_graphql::Result<Option<Run>> {
+        let _ = missing_ok;
+        self.run(context, name, desc).await
+    }
+
+    /// W&B protocol: its runs, oldest first.
+    async fn runs(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+        #[graphql(
+            desc = "W&B protocol: `created_at`, `heartbeat_at`, `name`, `display_name`, `config.<key>` or `summary_metrics.<key>`, `-` in front for descending."
+        )]
+        order: Option<String>,
+    ) -> async_graphql::Result<RunConnection> {
+        RunConnection::of_project(context, self.0.id.0, lists::filter(filters)?, &lists::wanted(first, after, order)?).await
+    }
+
+    /// W&B protocol: how many runs there are.
+    async fn run_count(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
+    ) -> async_graphql::Result<Int64> {
+        Ok(Int64(count(context, self.0.id.0, &Arc::new(RunList(lists::filter(filters)?))).await?))
     }
 }
 

@@ -2,8 +2,9 @@
 //! fields (`run`).
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use regalia_domain::ids::VersionId;
+use regalia_domain::ids::{RunId, VersionId};
 use regalia_domain::names::{EntityName, ProjectName, RunName};
+use regalia_domain::run_values::RunValues;
 use regalia_service::store::runs::RunFields;
 
 use crate::context::Reach as _;
@@ -21,7 +22,7 @@ const UNNAMED_PROJECT: &str = "uncategorized";
 /// W&B protocol: what a client says of its run; null is no change.
 #[derive(InputObject)]
 pub struct UpsertBucketInput {
-    /// W&B protocol: the id of a run that is there; `name` finds it.
+    /// W&B protocol: the id of a run that is there: without a `name` it finds the run.
     id: Option<String>,
     /// W&B protocol: the id that the client chose.
     name: Option<String>,
@@ -99,6 +100,44 @@ pub struct CreateRunFilesPayload {
     files: Vec<File>,
 }
 
+/// W&B protocol: a run that shall stop.
+#[derive(InputObject)]
+pub struct StopRunInput {
+    /// W&B protocol: the run.
+    id: ID,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: that it was asked.
+#[derive(SimpleObject)]
+pub struct StopRunPayload {
+    /// W&B protocol: always true; what fails is an error.
+    success: bool,
+}
+
+/// W&B protocol: files of a run that were sent.
+#[derive(InputObject)]
+pub struct MarkRunFilesUploadedInput {
+    /// W&B protocol: owner of the project.
+    entity_name: String,
+    /// W&B protocol: project.
+    project_name: String,
+    /// W&B protocol: run.
+    run_name: String,
+    /// W&B protocol: paths below the run.
+    files: Vec<String>,
+    /// W&B protocol: accepted and not kept.
+    client_mutation_id: Option<String>,
+}
+
+/// W&B protocol: what became of them.
+#[derive(SimpleObject)]
+pub struct MarkRunFilesUploadedPayload {
+    /// W&B protocol: whether all of them are here.
+    success: bool,
+}
+
 /// W&B protocol: a version that a run uses.
 #[derive(InputObject)]
 pub struct UseArtifactInput {
@@ -149,15 +188,6 @@ impl RunMutation {
         if input.sweep.as_ref().is_some_and(|sweep| !sweep.is_empty()) {
             return Err(regalia_service::Error::Invalid("Regalia has no sweeps; start the run without one.".into())).fail();
         }
-        let Some(name) = input.name else {
-            return Err(regalia_service::Error::Invalid(
-                "A run is found by its `name`; changing one by its id alone is not possible yet.".into(),
-            ))
-            .fail();
-        };
-        let entity = named_or_default(context, input.entity_name).await?;
-        let project = input.model_name.filter(|name| !name.is_empty()).unwrap_or_else(|| UNNAMED_PROJECT.to_owned());
-        let (entity, project, name) = place(&entity, &project, &name)?;
         let fields = RunFields {
             display_name: input.display_name.filter(|name| !name.is_empty()),
             description: input.description,
@@ -168,14 +198,54 @@ impl RunMutation {
             git_commit: input.commit,
             program: input.job_program,
             repo: input.job_repo,
-            config: input.config.map(|json| json.0),
-            summary: input.summary_metrics.map(|json| json.0),
+            config: input.config.map(|json| RunValues::parse("config", &json.0)).transpose().parsed()?,
+            summary: input.summary_metrics.map(|json| RunValues::parse("summary", &json.0)).transpose().parsed()?,
             tags: input.tags,
         };
-        let (run, _, inserted) =
-            context.service()?.upsert_run(context.request()?, &entity, &project, &name, &fields).await.fail()?;
+        let (service, request) = (context.service()?, context.request()?);
+        let (run, inserted) = match (input.name, input.id) {
+            // Whoever names his run begins it or goes on with it; whoever has only its id changes what is written about it.
+            (None, Some(id)) => {
+                let run = RunId(ids::number(&["Run"], &id)?);
+                (service.update_run(request, run, &fields).await.fail()?, false)
+            }
+            (None, None) => {
+                return Err(regalia_service::Error::Invalid("Say which run: by its `name`, or by its `id`.".into())).fail();
+            }
+            (Some(name), _) => {
+                let entity = named_or_default(context, input.entity_name).await?;
+                let project = input.model_name.filter(|name| !name.is_empty()).unwrap_or_else(|| UNNAMED_PROJECT.to_owned());
+                let (entity, project, name) = place(&entity, &project, &name)?;
+                let (run, _, inserted) = service.upsert_run(request, &entity, &project, &name, &fields).await.fail()?;
+                (run, inserted)
+            }
+        };
         context.forget()?;
         Ok(UpsertBucketPayload { bucket: Run(run), inserted })
+    }
+
+    /// W&B protocol: asks a run to stop: it is told when it is next heard of.
+    async fn stop_run(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the request.")] input: StopRunInput,
+    ) -> async_graphql::Result<StopRunPayload> {
+        let run = RunId(ids::number(&["Run"], &input.id)?);
+        context.service()?.stop_run(context.request()?, run).await.fail()?;
+        context.forget()?;
+        Ok(StopRunPayload { success: true })
+    }
+
+    /// W&B protocol: says that files of a run have been sent.
+    async fn mark_run_files_uploaded(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the request.")] input: MarkRunFilesUploadedInput,
+    ) -> async_graphql::Result<MarkRunFilesUploadedPayload> {
+        let (entity, project, run) = place(&input.entity_name, &input.project_name, &input.run_name)?;
+        let service = context.service()?;
+        let success = service.run_files_arrived(context.request()?, &entity, &project, &run, input.files).await.fail()?;
+        Ok(MarkRunFilesUploadedPayload { success })
     }
 
     /// W&B protocol: announces files of a run.

@@ -110,6 +110,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/storage/uploads/{id}", put(storage::upload)),
         ("/storage/wandb_artifacts/{membership}/{ordinal}/{*name}", get(storage::file)),
         ("/storage/manifests/{version}/{name}", get(storage::manifest)),
+        ("/storage/run_files/{run}/{*name}", get(storage::run_file)),
         ("/artifactsV2/{*path}", get(storage::artifacts_v2)),
     ]
 }

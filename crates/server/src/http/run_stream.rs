@@ -1,4 +1,4 @@
-//! `POST /files/{entity}/{project}/{run}/file_stream`: a run's heartbeat, summary and end. History lines and console output
+//! `POST /files/{entity}/{project}/{run}/file_stream`: a run's heartbeat, summary and end; the answer says whether it shall stop. History lines and console output
 //! are accepted and dropped (rule 47).
 
 use axum::Json;
@@ -82,7 +82,8 @@ pub(super) async fn file_stream(
 ) -> Response {
     let Ok(Path((entity, project, run))) = path else { return answer::unreadable_path() };
     match stream(&app, &request, &credentials, [&entity, &project, &run], body).await {
-        Ok(()) => Json(json!({})).into_response(),
+        Ok(true) => Json(json!({ "stopped": true })).into_response(),
+        Ok(false) => Json(json!({})).into_response(),
         Err(error) => answer::error(&error),
     }
 }
@@ -93,7 +94,7 @@ async fn stream(
     credentials: &Credentials,
     [entity, project, run]: [&str; 3],
     body: Body,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let request = match auth::authenticate(app, request, credentials).await {
         Ok(request) => request,
         Err(error) => {

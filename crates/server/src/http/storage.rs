@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use regalia_domain::digest::Md5;
-use regalia_domain::ids::{MembershipId, UserId, VersionId, decode_id};
+use regalia_domain::ids::{MembershipId, RunId, UserId, VersionId, decode_id};
 use regalia_domain::names::REGISTRY_PREFIX;
 use regalia_service::files::Content;
 use regalia_service::signing::Signature;
@@ -116,6 +116,28 @@ pub(super) async fn manifest(
     let Ok(Path((version, _))) = path else { return answer::unreadable_path() };
     let found = match (version.parse(), signed) {
         (Ok(version), Ok(Query(signed))) => app.service.signed_manifest(VersionId(version), &signed.into()).await,
+        _ => Err(unsigned()),
+    };
+    send(&app, found, &headers).await
+}
+
+/// A run's file: by the signature that its URL was given out with, else by a key.
+pub(super) async fn run_file(
+    State(app): State<App>,
+    Extension(request): Extension<Request>,
+    Extension(credentials): Extension<Credentials>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    OriginalUri(uri): OriginalUri,
+    signed: Result<Query<Signed>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let Ok(Path((run, name))) = path else { return answer::unreadable_path() };
+    let found = match (run.parse().map(RunId), uri.query(), signed) {
+        (Ok(run), None, _) => match auth::authenticate(&app, &request, &credentials).await {
+            Ok(request) => app.service.run_file(&request, run, &name).await,
+            Err(error) => Err(error),
+        },
+        (Ok(run), Some(_), Ok(Query(signed))) => app.service.signed_run_file(run, &name, &signed.into()).await,
         _ => Err(unsigned()),
     };
     send(&app, found, &headers).await

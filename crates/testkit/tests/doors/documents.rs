@@ -94,9 +94,28 @@ fn document(field: &str, payload: &str) -> String {
     format!("mutation($input: {}{rest}Input!) {{ {field}(input: $input) {{ {payload} }} }}", first.to_uppercase())
 }
 
-const RUN: &str = "fragment Run on Run { id name displayName description notes config summaryMetrics tags state stopped \
-    sweepName \
-    historyLineCount createdAt heartbeatAt project { id name entity { id name } } }";
+const RUN: &str = "fragment Run on Run { id name displayName description notes config summaryMetrics systemMetrics tags state \
+    stopped sweepName group jobType commit readOnly historyLineCount historyKeys createdAt heartbeatAt projectId user { name \
+    username } project { id name entity { id name } } }";
+
+const RUN_FILES: &str = "fragment RunFiles on Run { fileCount files(names: $fileNames, after: $fileCursor, first: $fileLimit, \
+    pattern: $pattern) { totalCount edges { node { id name url(upload: $upload) directUrl sizeBytes mimetype updatedAt md5 digest \
+    storagePath } cursor } pageInfo { endCursor hasNextPage } } }";
+
+/// The runs of a project, in all that can be asked of a run.
+pub fn runs() -> String {
+    let text = "query Runs($project: String! = \"demo\", $entity: String! = \"alpha\", $cursor: String, $first: Int = 50, \
+        $order: String, $filters: JSONString, $fileCursor: String, $fileLimit: Int = 50, $fileNames: [String] = [], $upload: \
+        Boolean = false, $pattern: String) { project(name: $project, entityName: $entity) { internalId runCount(filters: $filters) \
+        readOnly runs(filters: $filters, after: $cursor, first: $first, order: $order) { edges { node { ...Run ...RunFiles } \
+        cursor } pageInfo { endCursor hasNextPage } } } } ";
+    [text, RUN, " ", RUN_FILES].concat()
+}
+
+/// What a run asks that shall be resumed.
+const RESUME: &str = "query RunResumeStatus($project: String, $entity: String, $name: String!) { model(name: $project, entityName: \
+    $entity) { id name entity { id name } bucket(name: $name, missingOk: true) { id name summaryMetrics displayName logLineCount \
+    historyLineCount eventsLineCount historyTail eventsTail config tags notes wandbConfig(keys: [\"t\"]) } } }";
 
 /// Who the caller is.
 pub const VIEWER: &str = "query Viewer { viewer { id name username email admin flags entity deletedAt \
@@ -336,6 +355,22 @@ fragment Collections on ArtifactCollectionConnection {
 // Regalia's own ---------------------------------------------------------------------------------------------------
 
 /// All that a person can ask, at once.
+/// Runs, by our own side.
+const OWN_RUNS: &str = r#"
+{
+  run(entity: "alpha", project: "demo", name: "run1") { id }
+  runs(entity: "alpha", project: "demo", first: 10, order: NAME_ASCENDING) {
+    edges { cursor node { id } }
+    nodes {
+      id name displayName state notes config summary tags group jobType commit stopRequested createdBy { name } createdAt heartbeatAt
+      files(first: 10) {
+        edges { cursor node { name } } nodes { name size md5 updatedAt url } pageInfo { endCursor hasNextPage }
+      }
+    }
+    pageInfo { endCursor hasNextPage }
+  }
+}"#;
+
 const EVERYTHING: &str = r#"
 query Everything(
   $organization: String!, $registry: String!, $collection: String!, $alias: String!, $user: String!, $team: String!, $version: ID!
@@ -378,7 +413,7 @@ query Everything(
   version(id: $version) { ...Content }
   lineage(version: $version, direction: DOWNSTREAM, depth: 10) {
     truncated
-    nodes { __typename ... on Version { id } ... on LineageRun { id name displayName state project createdAt } }
+    nodes { __typename ... on Version { id } ... on ProjectRun { id inputs(first: 5) { edges { cursor node { id } } nodes { id } pageInfo { ...Page } } outputs(first: 5) { edges { cursor node { id } } nodes { id } pageInfo { ...Page } } } }
     edges { from to kind }
   }
 }
@@ -540,11 +575,16 @@ impl World {
             alice(FILE_URLS.into(), files.clone()),
             alice(membership_files(), files),
             alice(create_run_files(), json!({ "input": run_files })),
+            alice(document("markRunFilesUploaded", "success"), json!({ "input": run_files })),
+            alice(runs(), json!({})),
+            alice(RESUME.into(), json!({ "project": "demo", "entity": "alpha", "name": "run1" })),
+            alice(document("stopRun", "success"), json!({ "input": { "id": encode_id("Run", 1) } })),
             alice(USE_ARTIFACT.into(), json!({ "input": used })),
             alice("query($id: ID!) { clientIDMapping(clientID: $id) { serverID } }".into(), json!({ "id": "documents" })),
             alice("{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { id } } }".into(), json!({})),
             alice(ARTIFACT_LINEAGE.into(), json!({ "id": self.linked })),
             alice(RUN_ARTIFACTS.into(), json!({ "entity": "alpha", "project": "demo", "run": "run1", "first": 10 })),
+            alice(OWN_RUNS.into(), json!({})),
             alice(
                 "query($id: ID!) { artifactCollection(id: $id) { __typename id } }".into(),
                 json!({ "id": encode_id("ArtifactCollection", 1) }),

@@ -12,7 +12,7 @@ use crate::documents::{ARTIFACT_LINEAGE, RUN_ARTIFACTS, USE_ARTIFACT};
 use crate::life::wire;
 
 const GRAPH: &str = "query($id: ID!, $direction: LineageDirection!, $depth: Int!) { lineage(version: $id, direction: $direction, depth: \
-    $depth) { truncated nodes { __typename ... on Version { id } ... on LineageRun { id name project } } edges { from to kind } } }";
+    $depth) { truncated nodes { __typename ... on Version { id } ... on ProjectRun { id name } } edges { from to kind } } }";
 
 async fn begin_run(client: &Client, entity: &str, project: &str, name: &str) {
     let text = "mutation($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }";
@@ -95,7 +95,7 @@ impl Stage {
         for node in nodes {
             let id = node["id"].as_str().unwrap();
             let name = match node["__typename"].as_str().unwrap() {
-                "LineageRun" => node["name"].as_str().unwrap(),
+                "ProjectRun" => node["name"].as_str().unwrap(),
                 _ => self.ids.iter().find(|(_, known)| number(known) == number(id)).unwrap().0,
             };
             assert!(names.insert(id, name).is_none(), "{name} is there twice");
@@ -331,8 +331,7 @@ async fn rule_22_who_made_and_used_a_version() {
         assert!(
             names(&artifact["artifactMemberships"]["edges"], "/artifactCollection/project/name").iter().all(|name| name != "?")
         );
-        let text =
-            "query($id: ID!) { version(id: $id) { madeBy { name project } createdBy { name } usedBy { nodes { name } } } }";
+        let text = "query($id: ID!) { version(id: $id) { madeBy { name } createdBy { name } usedBy { nodes { name } } } }";
         let ours = client.graphql(text, json!({ "id": net })).await.ok()["version"].clone();
         assert_eq!(ours["madeBy"]["name"], creator, "{who}");
         assert_eq!(ours["createdBy"]["name"], if creator.is_null() { Value::Null } else { json!("alice") }, "{who}");

@@ -25,6 +25,7 @@ mod refusals;
 mod registries;
 mod removal;
 mod rights;
+mod runs;
 mod scale;
 mod schema;
 mod sessions;

@@ -26,7 +26,7 @@ const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
 /// Every list whose length only the database knows. The resolver of each counts its rows (`Reach::counted`): prices take such
 /// lists for short ones.
-const COUNTED: [&str; 27] = [
+const COUNTED: [&str; 28] = [
     "Artifact.aliases",
     "Artifact.artifactMemberships",
     "Artifact.tags",
@@ -46,6 +46,7 @@ const COUNTED: [&str; 27] = [
     "Project.artifactTypes",
     "Project.members",
     "Project.teamMembers",
+    "ProjectRun.tags",
     "Registry.types",
     "RegistryAccess.sources",
     "Run.tags",
@@ -57,7 +58,7 @@ const COUNTED: [&str; 27] = [
 ];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 49] = [
+const INTS: [&str; 57] = [
     "Artifact.files(first:)",
     "Artifact.usedBy(first:)",
     "Artifact.versionIndex",
@@ -88,16 +89,24 @@ const INTS: [&str; 49] = [
     "Organization.teams(first:)",
     "Project.artifactCollections(first:)",
     "Project.artifactTypes(first:)",
+    "Project.runs(first:)",
+    "ProjectRun.files(first:)",
+    "ProjectRun.inputs(first:)",
+    "ProjectRun.outputs(first:)",
     "Query.lineage(depth:)",
     "Query.models(first:)",
     "Query.organizations(first:)",
+    "Query.runs(first:)",
     "Query.teams(first:)",
     "Query.users(first:)",
     "Registry.collections(first:)",
     "Registry.teamMembers(first:)",
     "Registry.userMembers(first:)",
+    "Run.eventsLineCount",
+    "Run.files(first:)",
     "Run.historyLineCount",
     "Run.inputArtifacts(first:)",
+    "Run.logLineCount",
     "Run.outputArtifacts(first:)",
     "Team.members(first:)",
     "UploadUrlPart.partNumber",
@@ -307,6 +316,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
                 declared::<native::registry::RegistryQuery>(),
                 declared::<native::version::VersionQuery>(),
                 declared::<native::lineage::LineageQuery>(),
+                declared::<native::run::RunQuery>(),
                 declared::<wandb::WandbQuery>(),
             ],
         ),

@@ -28,11 +28,13 @@ const AT_ONCE: usize = 8;
 
 /// Mutations that write no event: heartbeats, uploads and runs are none, nor is what is only begun; and where there are no other
 /// sessions none ends.
-const SILENT: [&str; 9] = [
+const SILENT: [&str; 11] = [
     "createArtifact",
     "createArtifactFiles",
     "createArtifactManifest",
     "createRunFiles",
+    "markRunFilesUploaded",
+    "stopRun",
     "updateUser",
     "upsertBucket",
     "useArtifact",

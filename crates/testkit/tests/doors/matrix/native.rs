@@ -309,6 +309,12 @@ fn versions(r: &mut Rows) {
             c.query("query($v: ID!) { version(id: $v) { metadata } }", json!({ "v": c.stage.version(place) }), "/version").await
         });
     }
+    row!(r, "Query.run", "the team's", |c| {
+        c.query("{ run(entity: \"alpha\", project: \"demo\", name: \"run1\") { id } }", json!({}), "/run").await
+    });
+    row!(r, "Query.runs", "the team's", |c| {
+        c.query("{ runs(entity: \"alpha\", project: \"demo\") { nodes { id } } }", json!({}), "/runs/nodes/0").await
+    });
     for (place, what) in PLACES {
         row!(r, "Version.files", what, |c| {
             let text = "query($v: ID!) { version(id: $v) { files { nodes { downloadUrl } } } }";

@@ -90,6 +90,12 @@ fn files(r: &mut Rows) {
     row!(r, "GET /storage/manifests/{version}/{name}", "without its signature", |c| {
         c.http("GET", unsigned(&c.stage.urls[1]), None).await
     });
+    row!(r, "GET /storage/run_files/{run}/{*name}", "of the team's", |c| {
+        c.http("GET", unsigned(&c.stage.urls[3]), None).await
+    });
+    row!(r, "GET /storage/run_files/{run}/{*name}", "by a URL given to another", |c| {
+        c.http("GET", &c.stage.urls[3], None).await
+    });
     row!(r, "PUT /storage/uploads/{id}", "by a URL given to another", |c| {
         c.http("PUT", &c.stage.urls[2], Some("begun")).await
     });

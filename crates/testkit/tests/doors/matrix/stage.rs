@@ -122,7 +122,7 @@ pub struct Stage {
     /// A version of `alpha` that is only begun.
     pub begun: String,
     /// URLs that alice got: of a file, of a manifest, and one for an upload.
-    pub urls: [String; 3],
+    pub urls: [String; 4],
 }
 
 impl Stage {
@@ -221,17 +221,26 @@ async fn give(alice: &Client, registry: &str, user: &str, role: Option<&str>) {
     own(alice, "registryMemberSet", json!({ "registry": registry, "user": user, "role": role })).await.expect_ok();
 }
 
-/// URLs of a file, of a manifest, and for an upload.
-async fn urls(alice: &Client, begun: &str) -> [String; 3] {
+/// URLs of a file, of a manifest, for an upload, and of a run's file.
+async fn urls(alice: &Client, begun: &str) -> [String; 4] {
     let text = "{ project(entityName: \"alpha\", name: \"demo\") { artifactCollectionMembership(name: \"team-net:latest\") { \
         files(first: 1) { edges { node { directUrl } } } artifact { currentManifest { file { directUrl } } } } } }";
     let seen = alice.graphql(text, json!({})).await.ok();
     let place = &seen["project"]["artifactCollectionMembership"];
+    let create = "mutation { createRunFiles(input: {entityName: \"alpha\", projectName: \"demo\", runName: \"run1\", files: \
+        [\"seen.txt\"]}) { files { uploadUrl } } }";
+    let created = alice.graphql(create, json!({})).await.ok();
+    let upload = created["createRunFiles"]["files"][0]["uploadUrl"].as_str().expect("a URL");
+    assert_eq!(alice.put(upload, "seen").await, 200);
+    let files =
+        "{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { files { edges { node { directUrl } } } } } }";
+    let run = alice.graphql(files, json!({})).await.ok();
     let announced = alice.announce_files(begun, &[("model.txt".into(), b"begun".to_vec())]).await.ok();
     [
         &place["files"]["edges"][0]["node"]["directUrl"],
         &place["artifact"]["currentManifest"]["file"]["directUrl"],
         &announced["createArtifactFiles"]["files"]["edges"][0]["node"]["uploadUrl"],
+        &run["project"]["run"]["files"]["edges"][0]["node"]["directUrl"],
     ]
     .map(|url| url.as_str().expect("a URL").to_owned())
 }

@@ -1,5 +1,6 @@
 //! Rows of the W&B protocol. What must not live here: how they are run.
 
+use regalia_domain::ids::encode_id;
 use regalia_testkit::VersionSpec;
 use serde_json::{Value, json};
 
@@ -212,6 +213,27 @@ fn projects(r: &mut Rows) {
     row!(r, "Project.run", "the team's", |c| {
         let text = "{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { id } } }";
         c.query(text, json!({}), "/project/run").await
+    });
+    row!(r, "Project.bucket", "the team's", |c| {
+        let text = "{ model(entityName: \"alpha\", name: \"demo\") { bucket(name: \"run1\") { id } } }";
+        c.query(text, json!({}), "/model/bucket").await
+    });
+    row!(r, "Query.model", "a team's", |c| {
+        c.query("{ model(entityName: \"alpha\", name: \"demo\") { id } }", json!({}), "/model").await
+    });
+    row!(r, "Project.runs", "the team's", |c| {
+        let text = "{ project(entityName: \"alpha\", name: \"demo\") { runs { edges { node { id } } } } }";
+        c.query(text, json!({}), "/project/runs/edges/0").await
+    });
+    row!(r, "Mutation.stopRun", "a run in the team's project", |c| {
+        c.wire("stopRun", "success", json!({ "id": encode_id("Run", 1) })).await
+    });
+    row!(r, "Mutation.markRunFilesUploaded", "of a run in the team's project", |c| {
+        let input = json!({ "entityName": "alpha", "projectName": "demo", "runName": "run1", "files": [] });
+        c.wire("markRunFilesUploaded", "success", input).await
+    });
+    row!(r, "Mutation.upsertBucket", "a run in the team's project, by its id", |c| {
+        c.wire("upsertBucket", "inserted", json!({ "id": encode_id("Run", 1), "notes": c.new_name() })).await
     });
     row!(r, "Mutation.upsertBucket", "a run in the team's project", |c| {
         let input = json!({ "entityName": "alpha", "modelName": "demo", "name": c.new_name() });
