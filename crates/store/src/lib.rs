@@ -20,6 +20,7 @@ mod filters;
 pub mod garbage;
 pub mod history;
 pub mod installation;
+pub mod lineage;
 pub mod lists;
 pub mod manifests;
 pub mod memberships;
