@@ -37,9 +37,10 @@ pub async fn merge(connection: &mut Connection, staging: Uuid) -> Result<(i64, i
     )
     .execute(&mut *connection)
     .await?;
-    let parts = sqlx::query!("-- merging::merged\ndelete from manifest_staging where staging_id = $1 and part is not null", staging)
-        .execute(connection)
-        .await?;
+    let parts =
+        sqlx::query!("-- merging::merged\ndelete from manifest_staging where staging_id = $1 and part is not null", staging)
+            .execute(connection)
+            .await?;
     // No manifest has so many entries that they are beyond the type.
     let count = |rows| i64::try_from(rows).unwrap_or(i64::MAX);
     Ok((count(merged.rows_affected()), count(parts.rows_affected())))

@@ -131,7 +131,10 @@ impl Verify {
 /// Those of a file that was named: there has to be one.
 fn given_checkpoints(file: PathBuf) -> Result<Vec<Checkpoint>, Failure> {
     if !file.exists() {
-        return Err(Failure::local(format!("There is no file {} to compare with. Name the file of checkpoints.", file.display())));
+        return Err(Failure::local(format!(
+            "There is no file {} to compare with. Name the file of checkpoints.",
+            file.display()
+        )));
     }
     read_checkpoints(file)
 }
