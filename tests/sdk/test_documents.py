@@ -37,10 +37,7 @@ OUT_OF_SCOPE = {
 }
 
 # What is on its way.
-BEING_BUILT = """
-    ArtifactCreatedBy ArtifactUsedBy FetchLinkedArtifacts ProjectDetails ProjectRuns RunInputArtifacts RunOutputArtifacts
-    RunUploadUrls UpdateArtifactManifest stopRun
-"""
+BEING_BUILT = "ProjectDetails ProjectRuns RunUploadUrls UpdateArtifactManifest stopRun"
 
 # Put together by a running program alone. All but the sweeps' are sent by the script of a version's whole life.
 UNREAD = {

@@ -56,13 +56,6 @@ fn part(page: &Page, mut edges: Vec<Edge>, key: impl Fn(&Edge) -> i64) -> (Vec<(
     (rows, info)
 }
 
-/// W&B protocol: a page of the versions that a run made or used, as far as the caller sees them.
-pub struct ArtifactConnection {
-    count: CountOf,
-    rows: Vec<(String, Edge)>,
-    page_info: PageInfo,
-}
-
 /// W&B protocol: a version in a run's list.
 #[derive(SimpleObject)]
 pub struct ArtifactEdge {
@@ -72,9 +65,15 @@ pub struct ArtifactEdge {
     node: Artifact,
 }
 
-impl ArtifactConnection {
-    /// What a run made, or used.
-    pub(crate) async fn of_run(
+/// A page of the versions that a run made, or used.
+struct Versions {
+    count: CountOf,
+    rows: Vec<(String, Edge)>,
+    page_info: PageInfo,
+}
+
+impl Versions {
+    async fn of_run(
         context: &Context<'_>,
         count: CountOf,
         first: Option<i32>,
@@ -90,12 +89,7 @@ impl ArtifactConnection {
         let (rows, page_info) = part(&page, edges, |edge| edge.version.0);
         Ok(Self { count, rows, page_info })
     }
-}
 
-/// W&B protocol: a page of the versions that a run made or used, as far as the caller sees them.
-#[Object]
-impl ArtifactConnection {
-    /// W&B protocol: one for each version of the page.
     async fn edges(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactEdge>> {
         let key = |edge: &Edge| VersionKey(edge.version.0);
         let mut versions = context.rows(self.rows.iter().map(|(_, edge)| key(edge))).await?;
@@ -104,16 +98,55 @@ impl ArtifactConnection {
         };
         Ok(self.rows.iter().filter_map(node).collect())
     }
+}
 
-    /// W&B protocol: where the page ends.
-    async fn page_info(&self) -> &PageInfo {
-        &self.page_info
-    }
+// The SDK 0.22 calls the two by their names.
+macro_rules! connection {
+    ($(#[$doc:meta])* $name:ident, made: $made:literal) => {
+        $(#[$doc])*
+        pub struct $name(Versions);
 
-    /// W&B protocol: how many there are on all pages together.
-    async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i64> {
-        Ok(context.row(self.count).await?.unwrap_or_default())
-    }
+        impl $name {
+            /// The wanted page of a run.
+            pub(crate) async fn of_run(
+                context: &Context<'_>,
+                run: i64,
+                first: Option<i32>,
+                after: Option<&str>,
+            ) -> async_graphql::Result<Self> {
+                Ok(Self(Versions::of_run(context, CountOf { run, made: $made }, first, after).await?))
+            }
+        }
+
+        $(#[$doc])*
+        #[Object]
+        impl $name {
+            /// W&B protocol: one for each version of the page.
+            async fn edges(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactEdge>> {
+                self.0.edges(context).await
+            }
+
+            /// W&B protocol: where the page ends.
+            async fn page_info(&self) -> &PageInfo {
+                &self.0.page_info
+            }
+
+            /// W&B protocol: how many there are on all pages together.
+            async fn total_count(&self, context: &Context<'_>) -> async_graphql::Result<i64> {
+                Ok(context.row(self.0.count).await?.unwrap_or_default())
+            }
+        }
+    };
+}
+
+connection! {
+    /// W&B protocol: a page of the versions that a run logged, as far as the caller sees them.
+    ArtifactConnection, made: true
+}
+
+connection! {
+    /// W&B protocol: a page of the versions that a run used, as far as the caller sees them.
+    InputArtifactConnection, made: false
 }
 
 /// W&B protocol: a page of the runs that used a version, as far as the caller sees them.

@@ -13,13 +13,12 @@ use regalia_service::store::runs::{LongText, RunRow};
 use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
-use crate::lineage::CountOf;
 use crate::loaders::{PageOf, ProjectKey, UserSeen};
 use crate::paging;
 use crate::run_keys::{RunFileCount, RunFiles, RunText};
 use crate::scalars::{Int64, JsonString};
 use crate::wandb::file::FileConnection;
-use crate::wandb::lineage::ArtifactConnection;
+use crate::wandb::lineage::{ArtifactConnection, InputArtifactConnection};
 use crate::wandb::project::Project;
 
 /// W&B protocol: a run.
@@ -179,8 +178,8 @@ impl Run {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-    ) -> async_graphql::Result<ArtifactConnection> {
-        ArtifactConnection::of_run(context, CountOf { run: self.0.id.0, made: false }, first, after.as_deref()).await
+    ) -> async_graphql::Result<InputArtifactConnection> {
+        InputArtifactConnection::of_run(context, self.0.id.0, first, after.as_deref()).await
     }
 
     /// W&B protocol: the versions that it logged, also those that were there already, as far as the caller sees them.
@@ -190,7 +189,7 @@ impl Run {
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
     ) -> async_graphql::Result<ArtifactConnection> {
-        ArtifactConnection::of_run(context, CountOf { run: self.0.id.0, made: true }, first, after.as_deref()).await
+        ArtifactConnection::of_run(context, self.0.id.0, first, after.as_deref()).await
     }
 
     /// W&B protocol: who started it.

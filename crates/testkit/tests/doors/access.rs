@@ -1148,6 +1148,22 @@ async fn the_invisible_is_as_the_absent() {
     let input = |entity: &str, project: &str, run: &str| json!({ "input": { "entityName": entity, "projectName": project, "runName": run, "files": ["a"] } });
     differences.look(bob, "createRunFiles", files, input("alpha", "demo", "run1"), input("alpha", "none", "run1")).await;
     differences.look(bob, "createRunFiles", files, input("alpha", "demo", "run1"), input("aleph", "demo", "run1")).await;
+    let sent = "mutation($input: MarkRunFilesUploadedInput!) { markRunFilesUploaded(input: $input) { success } }";
+    differences.look(bob, "markRunFilesUploaded", sent, input("alpha", "demo", "run1"), input("alpha", "none", "run1")).await;
+    for (what, text) in [
+        ("run", "query($p: String!) { run(entity: \"alpha\", project: $p, name: \"run1\") { id } }"),
+        ("runs", "query($p: String!) { runs(entity: \"alpha\", project: $p) { nodes { id } } }"),
+        ("model", "query($p: String!) { model(entityName: \"alpha\", name: $p) { id } }"),
+    ] {
+        differences.look(bob, what, text, json!({ "p": "demo" }), json!({ "p": "none" })).await;
+    }
+    let hidden_run = encode_id("Run", server.number("select min(id) from runs where name = 'run1'").await);
+    let stop = "mutation($id: ID!) { stopRun(input: { id: $id }) { success } }";
+    differences.look(bob, "stopRun", stop, json!({ "id": hidden_run }), json!({ "id": encode_id("Run", ABSENT) })).await;
+    // A link into a project that one doesn't see.
+    let link = "mutation($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex } }";
+    let input = |project: &str| json!({ "input": { "artifactID": bobs, "entityName": "alpha", "projectName": project, "artifactPortfolioName": "Best" } });
+    differences.look(bob, "linkArtifact into a project", link, input("demo"), input("none")).await;
     let input = |entity: &str, project: &str| json!({ "input": { "artifactID": bobs, "entityName": entity, "projectName": project, "runName": "run1" } });
     differences.look(bob, "useArtifact in", USE, input("alpha", "demo"), input("alpha", "none")).await;
 
