@@ -135,6 +135,16 @@ impl Project {
         None
     }
 
+    /// W&B protocol: where its code is: always null, for that isn't kept.
+    async fn repo(&self) -> Option<String> {
+        None
+    }
+
+    /// W&B protocol: what its runs ran in: always null, for that isn't kept.
+    async fn docker_image(&self) -> Option<String> {
+        None
+    }
+
     /// W&B protocol: types on a registry's list, and while all are allowed those in use (rule 5); a project's types in use.
     async fn artifact_types(
         &self,
