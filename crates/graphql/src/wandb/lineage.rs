@@ -63,6 +63,19 @@ pub struct ArtifactConnection {
     page_info: PageInfo,
 }
 
+/// W&B protocol: a page of the versions that a run used: by its name, for an SDK that says it.
+#[derive(SimpleObject)]
+pub struct InputArtifactConnection {
+    #[graphql(flatten)]
+    list: ArtifactConnection,
+}
+
+impl From<ArtifactConnection> for InputArtifactConnection {
+    fn from(list: ArtifactConnection) -> Self {
+        Self { list }
+    }
+}
+
 /// W&B protocol: a version in a run's list.
 #[derive(SimpleObject)]
 pub struct ArtifactEdge {

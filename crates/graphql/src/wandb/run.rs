@@ -19,7 +19,7 @@ use crate::paging;
 use crate::run_keys::{RunFileCount, RunFiles, RunText};
 use crate::scalars::{Int64, JsonString};
 use crate::wandb::file::FileConnection;
-use crate::wandb::lineage::ArtifactConnection;
+use crate::wandb::lineage::{ArtifactConnection, InputArtifactConnection};
 use crate::wandb::project::Project;
 
 /// W&B protocol: a run.
@@ -175,8 +175,8 @@ impl Run {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-    ) -> async_graphql::Result<ArtifactConnection> {
-        ArtifactConnection::of_run(context, CountOf { run: self.0.id.0, made: false }, first, after.as_deref()).await
+    ) -> async_graphql::Result<InputArtifactConnection> {
+        Ok(ArtifactConnection::of_run(context, CountOf { run: self.0.id.0, made: false }, first, after.as_deref()).await?.into())
     }
 
     /// W&B protocol: the versions that it logged, also those that were there already, as far as the caller sees them.

@@ -58,7 +58,7 @@ const COUNTED: [&str; 28] = [
 ];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 62] = [
+const INTS: [&str; 63] = [
     "Artifact.files(first:)",
     "Artifact.usedBy(first:)",
     "Artifact.versionIndex",
@@ -83,6 +83,7 @@ const INTS: [&str; 62] = [
     "IndexFilter.before",
     "IndexFilter.from",
     "IndexFilter.oneOf",
+    "InputArtifactConnection.totalCount",
     "LabelFilter.count",
     "Link.index",
     "LinkArtifactPayload.versionIndex",
