@@ -106,6 +106,7 @@ impl ProjectRun {
 
     /// Its tags.
     async fn tags(&self, context: &Context<'_>) -> Result<Vec<&String>> {
+        self.0.tags.iter().try_for_each(|tag| context.long(tag).map(drop))?;
         context.counted(self.0.tags.iter().collect())
     }
 

@@ -158,12 +158,13 @@ impl UsersConnection {
         after: Option<&str>,
     ) -> async_graphql::Result<Self> {
         let page = paging::numbered(Some(first.unwrap_or(Page::MOST as i32)), after)?;
-        let edges = context.page(UsersOf::new(version, &paging::probe(&page))).await?;
+        // Counted before the runs are read.
+        let edges = context.counted(context.page(UsersOf::new(version, &paging::probe(&page))).await?)?;
         let (rows, page_info) = part(&page, edges, |edge| edge.run.0);
         let mut runs = context.rows(rows.iter().map(|(_, edge)| RunKey(edge.run.0))).await?;
         let edges = rows
             .into_iter()
             .filter_map(|(cursor, edge)| Some(UsersEdge { cursor, node: Run(runs.remove(&RunKey(edge.run.0))?) }));
-        Ok(Self { edges: context.counted(edges.collect())?, page_info })
+        Ok(Self { edges: edges.collect(), page_info })
     }
 }

@@ -79,6 +79,9 @@ impl Run {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the keys.")] keys: Option<Vec<String>>,
     ) -> async_graphql::Result<Option<JsonString>> {
+        if keys.as_ref().is_some_and(|keys| keys.len() > 100) {
+            return Err(regalia_service::Error::Invalid("At most 100 keys can be asked for.".into())).fail();
+        }
         let config = self.values(context, LongText::Config, self.0.config_bytes).await?;
         let config = RunValues::parse("config", &config).parsed()?;
         Ok(config.telemetry(&keys.unwrap_or_default()).map(JsonString))
@@ -96,6 +99,7 @@ impl Run {
 
     /// W&B protocol: tags.
     async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<Vec<&String>> {
+        self.0.tags.iter().try_for_each(|tag| context.long(tag).map(drop))?;
         context.counted(self.0.tags.iter().collect())
     }
 
