@@ -301,7 +301,8 @@ impl Build for RunFilter {
         }
         let tags = self.tags.map_or(Ok(Vec::new()), LabelFilter::questions)?;
         parts.extend(tags.into_iter().map(|question| Filter::test(RunTest::Tag(question))));
-        let texts: [(_, fn(NullableTextIs) -> RunTest); 3] =
+        type Ask = fn(NullableTextIs) -> RunTest;
+        let texts: [(_, Ask); 3] =
             [(self.group, RunTest::Group), (self.job_type, RunTest::JobType), (self.created_by, RunTest::Username)];
         for (filter, ask) in texts {
             if let Some(filter) = filter {
