@@ -119,6 +119,11 @@ def test_artifact(version, sdk, tenant, server):
     failed(sdk.command(home, "artifact", "get", f"{place}/net:v9"))
     failed(sdk.command(home, "artifact", "get", f"{place}/net", "--type", "dataset"))
 
+    # In the run that is named, which is there already.
+    (work / "model.pt").write_text("model 3")
+    printed = put("-n", f"{PROJECT}/net", "-t", "model", "--id", "putrun", "--resume", "model.pt")
+    assert "Resuming run" in printed and f"{server.url}/{place}/runs/putrun" in printed and f'use_artifact("{place}/net:v2")' in printed
+
     def cached():
         return sum(path.stat().st_size for path in (home / "cache_dir").rglob("obj/**/*") if path.is_file())
 

@@ -106,6 +106,8 @@ EXPECTED = {
     "logged_artifacts": ["data:v0", "linked-model:v0", "logged-model:v0", "net:v0", "net:v1", "net:v2"],
     "used_artifacts": ["logged-model:v0", "net:v0"],
     "run files": [True, True, True],
+    "a run resumed": [True, {"lr": 0.1, "more": True}, ["nightly"], "finished"],
+    "logged by the resumed run": [True, True, True],
     "a collection's description and tags": ["The card.", ["reviewed"]],
     "a collection renamed": [False, "renamed:v0"],
     # Rule 25.
@@ -125,16 +127,6 @@ SINCE = {
     "digest_algorithm": ("0.31.0", Like("has no attribute 'digest_algorithm'")),
 }
 
-# What is on its way: how each of these is refused until then.
-BEING_BUILT = {
-    **dict.fromkeys(("linked_artifacts", "logged_by", "used_by"), Like("(?i)unknown field|Bad Request")),
-    **dict.fromkeys(("api.run", "api.runs", "logged_artifacts", "used_artifacts", "run files"), Like("(?i)unknown field|Bad Request")),
-    "incremental": Like("not possible yet"),
-    "ttl": Like("not possible yet"),
-    "upsert_artifact": Like("not possible yet"),
-}
-
-
 def number(version):
     return [int(part) for part in version.split(".")]
 
@@ -142,7 +134,7 @@ def number(version):
 def expected(version):
     """What a version's script shall say."""
     never = {name: refusal for name, (first, refusal) in SINCE.items() if number(version) < number(first)}
-    return {**EXPECTED, **BEING_BUILT, **never}
+    return {**EXPECTED, **never}
 
 
 @pytest.mark.parametrize("version", VERSIONS if FULL else [NEWEST])

@@ -532,6 +532,26 @@ def _():
         return ["config.yaml" in names, "wandb-summary.json" in names, "lr" in f.read()]
 
 
+@step("a run resumed")
+def _():
+    with wandb.init(entity=TEAM, project=PROJECT, id=first_run, resume="must") as resumed:
+        resumed.config["more"] = True
+        artifact = wandb.Artifact("resumed", type="log")
+        with artifact.new_file("more.txt") as f:
+            f.write("more")
+        resumed.log_artifact(artifact).wait()
+        was = resumed.resumed
+    found = api().run(f"{HOME}/{first_run}")
+    return [was, dict(found.config), list(found.tags), found.state]
+
+
+@step("logged by the resumed run")
+def _():
+    logged = api().artifact(f"{HOME}/resumed:v0")
+    names = {artifact.name for artifact in api().run(f"{HOME}/{first_run}").logged_artifacts()}
+    return [logged.logged_by().id == first_run, "net:v0" in names, logged.name in names]
+
+
 # ---- Collections ---------------------------------------------------------------------------------------------------
 
 

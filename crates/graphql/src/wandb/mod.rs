@@ -19,6 +19,7 @@
 //! What must not live here: rules, and anything of the native side.
 
 pub mod artifact;
+pub mod artifact_type;
 pub mod client;
 pub mod collection;
 pub mod entity;

@@ -21,13 +21,14 @@ use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
 use crate::ids;
 use crate::lists::{CollectionParents, RunList, count};
-use crate::loaders::{CollectionKey, CollectionNamed, PlaceNamed, TypesOf, UserSeen};
+use crate::loaders::{CollectionNamed, PlaceNamed, TypesOf, UserSeen};
 use crate::paging;
 use crate::run_keys::RunNamed;
 use crate::scalars::{Int64, JsonString};
 use crate::shared::User;
 use crate::wandb::artifact::Artifact;
-use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, ArtifactSequence, artifact_at};
+use crate::wandb::artifact_type::{ArtifactType, ArtifactTypeConnection, ArtifactTypeEdge};
+use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
 use crate::wandb::entity::Entity;
 use crate::wandb::lists::{self, ArtifactCollectionConnection, ProjectConnection, RunConnection};
 use crate::wandb::registry_member::{self, ProjectMember, ProjectTeamMember};
@@ -132,6 +133,16 @@ impl Project {
 
     /// W&B protocol: how a page shows it: always null, for none is kept.
     async fn views(&self) -> Option<JsonString> {
+        None
+    }
+
+    /// W&B protocol: where its code is: always null, for that isn't kept.
+    async fn repo(&self) -> Option<String> {
+        None
+    }
+
+    /// W&B protocol: what its runs ran in: always null, for that isn't kept.
+    async fn docker_image(&self) -> Option<String> {
         None
     }
 
@@ -281,103 +292,6 @@ pub(crate) async fn of_entity(
     let wanted = lists::wanted(first, after, None)?;
     let Some(entity) = context.service()?.entity(context.caller()?, entity).await.or_null()? else { return Ok(None) };
     Ok(Some(ProjectConnection::of_entity(context, entity.id, Filter::everything(), &wanted).await?))
-}
-
-/// W&B protocol: a type of a project or registry.
-pub struct ArtifactType {
-    row: TypeRow,
-    project: ProjectRow,
-}
-
-/// W&B protocol: a type of a project or registry.
-#[Object]
-impl ArtifactType {
-    /// W&B protocol: opaque id.
-    async fn id(&self) -> ID {
-        ids::id("ArtifactType", self.row.id.0)
-    }
-
-    /// W&B protocol: name.
-    async fn name(&self) -> &str {
-        &self.row.name
-    }
-
-    /// W&B protocol: always null: a type is its name.
-    async fn description(&self) -> Option<&str> {
-        None
-    }
-
-    /// W&B protocol: when it was first listed or used.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
-    }
-
-    /// W&B protocol: a version of this type by `collection:alias`.
-    async fn artifact(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: `collection:alias`.")] name: String,
-    ) -> async_graphql::Result<Option<Artifact>> {
-        let Some(place) = context.row(PlaceNamed(self.project.id.0, name)).await? else { return Ok(None) };
-        let collection = context.row(CollectionKey(place.collection_id.0)).await?;
-        if collection.is_none_or(|collection| collection.type_id != self.row.id) {
-            return Ok(None);
-        }
-        artifact_at(context, &place).await
-    }
-
-    /// W&B protocol: the collections of this type, newest first.
-    async fn artifact_collections(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
-        #[graphql(desc = "W&B protocol: which of them, as JSON.")] filters: Option<JsonString>,
-        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
-        #[graphql(desc = "W&B protocol: `name`, `created_at` or `updated_at`, `-` in front for descending.")] order: Option<
-            String,
-        >,
-    ) -> async_graphql::Result<ArtifactCollectionConnection> {
-        let (filter, wanted) = (lists::filter(filters)?, lists::wanted(first, after, order)?);
-        ArtifactCollectionConnection::read(context, self.row.id.0, CollectionParents::Types, filter, &wanted).await
-    }
-
-    /// W&B protocol: a collection of this type by name.
-    async fn artifact_collection(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: name.")] name: String,
-    ) -> async_graphql::Result<Option<ArtifactCollection>> {
-        let found = context.row(CollectionNamed(self.project.id.0, name)).await?;
-        Ok(found.filter(|row| row.type_id == self.row.id).map(ArtifactCollection::from))
-    }
-
-    /// W&B protocol: a source collection of this type by name, in the words of SDKs before 0.22.
-    async fn artifact_sequence(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "W&B protocol: name.")] name: String,
-    ) -> async_graphql::Result<Option<ArtifactSequence>> {
-        let found = context.row(CollectionNamed(self.project.id.0, name)).await?;
-        Ok(found.filter(|row| row.type_id == self.row.id && row.is_source()).map(ArtifactSequence))
-    }
-}
-
-/// W&B protocol: types.
-#[derive(SimpleObject)]
-pub struct ArtifactTypeConnection {
-    /// W&B protocol: one for each type.
-    edges: Vec<ArtifactTypeEdge>,
-    /// W&B protocol: where the page ends.
-    page_info: PageInfo,
-}
-
-/// W&B protocol: a type in a list.
-#[derive(SimpleObject)]
-pub struct ArtifactTypeEdge {
-    /// W&B protocol: for `after`.
-    cursor: String,
-    /// W&B protocol: the type.
-    node: ArtifactType,
 }
 
 /// W&B protocol: a type for a registry's list.

@@ -105,13 +105,15 @@ pub struct CreateRunFilesPayload {
 pub struct StopRunInput {
     /// W&B protocol: the run.
     id: ID,
-    /// W&B protocol: accepted and not kept.
+    /// W&B protocol: what the request calls itself, for the answer.
     client_mutation_id: Option<String>,
 }
 
 /// W&B protocol: that it was asked.
 #[derive(SimpleObject)]
 pub struct StopRunPayload {
+    /// W&B protocol: what the request called itself.
+    client_mutation_id: Option<String>,
     /// W&B protocol: always true; what fails is an error.
     success: bool,
 }
@@ -233,7 +235,7 @@ impl RunMutation {
         let run = RunId(ids::number(&["Run"], &input.id)?);
         context.service()?.stop_run(context.request()?, run).await.fail()?;
         context.forget()?;
-        Ok(StopRunPayload { success: true })
+        Ok(StopRunPayload { client_mutation_id: input.client_mutation_id, success: true })
     }
 
     /// W&B protocol: says that files of a run have been sent.

@@ -218,7 +218,7 @@ pub const GENERATE_API_KEY: &str = "mutation GenerateApiKey($description: String
 /// A key revoked.
 pub const DELETE_API_KEY: &str = "mutation DeleteApiKey($id: String!) { result: deleteApiKey(input: {id: $id}) { success } }";
 
-const PROJECT: &str = "fragment ProjectFragment on Project { __typename id name entityName createdAt isBenchmark views user { id \
+const PROJECT: &str = "fragment ProjectFragment on Project { __typename id name entityName createdAt dockerImage isBenchmark repo views user { id \
     name username email admin flags entity deletedAt apiKeys { edges { node { id name description } } } teams { edges { node { \
     name } } } } }";
 
@@ -655,7 +655,7 @@ impl World {
             alice(document("markRunFilesUploaded", "success"), json!({ "input": run_files })),
             alice(runs(), json!({})),
             alice(RESUME.into(), json!({ "project": "demo", "entity": "alpha", "name": "run1" })),
-            alice(document("stopRun", "success"), json!({ "input": { "id": encode_id("Run", 1) } })),
+            alice(document("stopRun", "clientMutationId success"), json!({ "input": { "id": encode_id("Run", 1) } })),
             alice(USE_ARTIFACT.into(), json!({ "input": used })),
             alice("query($id: ID!) { clientIDMapping(clientID: $id) { serverID } }".into(), json!({ "id": "documents" })),
             alice("{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { id } } }".into(), json!({})),

@@ -232,9 +232,12 @@ async fn rule_47_states_of_a_run() {
     assert_eq!(list(&alice, r#"{"state":"running"}"#, None, 9).await.1, 1);
 
     // Whoever is asked to stop is told until he has ended.
-    let stop = "mutation($id: ID!) { stopRun(input: {id: $id}) { success } }";
+    let stop = r#"mutation($id: ID!) { stopRun(input: {clientMutationId: "c", id: $id}) { clientMutationId success } }"#;
     for _ in 0..2 {
-        assert_eq!(bob.graphql(stop, json!({ "id": id })).await.ok()["stopRun"]["success"], true);
+        assert_eq!(
+            bob.graphql(stop, json!({ "id": id })).await.ok()["stopRun"],
+            json!({ "clientMutationId": "c", "success": true })
+        );
     }
     assert_eq!(stream(&alice, "run1", "{}").await, (200, json!({ "stopped": true })));
     begin(&alice, json!({ "name": "run1", "config": "{\"a\":{\"value\":2}}" })).await;
