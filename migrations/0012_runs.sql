@@ -26,7 +26,7 @@ begin
                     then value -> 'value' else value end), '{}')
                 from jsonb_each(run.config::jsonb))
             where id = run.id;
-        exception when data_exception or syntax_error_or_access_rule_violation then
+        exception when data_exception or program_limit_exceeded or syntax_error_or_access_rule_violation then
             null;
         end;
     end loop;

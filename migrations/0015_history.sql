@@ -4,6 +4,8 @@ alter table audit_events add column project_id bigint;
 alter table audit_events add column collection_id bigint;
 alter table audit_events add column position bigint check (position > 0);
 alter table audit_events add column hash bytea check (octet_length(hash) = 32);
+-- Years of four digits, so that every reader can say when it was.
+alter table audit_events add constraint audit_events_at check (at between '0001-01-01' and '9999-12-31');
 alter table audit_events add constraint audit_events_sealed check ((position is null) = (hash is null));
 comment on column audit_events.project_id is 'The project or registry that it happened in; null for people, teams and organizations.';
 comment on column audit_events.collection_id is 'The collection that it happened in, or to; null for everything else.';

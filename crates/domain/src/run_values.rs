@@ -2,9 +2,12 @@
 //! and `-Infinity` for numbers that JSON doesn't have, because a diverged training must not fail for them. The text is kept as
 //! it came; beside it stands a form for filters and orders. Works on the text, without recursion.
 
+use std::collections::HashSet;
+
 use serde::de::IgnoredAny;
 
-use crate::json::{Tokens, check_string, is_plain_number};
+use crate::filters::number::Number;
+use crate::json::{Tokens, check_string};
 use crate::metadata::MAX_DEPTH;
 
 /// The longest configuration or summary, in bytes (ours).
@@ -67,15 +70,20 @@ impl RunValues {
     /// Of a configuration, what the SDK tells of itself under these keys, as an object; none when it tells nothing.
     #[must_use]
     pub fn telemetry(&self, keys: &[String]) -> Option<String> {
-        let keys: Vec<String> = keys.iter().map(|key| serde_json::Value::from(key.as_str()).to_string()).collect();
+        let keys: HashSet<String> = keys.iter().map(|key| serde_json::Value::from(key.as_str()).to_string()).collect();
         let cleaned = cleaned(&self.0);
         let told = member(member(&cleaned, "\"_wandb\"")?, "\"value\"")?;
-        Some(object(entries(told).into_iter().filter(|(key, _)| keys.iter().any(|wanted| wanted == key))))
+        Some(object(entries(told).into_iter().filter(|(key, _)| keys.contains(*key))))
     }
 }
 
 fn is_python_number(token: &str) -> bool {
     matches!(token, "NaN" | "Infinity" | "-Infinity")
+}
+
+/// Whether a number keeps within what orders read back, also as PostgreSQL writes it, digit by digit. Every float does.
+fn is_ordered(number: &str) -> bool {
+    number.len() <= 500 && Number::parse(number).is_some_and(|value| Number::parse(&value.to_string()).is_some())
 }
 
 fn opens(token: &str) -> bool {
@@ -133,7 +141,7 @@ fn cleaned(text: &str) -> String {
         let number = token.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         match token {
             _ if !kept => clean.push_str("null"),
-            number_text if number && !is_plain_number(number_text) => clean.extend(["\"", number_text, "\""]),
+            number_text if number && !is_ordered(number_text) => clean.extend(["\"", number_text, "\""]),
             other => clean.push_str(other),
         }
         if kept && opens(token) {

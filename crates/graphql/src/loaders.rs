@@ -11,7 +11,7 @@ use futures_channel::oneshot;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, Shared, ready};
 use regalia_domain::ids::ProjectId;
-use regalia_service::store::access::{Caller, EntityRow, ProjectRow};
+use regalia_service::store::access::{Caller, EntityRow, ProjectKind, ProjectRow};
 use regalia_service::store::accounts::UserRow;
 use regalia_service::store::aliases::AliasRow;
 use regalia_service::store::collections::CollectionRow;
@@ -275,13 +275,15 @@ macro_rules! named {
 }
 
 named! {
-    /// A registry of an organization by name.
-    RegistryNamed,
     /// A collection of a project by name; the loader doesn't check the project.
     CollectionNamed,
     /// A place in a project by `collection:alias`; the loader doesn't check the project.
     PlaceNamed,
 }
+
+/// A project or registry by its owner, kind and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ProjectNamed(pub i64, pub ProjectKind, pub String);
 
 fn numbers<K: Copy>(keys: &[K], number: impl Fn(K) -> i64) -> Vec<i64> {
     keys.iter().map(|key| number(*key)).collect()
@@ -484,17 +486,19 @@ impl Key for EntriesOf {
     }
 }
 
-impl Key for RegistryNamed {
+impl Key for ProjectNamed {
     type Value = ProjectRow;
 
     fn text(&self) -> Option<&str> {
-        Some(&self.1)
+        Some(&self.2)
     }
 
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        let (organizations, names): (Vec<i64>, Vec<&str>) = keys.iter().map(|key| (key.0, key.1.as_str())).unzip();
-        let rows = source.service.registries_named(&source.caller, &organizations, &names).await?;
-        Ok(rows.into_iter().map(|row| (RegistryNamed(row.entity_id, row.name.clone()), row)).collect())
+        let entities: Vec<i64> = keys.iter().map(|key| key.0).collect();
+        let kinds: Vec<&str> = keys.iter().map(|key| key.1.as_str()).collect();
+        let names: Vec<&str> = keys.iter().map(|key| key.2.as_str()).collect();
+        let rows = source.service.projects_named(&source.caller, &entities, &kinds, &names).await?;
+        Ok(rows.into_iter().map(|row| (ProjectNamed(row.entity_id, row.kind, row.name.clone()), row)).collect())
     }
 }
 

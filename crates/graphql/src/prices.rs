@@ -42,7 +42,8 @@ const BOUNDED: [(&str, &str, usize); 12] = [
 ];
 
 /// Pages that the SDK asks for inside other pages without a length, or with 1,000, and that have a few rows in fact. They are taken for short lists, and counted by the meter, too.
-const LONG_PAGES: [(&str, &str); 6] = [
+const LONG_PAGES: [(&str, &str); 7] = [
+    ("Artifact", "usedBy"),
     ("ArtifactCollection", "aliases"),
     ("ArtifactPortfolio", "aliases"),
     ("ArtifactSequence", "aliases"),

@@ -1,7 +1,7 @@
 //! The server: configuration, authentication, routes, the PostgreSQL that it manages itself, web assets. What must not live
 //! here: use-cases (the service crate) and what GraphQL fields mean (the graphql crate).
 
-// For the compiler alone: the futures of all mutations are one in another in an optimized build, deeper than its default.
+// How deep async-graphql's futures nest in the merged schema.
 #![recursion_limit = "256"]
 
 pub mod checkpoints;

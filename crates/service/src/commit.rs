@@ -122,11 +122,11 @@ impl Service {
         let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, file, summary.totals).await?;
         let collection =
             collections::lock_by_id(&mut tx, &granted, CollectionId(pending.collection_id)).await.map_err(missing_version)?;
-        match versions::lock_state(&mut tx, &collection, version).await?.as_deref() {
-            Some("pending") => {}
-            Some("committed") => return Ok(None),
+        let aliases_by_now = match versions::lock_pending(&mut tx, &collection, version).await? {
+            Some((state, aliases)) if state == "pending" => aliases,
+            Some((state, _)) if state == "committed" => return Ok(None),
             _ => return Err(missing_version(regalia_store::Error::NotFound)),
-        }
+        };
         // Behind the lock nothing more is announced.
         if Sources::of(&drafts::of_version(&mut tx, &granted, version).await?)? != *sources {
             return Err(Error::Conflict("Somebody added to this version while it was being committed. Commit it again.".into()));
@@ -134,7 +134,7 @@ impl Service {
         let index = collections::take_index(&mut tx, &collection).await?;
         versions::commit(&mut tx, &collection, version, manifest, &summary.digest).await?;
         memberships::insert(&mut tx, &collection, version, index, caller.user).await?;
-        let mut names = pending.requested_aliases.clone();
+        let mut names = aliases_by_now;
         names.push(LATEST.to_owned());
         let moved = aliases::set(&mut tx, &collection, version, &names, caller.user).await?;
         if let Some(run) = pending.run_id {
@@ -177,9 +177,9 @@ impl Service {
         }
     }
 
-    /// Parses a manifest that others are merged with: its entries go into staging.
-    pub(crate) async fn stage_part(&self, uploaded: BlobId, staging: Uuid, part: i32) -> Result<()> {
-        self.stage_entries(uploaded, staging, Some(part), None).await.map(drop)
+    /// Parses a manifest that others are merged with: its entries go into staging. How many.
+    pub(crate) async fn stage_part(&self, uploaded: BlobId, staging: Uuid, part: i32) -> Result<i64> {
+        self.stage_entries(uploaded, staging, Some(part), None).await
     }
 
     /// Parses a manifest into staging, and returns how many entries it has. The text goes on to whoever wants it.

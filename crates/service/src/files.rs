@@ -224,7 +224,8 @@ impl Service {
                 regalia_store::Error::Exists => other_bytes(&upload.name),
                 error => error.into(),
             })?;
-            if let Some(run) = upload.run_id {
+            // Bytes that are sent again are those of then: a later upload of this file may have come.
+            if let Some(run) = upload.run_id.filter(|_| upload.blob_id.is_none()) {
                 run_files::set_file(&mut tx, run.into(), &upload.name, blob).await?;
             }
             Ok(Some((tx, blob)))

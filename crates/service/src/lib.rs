@@ -15,6 +15,7 @@ pub mod expiry;
 pub mod files;
 pub mod garbage;
 pub mod history;
+pub mod lineage;
 pub mod links;
 pub mod lists;
 mod merging;

@@ -84,24 +84,34 @@ impl Sources {
 impl Service {
     /// Stages the entries of several manifests, of each path the latest, and stores the text of the whole.
     pub(crate) async fn stage_merged(&self, caller: &Caller, scope: i64, sources: &Sources, staging: Uuid) -> Result<Staged> {
+        let most = ManifestLimits::default().max_entries;
+        let mut staged = 0;
         if let Some(base) = sources.base.filter(|_| sources.onto) {
             let text = {
                 let mut connection = self.store.read().await?;
                 base_text(&mut connection, caller, scope, base).await?
             };
-            self.stage_part(text, staging, 0).await?;
+            staged += self.stage_part(text, staging, 0).await?;
         }
         for (number, blob) in (1..).zip(&sources.parts) {
-            self.stage_part(*blob, staging, number).await?;
+            staged += self.stage_part(*blob, staging, number).await?;
+            // Parts may say the same again, but not without end: all of them lie in the staging table before they are merged.
+            if u64::try_from(staged).is_ok_and(|staged| staged > 2 * most) {
+                return Err(ManifestError::TooManyEntries(most).into());
+            }
         }
         let entries = {
             let mut connection = self.store.read().await?;
             if let Some(path) = merging::twice(&mut connection, staging).await? {
                 return Err(ManifestError::duplicate(&path).into());
             }
-            merging::merge(&mut connection, staging).await?
+            let (entries, merged) = merging::merge(&mut connection, staging).await?;
+            if merged != staged {
+                // A crash of PostgreSQL empties the staging table, which is unlogged. The client repeats this.
+                return Err(Error::Unavailable(format!("{merged} of {staged} staged entries are there").into()));
+            }
+            entries
         };
-        let most = ManifestLimits::default().max_entries;
         if u64::try_from(entries).is_ok_and(|entries| entries > most) {
             return Err(ManifestError::TooManyEntries(most).into());
         }

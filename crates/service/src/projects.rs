@@ -74,6 +74,21 @@ impl Service {
         Ok(access::projects(&mut connection, caller, ids).await?)
     }
 
+    /// Projects and registries that the caller sees, by their owners, kinds and names.
+    ///
+    /// # Errors
+    /// Of the database alone.
+    pub async fn projects_named(
+        &self,
+        caller: &Caller,
+        entities: &[i64],
+        kinds: &[&str],
+        names: &[&str],
+    ) -> Result<Vec<ProjectRow>> {
+        let mut connection = self.store.read().await?;
+        Ok(access::projects_by_name(&mut connection, caller, entities, kinds, names).await?)
+    }
+
     /// Artifact types of projects that the caller was allowed to see.
     ///
     /// # Errors

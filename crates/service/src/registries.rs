@@ -36,15 +36,6 @@ pub struct RegistryFields {
 }
 
 impl Service {
-    /// Registries that the caller sees, by their organizations and names.
-    ///
-    /// # Errors
-    /// Of the database alone.
-    pub async fn registries_named(&self, caller: &Caller, organizations: &[i64], names: &[&str]) -> Result<Vec<ProjectRow>> {
-        let mut connection = self.store.read().await?;
-        Ok(access::registries_by_name(&mut connection, caller, organizations, names).await?)
-    }
-
     /// Creates a registry, and nothing else (rule 2's create of our own schema).
     ///
     /// # Errors

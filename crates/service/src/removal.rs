@@ -92,7 +92,7 @@ impl Removal {
         let projects = removal::projects(tx, &self.ids).await?;
         let numbers: Vec<i64> = projects.iter().map(|project| project.id).collect();
         audit::collections_deleted(tx, request.origin(), organization, &numbers).await?;
-        removal::delete_content(tx, site, &self.ids).await.map_err(busy)?;
+        removal::delete_content(tx, request.origin(), site, &self.ids).await.map_err(busy)?;
         let mut events = Vec::new();
         if let Some(organization) = organization {
             removal::restore_latest(tx, request.origin(), site, organization).await?;

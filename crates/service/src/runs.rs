@@ -181,6 +181,9 @@ impl Service {
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let used = versions::version(&mut tx, caller, version).await.map_err(missing_version)?;
+        if used.state != "committed" {
+            return Err(Error::Conflict("This version is not committed yet. Finish logging it before a run uses it.".into()));
+        }
         if !used.allows(Right::Download) {
             return Err(Error::Forbidden(
                 "Your role shows you this version but doesn't let you use or download it. Ask for the viewer role.".into(),
@@ -210,6 +213,13 @@ impl Service {
 /// The fields' lengths: of what filters and orders know, of free text, of tags.
 fn check(fields: &RunFields) -> Result<()> {
     at_most("tags", fields.tags.as_ref().map_or(0, Vec::len), 1000)?;
+    let together: usize = fields.tags.iter().flatten().map(String::len).sum();
+    if together > description::MAX_BYTES {
+        return Err(Error::Invalid(format!(
+            "The run's tags have {together} bytes together; at most {} are kept.",
+            description::MAX_BYTES
+        )));
+    }
     let tags = fields.tags.iter().flatten().map(|tag| ("tag", tag));
     let words = [
         ("display name", &fields.display_name),

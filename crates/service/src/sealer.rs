@@ -26,8 +26,11 @@ impl Service {
                 Err(error @ (StoreError::Exists | StoreError::Invalid)) => return Err(crate::Error::Internal(Box::new(error))),
                 sealed => sealed?,
             };
-            let Some((_, ends)) = sealed else { return Ok(()) };
+            let Some((count, ends)) = sealed else { return Ok(()) };
             regalia_store::commit(tx).await?;
+            if count == 0 {
+                return Ok(());
+            }
             ends.into_iter().for_each(&mut grown);
         }
     }

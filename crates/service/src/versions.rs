@@ -4,7 +4,7 @@
 use regalia_domain::alias::{AliasRef, requested_aliases, split_versioned_name};
 use regalia_domain::description;
 use regalia_domain::digest::Md5;
-use regalia_domain::ids::{BlobId, CollectionId, ManifestId, ProjectId, VersionId};
+use regalia_domain::ids::{BlobId, CollectionId, ProjectId, VersionId};
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName, RunName, SourceCollectionName, TagName};
 use regalia_domain::paths::EntryPath;
 use regalia_domain::roles::Right;
@@ -371,26 +371,26 @@ impl Service {
         Ok(rows)
     }
 
-    /// One page of a committed manifest's entries of some names, for a caller who has the download right by the path used
-    /// (rule 41).
+    /// One page of the entries of some names of each of several committed manifests, for a caller who has the download right by the
+    /// paths used (rule 41).
     ///
     /// # Errors
     /// `Invalid` for what is no cursor.
-    pub async fn entries_named(&self, manifest: ManifestId, names: &[String], page: &Page) -> Result<Vec<EntryRow>> {
+    pub async fn entries_named(&self, manifests: &[i64], names: &[String], page: &Page) -> Result<Vec<EntryRow>> {
         let after = numbered(page)?;
         let mut connection = self.store.read().await?;
-        let mut rows = manifests::entries_named(&mut connection, manifest, names, after, page.first).await?;
+        let mut rows = manifests::entries_named(&mut connection, manifests, names, after, page.first).await?;
         rows.retain(harmless);
         Ok(rows)
     }
 
-    /// How many of these names a manifest has.
+    /// How many of these names each of several manifests has, those that have none left out.
     ///
     /// # Errors
     /// Of the database alone.
-    pub async fn count_entries(&self, manifest: ManifestId, names: &[String]) -> Result<i64> {
+    pub async fn count_entries(&self, manifests: &[i64], names: &[String]) -> Result<Vec<(i64, i64)>> {
         let mut connection = self.store.read().await?;
-        Ok(manifests::count_named(&mut connection, manifest, names).await?)
+        Ok(manifests::count_named(&mut connection, manifests, names).await?)
     }
 }
 

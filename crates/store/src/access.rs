@@ -296,21 +296,23 @@ pub async fn projects(connection: &mut Connection, caller: &Caller, ids: &[i64])
     Ok(rows.into_iter().filter(|row| row.allows(Right::See)).collect())
 }
 
-/// Registries by their organizations and names, as far as the caller sees them, in any order.
+/// Projects and registries by their owners, kinds and names, as far as the caller sees them, in any order.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn registries_by_name(
+pub async fn projects_by_name(
     connection: &mut Connection,
     caller: &Caller,
-    organizations: &[i64],
+    entities: &[i64],
+    kinds: &[&str],
     names: &[&str],
 ) -> Result<Vec<ProjectRow>> {
     let rows = select_project!(
-        "registries_by_name",
-        "where p.kind = 'registry' and (p.entity_id, p.name) in (select * from unnest($2::bigint[], $3::text[]))",
+        "projects_by_name",
+        "where (p.entity_id, p.kind, p.name) in (select * from unnest($2::bigint[], $3::text[], $4::text[]))",
         caller.user.0,
-        organizations,
+        entities,
+        kinds as &[&str],
         names as &[&str]
     )
     .fetch_all(connection)

@@ -76,7 +76,8 @@ fn hash(bytes: &[u8]) -> Result<Sha256> {
 }
 
 /// Seals at most so many events, in the order of their numbers, each behind what is sealed of its chain. Returns how many, and
-/// the new end of each chain that grew; none, while another server is sealing. Positions are given in the order in which
+/// the new end of each chain that grew; none, while another server is sealing. A chain behind whose end somebody put an event waits
+/// until that is taken away, and holds up no other. Positions are given in the order in which
 /// commits are seen, so whoever writes events waits for nobody. Needs memory for their hashes alone.
 ///
 /// # Errors
@@ -99,7 +100,10 @@ pub async fn seal(tx: &mut Tx, most: i64) -> Result<Option<(usize, Vec<End>)>> {
         select e.id, e.at, e.organization_id, e.actor_id, e.request_id, e.kind, e.subject, e.project_id, e.collection_id,
             e.before::text as before, e.after::text as after, c.position as "position?", c.hash as "hash?"
         from audit_events e left join audit_chains c on c.id = coalesce(e.organization_id, 0)
-        where e.position is null order by e.id limit $1"#,
+        where e.position is null and not exists (
+            select 1 from audit_events behind
+            where coalesce(behind.organization_id, 0) = coalesce(e.organization_id, 0) and behind.position > coalesce(c.position, 0))
+        order by e.id limit $1"#,
         most
     )
     .fetch(&mut **tx);

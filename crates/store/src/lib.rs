@@ -20,6 +20,7 @@ mod filters;
 pub mod garbage;
 pub mod history;
 pub mod installation;
+pub mod lineage;
 pub mod lists;
 pub mod manifests;
 pub mod memberships;
@@ -226,7 +227,12 @@ impl Store {
     /// # Errors
     /// A migration failed, or the database is newer than this server.
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        MIGRATIONS.run(&self.pool).await
+        let mut connection = self.pool.acquire().await?;
+        // What goes over all rows takes as long as it takes.
+        sqlx::query("-- lib::migrate\nset statement_timeout = 0").execute(&mut *connection).await?;
+        let done = MIGRATIONS.run(&mut *connection).await;
+        sqlx::query("-- lib::migrated\nreset statement_timeout").execute(&mut *connection).await?;
+        done
     }
 
     /// How many of this server's migrations the database lacks, and how many it has that this server doesn't know.

@@ -361,7 +361,8 @@ async fn page<L: List>(list: &L, connection: &mut Connection, part: Part<'_, L::
                     SortValue::Time(Timestamp::from_micros(time.timestamp_micros()).ok_or(Error::Invalid)?)
                 }
                 SortKind::Mixed => SortValue::Mixed(match row.try_get::<i32, _>("key0")? {
-                    1 => Mixed::Number(Number::parse(row.try_get("shown")?).ok_or(Error::Invalid)?),
+                    // What is out of range was written before there was one; its place is then not exact.
+                    1 => Number::parse(row.try_get("shown")?).map_or(Mixed::Nothing, Mixed::Number),
                     2 => Mixed::Text(row.try_get("key2")?),
                     _ => Mixed::Nothing,
                 }),

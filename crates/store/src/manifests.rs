@@ -396,13 +396,14 @@ pub async fn entries(connection: &mut Connection, manifests: &[i64], after: i32,
     .await?)
 }
 
-/// One page of a manifest's entries of some names by path. For manifests whose content the caller was allowed to read.
+/// One page of the entries of some names of each of several manifests by path. For manifests whose content the caller was allowed to
+/// read.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn entries_named(
     connection: &mut Connection,
-    manifest: ManifestId,
+    manifests: &[i64],
     names: &[String],
     after: i32,
     limit: i64,
@@ -410,10 +411,15 @@ pub async fn entries_named(
     Ok(sqlx::query_as!(
         EntryRow,
         "-- manifests::entries_named
-        select manifest_id, ordinal, path, digest, size, blob_id, reference from manifest_entries
-        where manifest_id = $1 and ordinal > $2 and path = any($4) and md5(path) in (select md5(name) from unnest($4::text[]) name)
-        order by ordinal limit $3",
-        manifest.0,
+        select e.manifest_id, e.ordinal, e.path, e.digest, e.size, e.blob_id, e.reference
+        from unnest($1::bigint[]) m (id)
+        cross join lateral (
+            select * from manifest_entries
+            where manifest_id = m.id and ordinal > $2 and path = any($4) and md5(path) in (select md5(name) from unnest($4::text[]) name)
+            order by ordinal limit $3
+        ) e
+        order by e.manifest_id, e.ordinal",
+        manifests,
         after,
         limit,
         names
@@ -422,20 +428,22 @@ pub async fn entries_named(
     .await?)
 }
 
-/// How many entries of some names a manifest has.
+/// How many entries of some names each of several manifests has: the manifest's number, and how many; without those that have none.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn count_named(connection: &mut Connection, manifest: ManifestId, names: &[String]) -> Result<i64> {
-    Ok(sqlx::query_scalar!(
+pub async fn count_named(connection: &mut Connection, manifests: &[i64], names: &[String]) -> Result<Vec<(i64, i64)>> {
+    let rows = sqlx::query!(
         r#"-- manifests::count_named
-        select count(*) as "count!" from manifest_entries
-        where manifest_id = $1 and path = any($2) and md5(path) in (select md5(name) from unnest($2::text[]) name)"#,
-        manifest.0,
+        select manifest_id, count(*) as "count!" from manifest_entries
+        where manifest_id = any($1) and path = any($2) and md5(path) in (select md5(name) from unnest($2::text[]) name)
+        group by manifest_id"#,
+        manifests,
         names
     )
-    .fetch_one(connection)
-    .await?)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.manifest_id, row.count)).collect())
 }
 
 /// What a download sends: where the bytes are, and what they are called.

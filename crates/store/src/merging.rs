@@ -19,11 +19,12 @@ pub async fn twice(connection: &mut Connection, staging: Uuid) -> Result<Option<
     .await?)
 }
 
-/// Merges staged parts: of each path the entry of the latest part stays, numbered in path order. Returns how many there are.
+/// Merges staged parts: of each path the entry of the latest part stays, numbered in path order. Returns how many there are, and how
+/// many the parts had together.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn merge(connection: &mut Connection, staging: Uuid) -> Result<i64> {
+pub async fn merge(connection: &mut Connection, staging: Uuid) -> Result<(i64, i64)> {
     let merged = sqlx::query!(
         "-- merging::merge
         insert into manifest_staging (staging_id, ordinal, path, digest, size, md5, reference, extra, birth_artifact, skip_cache)
@@ -36,11 +37,13 @@ pub async fn merge(connection: &mut Connection, staging: Uuid) -> Result<i64> {
     )
     .execute(&mut *connection)
     .await?;
-    sqlx::query!("-- merging::merged\ndelete from manifest_staging where staging_id = $1 and part is not null", staging)
-        .execute(connection)
-        .await?;
+    let parts =
+        sqlx::query!("-- merging::merged\ndelete from manifest_staging where staging_id = $1 and part is not null", staging)
+            .execute(connection)
+            .await?;
     // No manifest has so many entries that they are beyond the type.
-    Ok(i64::try_from(merged.rows_affected()).unwrap_or(i64::MAX))
+    let count = |rows| i64::try_from(rows).unwrap_or(i64::MAX);
+    Ok((count(merged.rows_affected()), count(parts.rows_affected())))
 }
 
 /// A merged entry, for the text of the manifest.

@@ -135,11 +135,13 @@ pub async fn projects(tx: &mut Tx, entities: &[i64]) -> Result<Vec<GoingProject>
     .await?)
 }
 
-/// Deletes all that entities hold: projects and registries with everything in them, wherever it is linked, and what they stored.
+/// Deletes all that entities hold: projects and registries with everything in them, wherever it is linked, and what they stored;
+/// and records what leaves the collections of registries that stay.
 ///
 /// # Errors
 /// `Exists` when something came meanwhile, or somebody else's version needs what is stored here.
-pub async fn delete_content(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i64]) -> Result<()> {
+pub async fn delete_content(tx: &mut Tx, origin: Origin, site: &Granted<ManageSite>, entities: &[i64]) -> Result<()> {
+    let actor = site.actor().0;
     sqlx::query!("-- removal::lock_projects\nselect id from projects where entity_id = any($1) order by id for update", entities)
         .fetch_all(&mut **tx)
         .await?;
@@ -178,17 +180,39 @@ pub async fn delete_content(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i6
         ),
         sqlx::query!(
             "-- removal::leave_close
-            update aliases a set valid = tstzrange(lower(a.valid), c.alias_clock)
-            from collections c, versions v, collections g, projects p
-            where c.id = a.collection_id and v.id = a.version_id and g.id = v.collection_id and p.id = g.project_id
-                and p.entity_id = any($1) and upper_inf(a.valid)",
-            entities
+            with closed as (
+                update aliases a set valid = tstzrange(lower(a.valid), c.alias_clock)
+                from collections c, versions v, collections g, projects p
+                where c.id = a.collection_id and v.id = a.version_id and g.id = v.collection_id and p.id = g.project_id
+                    and p.entity_id = any($1) and upper_inf(a.valid)
+                returning a.collection_id, a.alias, a.version_id
+            )
+            insert into audit_events (organization_id, actor_id, request_id, kind, subject, project_id, collection_id, before)
+            select h.entity_id, $2, $3, $4, 'Collection:' || c.id, h.id, c.id,
+                jsonb_build_object('alias', closed.alias, 'version', closed.version_id)
+            from closed join collections c on c.id = closed.collection_id join projects h on h.id = c.project_id
+            where h.entity_id <> all($1) order by c.id, closed.alias",
+            entities,
+            actor,
+            origin.request,
+            Kind::AliasRemoved.as_str()
         ),
         sqlx::query!(
             "-- removal::leave_places
-            delete from memberships m using versions v, collections g, projects p
-            where v.id = m.version_id and g.id = v.collection_id and p.id = g.project_id and p.entity_id = any($1)",
-            entities
+            with gone as (
+                delete from memberships m using versions v, collections g, projects p
+                where v.id = m.version_id and g.id = v.collection_id and p.id = g.project_id and p.entity_id = any($1)
+                returning m.id, m.collection_id, m.version_id, m.index
+            )
+            insert into audit_events (organization_id, actor_id, request_id, kind, subject, project_id, collection_id, before)
+            select h.entity_id, $2, $3, $4, 'Version:' || gone.version_id, h.id, c.id,
+                jsonb_build_object('collection', c.id, 'index', gone.index, 'membership', gone.id)
+            from gone join collections c on c.id = gone.collection_id join projects h on h.id = c.project_id
+            where h.entity_id <> all($1) order by c.id, gone.index",
+            entities,
+            actor,
+            origin.request,
+            Kind::VersionUnlinked.as_str()
         ),
         sqlx::query!(
             "-- removal::end_versions

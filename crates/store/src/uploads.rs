@@ -162,7 +162,8 @@ pub async fn find(connection: &mut Connection, caller: &Caller, id: Uuid) -> Res
     .ok_or(Error::NotFound)
 }
 
-/// Notes that an upload's bytes are there: once, or again with the same blob, and never after the commit (rule 40).
+/// Notes that an upload's bytes are there: once, or again with the same blob, and never after the commit (rule 40); by who may still
+/// write there, for the bytes may have taken long (rule 18).
 ///
 /// # Errors
 /// `Exists` when other bytes came before or the version is committed.
@@ -170,7 +171,9 @@ pub async fn complete(tx: &mut Tx, actor: UserId, id: Uuid, blob: BlobId) -> Res
     let done = sqlx::query!(
         "-- uploads::complete
         update uploads u set blob_id = $3
-        where u.id = $1 and u.actor_id = $2 and (u.blob_id is null or u.blob_id = $3)
+        where u.id = $1 and u.actor_id = $2 and (u.blob_id is null or u.blob_id = $3) and access_level(coalesce(
+                (select c.project_id from versions v join collections c on c.id = v.collection_id where v.id = u.version_id),
+                (select r.project_id from runs r where r.id = u.run_id)), $2) >= 3
             and not exists (select 1 from versions v where v.id = u.version_id and v.state <> 'pending')",
         id,
         actor.0,

@@ -287,8 +287,6 @@ pub struct PendingRow {
     pub digest: String,
     /// The source collection.
     pub collection_id: i64,
-    /// Aliases to set.
-    pub requested_aliases: Vec<String>,
     /// The run that made it.
     pub run_id: Option<i64>,
 }
@@ -302,7 +300,7 @@ pub async fn pending(connection: &mut Connection, project: &Granted<Contribute>,
         PendingRow,
         r#"-- versions::pending
         select v.state as "state!", v.digest as "digest!", v.collection_id as "collection_id!",
-            v.requested_aliases as "requested_aliases!", v.run_id as "run_id?"
+            v.run_id as "run_id?"
         from versions v join collections c on c.id = v.collection_id
         where v.id = $1 and c.project_id = $2 and v.state <> 'deleted'"#,
         version.0,
@@ -332,18 +330,20 @@ pub async fn commit(tx: &mut Tx, collection: &Locked, version: VersionId, manife
     one("versions::commit", &done)
 }
 
-/// Locks a version's row against a second commit at the same time.
+/// Locks a version's row against a second commit at the same time: its state, and the aliases that were asked for by now.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn lock_state(tx: &mut Tx, collection: &Locked, version: VersionId) -> Result<Option<String>> {
-    Ok(sqlx::query_scalar!(
-        "-- versions::lock_state\nselect state from versions where id = $1 and collection_id = $2 for update",
+pub async fn lock_pending(tx: &mut Tx, collection: &Locked, version: VersionId) -> Result<Option<(String, Vec<String>)>> {
+    let row = sqlx::query!(
+        "-- versions::lock_pending
+        select state, requested_aliases from versions where id = $1 and collection_id = $2 for update",
         version.0,
         collection.id().0
     )
     .fetch_optional(&mut **tx)
-    .await?)
+    .await?;
+    Ok(row.map(|row| (row.state, row.requested_aliases)))
 }
 
 /// What can be changed of a committed version.

@@ -36,6 +36,8 @@ pub struct VersionSpec {
     pub files: Vec<(String, Vec<u8>)>,
     /// Paths and URIs of references.
     pub references: Vec<(String, String)>,
+    /// The run that logs it.
+    pub run: Option<String>,
 }
 
 impl VersionSpec {
@@ -50,6 +52,7 @@ impl VersionSpec {
             aliases: vec!["latest".to_owned()],
             files: vec![("model.txt".to_owned(), bytes.to_vec())],
             references: Vec::new(),
+            run: None,
         }
     }
 
@@ -113,7 +116,7 @@ impl Client {
         let input = json!({
             "entityName": spec.entity, "projectName": spec.project, "artifactTypeName": spec.type_name, "artifactCollectionName": spec.name,
             "digest": spec.digest(), "digestAlgorithm": "MANIFEST_MD5", "aliases": aliases, "enableDigestDeduplication": true,
-            "clientID": client_id, "sequenceClientID": "sequence",
+            "clientID": client_id, "sequenceClientID": "sequence", "runName": spec.run,
         });
         self.graphql(CREATE, json!({ "input": input })).await
     }

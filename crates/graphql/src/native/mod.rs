@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod collection;
 pub mod history;
 pub mod keys;
+pub mod lineage;
 pub mod lists;
 pub mod organization;
 pub mod registry;
@@ -27,6 +28,7 @@ pub struct NativeQuery(
     registry::RegistryQuery,
     version::VersionQuery,
     history::HistoryQuery,
+    lineage::LineageQuery,
     run::RunQuery,
 );
 

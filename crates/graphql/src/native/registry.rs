@@ -22,7 +22,7 @@ use crate::ahead;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
-use crate::loaders::{CollectionKey, CollectionNamed, ProjectKey, RegistryNamed, TypesOf};
+use crate::loaders::{CollectionKey, CollectionNamed, ProjectKey, ProjectNamed, TypesOf};
 use crate::member_keys::{AccessOf, RegistryTeams, RegistryUsers};
 use crate::paging::{connection, page, probe};
 use crate::shared::Organization;
@@ -204,7 +204,7 @@ impl OrganizationRegistries {
         context: &Context<'_>,
         #[graphql(desc = "Its name, without the prefix.")] name: String,
     ) -> Result<Option<Registry>> {
-        Ok(context.row(RegistryNamed(self.0.id.0, name)).await?.map(Registry))
+        Ok(context.row(ProjectNamed(self.0.id.0, ProjectKind::Registry, name)).await?.map(Registry))
     }
 
     /// The registries that you see, by name if no other order is given.

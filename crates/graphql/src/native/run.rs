@@ -12,8 +12,10 @@ use regalia_service::store::access::{ProjectKind, ProjectRow};
 use regalia_service::store::run_files::RunFileRow;
 use regalia_service::store::runs::{LongText, RunRow};
 
+use super::lineage::versions;
 use super::lists::{self, Arguments, Build, LabelFilter, MetadataFilter, OptionalTextFilter, TextFilter, TimeFilter, joined};
 use super::user::Paged;
+use super::version::Version;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _};
 use crate::ids;
@@ -104,6 +106,7 @@ impl ProjectRun {
 
     /// Its tags.
     async fn tags(&self, context: &Context<'_>) -> Result<Vec<&String>> {
+        self.0.tags.iter().try_for_each(|tag| context.long(tag).map(drop))?;
         context.counted(self.0.tags.iter().collect())
     }
 
@@ -131,6 +134,26 @@ impl ProjectRun {
     async fn created_by(&self, context: &Context<'_>) -> Result<Option<User>> {
         let Some(user) = self.0.created_by else { return Ok(None) };
         Ok(context.row(UserSeen(user)).await?.map(User::from))
+    }
+
+    /// The versions that it used and that you may see.
+    async fn inputs(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many versions, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Versions after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Paged<Version>> {
+        versions(context, self.0.id, false, first, after.as_deref()).await
+    }
+
+    /// The versions that it logged and that you may see, also those that were there already.
+    async fn outputs(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many versions, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Versions after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Paged<Version>> {
+        versions(context, self.0.id, true, first, after.as_deref()).await
     }
 
     /// When it began.

@@ -17,6 +17,8 @@ use regalia_service::upload_plan::PlannedFile;
 use regalia_service::versions::{NewVersion, may_download};
 
 use super::collection::{Link, tags};
+use super::lineage::{author, maker, users};
+use super::run::ProjectRun;
 use super::user::Paged;
 use crate::context::Reach as _;
 use crate::error::{Fail as _, OrNull as _, Parsed as _};
@@ -24,6 +26,7 @@ use crate::ids;
 use crate::loaders::{EntriesOf, PlacesOf, ProjectKey, TagsOfVersion};
 use crate::paging::{connection, numbered, probe};
 use crate::scalars::{Int64, JsonString};
+use crate::shared::User;
 
 /// Immutable content, with a description and metadata.
 #[derive(Debug, Clone)]
@@ -106,6 +109,26 @@ impl Version {
         let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
         places.retain(|place| projects.contains_key(&ProjectKey(place.project_id.0)));
         Ok(context.counted(places)?.into_iter().map(Link).collect())
+    }
+
+    /// Who logged it; null when you may not see him, or where it was logged.
+    async fn created_by(&self, context: &Context<'_>) -> Result<Option<User>> {
+        author(context, &self.row).await
+    }
+
+    /// The run that first logged it; null when a person did, or you may not see the run.
+    async fn made_by(&self, context: &Context<'_>) -> Result<Option<ProjectRun>> {
+        maker(context, &self.row).await
+    }
+
+    /// The runs that used it and that you may see, by whatever path they found it, the first to begin first.
+    async fn used_by(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many runs, at most 1000; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Runs after this cursor: the `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Paged<ProjectRun>> {
+        users(context, self.row.id, first, after.as_deref()).await
     }
 
     /// Its files, by path. Needs the viewer role where you reached it.

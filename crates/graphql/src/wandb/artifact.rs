@@ -1,4 +1,4 @@
-//! Versions on the wire. What must not live here: how they come to be (`publish`) and their files (`file`).
+//! Versions on the wire. What must not live here: how they come to be (`publish`), their files (`file`), runs (`lineage`).
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -16,6 +16,8 @@ use crate::scalars::{Int64, JsonString};
 use crate::wandb::client::Client;
 use crate::wandb::collection::{ArtifactAlias, ArtifactSequence};
 use crate::wandb::file::{File, FileConnection};
+use crate::wandb::lineage::{self, ArtifactCreator, UsersConnection};
+use crate::wandb::lists::ArtifactCollectionMembershipConnection;
 use crate::wandb::publish::ArtifactDigestAlgorithm;
 
 /// W&B protocol: how far a version is.
@@ -147,6 +149,29 @@ impl Artifact {
             visible.extend(seen.map(ArtifactAlias::Index));
         }
         context.counted(visible)
+    }
+
+    /// W&B protocol: its places in the collections that the caller sees: where it was logged, then its links, oldest first.
+    async fn artifact_memberships(&self, context: &Context<'_>) -> async_graphql::Result<ArtifactCollectionMembershipConnection> {
+        let mut places = context.page(PlacesOf(self.0.id.0)).await?;
+        let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
+        places.retain(|place| projects.contains_key(&ProjectKey(place.project_id.0)));
+        Ok(ArtifactCollectionMembershipConnection::whole(context.counted(places)?))
+    }
+
+    /// W&B protocol: the run that first logged it, or the user who did without one; null when invisible (rule 22).
+    async fn created_by(&self, context: &Context<'_>) -> async_graphql::Result<Option<ArtifactCreator>> {
+        lineage::creator(context, &self.0).await
+    }
+
+    /// W&B protocol: the runs that used it, by whatever path they found it, as far as the caller sees them.
+    async fn used_by(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: at most 1000, and as many if absent.")] first: Option<i32>,
+    ) -> async_graphql::Result<UsersConnection> {
+        UsersConnection::of_version(context, self.0.id.0, first, after.as_deref()).await
     }
 
     /// W&B protocol: the manifest; null until committed, and without the right to download (rules 17 and 41).

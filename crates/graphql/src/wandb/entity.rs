@@ -8,16 +8,16 @@ use regalia_service::store::organizations::OrganizationRow;
 use regalia_service::store::teams::TeamRow;
 
 use crate::context::Reach as _;
-use crate::error::OrNull as _;
 use crate::ids;
 use crate::lists::CollectionParents;
-use crate::loaders::{BelongingTo, BytesOf, EntityKey};
+use crate::loaders::{BelongingTo, BytesOf, EntityKey, ProjectNamed, UserSeen};
 use crate::scalars::{Int64, JsonString};
 use crate::shared::{Organization, User};
 use crate::wandb::lists::{
     self, ArtifactCollectionConnection, ArtifactCollectionMembershipConnection, ArtifactCollectionType, ProjectConnection,
 };
-use crate::wandb::project::{self, Project};
+use crate::wandb::project::Project;
+use crate::wandb::split_project;
 use crate::wandb::team::Member;
 
 /// W&B protocol: an organization, team or user.
@@ -86,7 +86,7 @@ impl Entity {
         if self.kind != "user" {
             return Ok(None);
         }
-        Ok(context.service()?.user(context.caller()?, &self.name).await.or_null()?.map(User::from))
+        Ok(context.row(UserSeen(self.id)).await?.map(User::from))
     }
 
     /// W&B protocol: a project or registry of this entity; null when absent or invisible.
@@ -95,7 +95,8 @@ impl Entity {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: name; a registry's with its prefix.")] name: Option<String>,
     ) -> async_graphql::Result<Option<Project>> {
-        project::find(context, &self.name, name.as_deref().unwrap_or_default()).await
+        let (kind, name) = split_project(name.as_deref().unwrap_or_default());
+        Ok(context.row(ProjectNamed(self.id, kind, name.to_owned())).await?.map(Project))
     }
 
     /// W&B protocol: an organization's registries, a team's or user's projects, by name.

@@ -8,7 +8,7 @@ use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, ID, Object, SimpleObject};
 use base64::Engine as _;
 use chrono::{DateTime, Utc};
-use regalia_domain::ids::{ManifestId, MembershipId, RunId, VersionId};
+use regalia_domain::ids::{MembershipId, RunId, VersionId};
 use regalia_service::Page;
 use regalia_service::files::UploadTarget;
 use regalia_service::store::manifests::EntryRow;
@@ -17,6 +17,7 @@ use regalia_service::store::versions::VersionRow;
 
 use crate::context::Reach as _;
 use crate::error::Fail as _;
+use crate::file_keys::{CountNamed, EntriesNamed};
 use crate::ids::encode_path;
 use crate::loaders::EntriesOf;
 use crate::paging;
@@ -237,7 +238,7 @@ enum Counted {
     /// The files that are here.
     These,
     /// A manifest with so many entries, and the names asked for.
-    Entries(i64, i64, Option<Vec<String>>),
+    Entries(i64, i64, Option<Arc<Vec<String>>>),
     /// The files of a run.
     Run(RunId, Arc<Which>),
 }
@@ -274,11 +275,13 @@ impl FileConnection {
         names: Option<Vec<String>>,
     ) -> async_graphql::Result<Self> {
         not_too_many(names.as_ref().map_or(0, Vec::len))?;
+        // No path has a NUL, and PostgreSQL would refuse all that is asked for with it.
+        let names = names.map(|names| Arc::new(names.into_iter().filter(|name| !name.contains('\0')).collect::<Vec<_>>()));
         let page = entry_page(first, after)?;
         let probe = paging::probe(&page);
         let rows = match &names {
             None => context.page(EntriesOf::new(manifest, &probe)).await?,
-            Some(names) => context.service()?.entries_named(ManifestId(manifest), names, &probe).await.fail()?,
+            Some(names) => context.page(EntriesNamed::new(manifest, names, &probe)).await?,
         };
         Ok(Self::entries(place, manifest, version, names, &page, rows))
     }
@@ -294,9 +297,11 @@ impl FileConnection {
     ) -> async_graphql::Result<Self> {
         not_too_many(asked.len())?;
         let asked: HashMap<String, String> = asked.into_iter().collect();
-        let names: Vec<String> = asked.keys().cloned().collect();
+        let mut names: Vec<String> = asked.keys().filter(|name| !name.contains('\0')).cloned().collect();
+        // Asked of several versions in one request they are the same names, and load together.
+        names.sort();
         let page = Page { first: i64::from(LARGEST_PAGE), ..paging::numbered(None, None)? };
-        let mut rows = context.service()?.entries_named(ManifestId(manifest), &names, &page).await.fail()?;
+        let mut rows = context.page(EntriesNamed::new(manifest, &Arc::new(names), &page)).await?;
         rows.retain(|row| asked.get(&row.path) == Some(&row.digest));
         let committed_at = version.updated_at;
         let file = |entry: EntryRow| (cursor(&entry), File(Kind::Entry { membership: place, entry, committed_at }));
@@ -308,7 +313,7 @@ impl FileConnection {
         membership: MembershipId,
         manifest: i64,
         version: VersionRow,
-        names: Option<Vec<String>>,
+        names: Option<Arc<Vec<String>>>,
         page: &Page,
         mut rows: Vec<EntryRow>,
     ) -> Self {
@@ -365,7 +370,8 @@ impl FileConnection {
                 context.row(RunFileCount { run: run.0, which: Arc::clone(which) }).await?.unwrap_or_default()
             }
             Counted::Entries(manifest, _, Some(names)) => {
-                context.service()?.count_entries(ManifestId(*manifest), names).await.fail()?
+                let count = CountNamed { manifest: *manifest, names: Arc::clone(names) };
+                context.row(count).await?.unwrap_or_default()
             }
         };
         Ok(i32::try_from(count).unwrap_or(i32::MAX))

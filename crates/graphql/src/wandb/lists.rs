@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::connection::{CursorType as _, PageInfo};
+use async_graphql::connection::{CursorType as _, OpaqueCursor, PageInfo};
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, RunTest, Target, VersionTest};
 use regalia_domain::orders::{CollectionOrder, Order, OrderKey, RegistryOrder, RunOrder, VersionOrder};
+use regalia_service::store::memberships::MembershipRow;
 
 use crate::context::Reach as _;
 use crate::error::Parsed as _;
@@ -216,6 +217,25 @@ impl ArtifactCollectionMembershipConnection {
             .map(|(cursor, row)| ArtifactCollectionMembershipEdge { cursor, node: ArtifactCollectionMembership(row) })
             .collect();
         Ok(Self { edges, page_info })
+    }
+
+    /// All of a list that has no pages, in its order.
+    pub(crate) fn whole(places: Vec<MembershipRow>) -> Self {
+        let edges: Vec<_> = places
+            .into_iter()
+            .map(|place| ArtifactCollectionMembershipEdge {
+                cursor: OpaqueCursor(place.id.to_string()).encode_cursor(),
+                node: ArtifactCollectionMembership(place),
+            })
+            .collect();
+        let cursor = |edge: &ArtifactCollectionMembershipEdge| edge.cursor.clone();
+        let page_info = PageInfo {
+            has_previous_page: false,
+            has_next_page: false,
+            start_cursor: edges.first().map(cursor),
+            end_cursor: edges.last().map(cursor),
+        };
+        Self { edges, page_info }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod collection;
 pub mod entity;
 pub mod file;
 pub mod life;
+pub mod lineage;
 pub mod lists;
 pub mod project;
 pub mod publish;

@@ -13,11 +13,13 @@ use regalia_service::store::runs::{LongText, RunRow};
 use crate::context::Reach as _;
 use crate::error::{Fail as _, Parsed as _};
 use crate::ids;
+use crate::lineage::CountOf;
 use crate::loaders::{PageOf, ProjectKey, UserSeen};
 use crate::paging;
 use crate::run_keys::{RunFileCount, RunFiles, RunText};
 use crate::scalars::{Int64, JsonString};
 use crate::wandb::file::FileConnection;
+use crate::wandb::lineage::ArtifactConnection;
 use crate::wandb::project::Project;
 
 /// W&B protocol: a run.
@@ -77,6 +79,9 @@ impl Run {
         context: &Context<'_>,
         #[graphql(desc = "W&B protocol: the keys.")] keys: Option<Vec<String>>,
     ) -> async_graphql::Result<Option<JsonString>> {
+        if keys.as_ref().is_some_and(|keys| keys.len() > 100) {
+            return Err(regalia_service::Error::Invalid("At most 100 keys can be asked for.".into())).fail();
+        }
         let config = self.values(context, LongText::Config, self.0.config_bytes).await?;
         let config = RunValues::parse("config", &config).parsed()?;
         Ok(config.telemetry(&keys.unwrap_or_default()).map(JsonString))
@@ -94,6 +99,7 @@ impl Run {
 
     /// W&B protocol: tags.
     async fn tags(&self, context: &Context<'_>) -> async_graphql::Result<Vec<&String>> {
+        self.0.tags.iter().try_for_each(|tag| context.long(tag).map(drop))?;
         context.counted(self.0.tags.iter().collect())
     }
 
@@ -165,6 +171,26 @@ impl Run {
     /// W&B protocol: when it was last heard of.
     async fn heartbeat_at(&self) -> DateTime<Utc> {
         self.0.heartbeat_at
+    }
+
+    /// W&B protocol: the versions that it used, as far as the caller sees them.
+    async fn input_artifacts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+    ) -> async_graphql::Result<ArtifactConnection> {
+        ArtifactConnection::of_run(context, CountOf { run: self.0.id.0, made: false }, first, after.as_deref()).await
+    }
+
+    /// W&B protocol: the versions that it logged, also those that were there already, as far as the caller sees them.
+    async fn output_artifacts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "W&B protocol: the `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "W&B protocol: at most 1000; 20 if absent.")] first: Option<i32>,
+    ) -> async_graphql::Result<ArtifactConnection> {
+        ArtifactConnection::of_run(context, CountOf { run: self.0.id.0, made: true }, first, after.as_deref()).await
     }
 
     /// W&B protocol: who started it.

@@ -91,7 +91,7 @@ impl Verify {
         let mut names = Names::new();
         let (reports, unsealed) = match self.file {
             Some(file) => {
-                let checkpoints = self.checkpoints.map_or_else(|| Ok(Vec::new()), read_checkpoints)?;
+                let checkpoints = self.checkpoints.map_or_else(|| Ok(Vec::new()), given_checkpoints)?;
                 let mut verifier = Verifier::new(checkpoints, None);
                 let unreadable = |error: &dyn std::fmt::Display| Failure::local(format!("{}: {error}", file.display()));
                 let lines = BufReader::new(File::open(&file).map_err(|error| unreadable(&error))?).lines();
@@ -102,14 +102,22 @@ impl Verify {
                     note_name(&mut names, &sealed.event);
                     verifier.event(&sealed);
                 }
-                // An export of one organization says nothing of the others.
-                let reports = verifier.finish().into_iter().filter(|report| report.events > 0);
-                (reports.collect(), 0)
+                let mut reports = verifier.finish();
+                // An export of one organization says nothing of the others; one of all has the installation's chain.
+                let mut told = reports.iter().filter(|report| report.events > 0);
+                if let (Some(only), None) = (told.next(), told.next())
+                    && only.organization.is_some()
+                {
+                    reports.retain(|report| report.events > 0);
+                }
+                (reports, 0)
             }
             None => {
                 let config = self.configured.load()?;
-                let file = self.checkpoints.unwrap_or_else(|| checkpoints::path(&config.data_dir));
-                let checkpoints = read_checkpoints(file)?;
+                let checkpoints = match self.checkpoints {
+                    Some(file) => given_checkpoints(file)?,
+                    None => read_checkpoints(checkpoints::path(&config.data_dir))?,
+                };
                 let database = database(&config).await?;
                 let verified = verified(&database, checkpoints, &mut names).await;
                 database.close().await;
@@ -118,6 +126,17 @@ impl Verify {
         };
         Ok(outcome(&reports, unsealed, &names))
     }
+}
+
+/// Those of a file that was named: there has to be one.
+fn given_checkpoints(file: PathBuf) -> Result<Vec<Checkpoint>, Failure> {
+    if !file.exists() {
+        return Err(Failure::local(format!(
+            "There is no file {} to compare with. Name the file of checkpoints.",
+            file.display()
+        )));
+    }
+    read_checkpoints(file)
 }
 
 fn read_checkpoints(file: PathBuf) -> Result<Vec<Checkpoint>, Failure> {

@@ -97,13 +97,16 @@ impl Place {
     /// `TooMany` when the account's others leave no room for them.
     pub(super) fn hold(&mut self, bytes: usize) -> Result<()> {
         let more = bytes.saturating_sub(self.bytes);
-        if let Some(account) = self.turns.accounts().get_mut(&self.account) {
-            let all = account.bytes.saturating_add(more);
-            if more > 0 && account.requests > 1 && all > AT_ONCE_BYTES {
+        let mut accounts = self.turns.accounts();
+        let everybodys = accounts.values().fold(more, |all, account| all.saturating_add(account.bytes));
+        if let Some(account) = accounts.get_mut(&self.account) {
+            let own = account.bytes.saturating_add(more);
+            if more > 0 && account.requests > 1 && (own > AT_ONCE_BYTES || everybodys > ALL_BYTES) {
                 return Err(too_many());
             }
-            account.bytes = all;
+            account.bytes = own;
         }
+        drop(accounts);
         self.bytes += more;
         Ok(())
     }

@@ -849,6 +849,8 @@ async fn the_invisible_is_as_the_absent() {
             differences
                 .look(client, &what("version by the other id"), VERSION, json!({ "id": id }), json!({ "id": absent_artifact }))
                 .await;
+            let lineage = "query($id: ID!) { lineage(version: $id) { truncated } }";
+            differences.look(client, &what("lineage"), lineage, json!({ "id": ours }), json!({ "id": absent })).await;
             differences.look(client, &what("files"), VERSION_FILES, json!({ "id": ours }), json!({ "id": absent })).await;
             let by_id = crate::documents::ARTIFACT_FILE_URLS;
             differences

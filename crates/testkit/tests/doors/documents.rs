@@ -349,6 +349,20 @@ pub fn create_run_files() -> String {
     [text, FILE].concat()
 }
 
+/// A version's links, the runs that used it and who made it.
+pub const ARTIFACT_LINEAGE: &str = "query($id: ID!) { artifact(id: $id) { \
+    artifactMemberships { pageInfo { endCursor hasNextPage } edges { cursor node { versionIndex createdAt aliases { id alias } \
+    artifactCollection { __typename name project { id internalId name entity { name } } } } } } \
+    usedBy { pageInfo { endCursor hasNextPage } edges { cursor node { __typename id name project { id internalId name entity { name } } } } } \
+    createdBy { __typename ... on Run { id name project { id internalId name entity { name } } } ... on User { id username } } } }";
+
+/// What a run made and used.
+pub const RUN_ARTIFACTS: &str = "query($entity: String!, $project: String!, $run: String!, $first: Int, $after: String) { \
+    project(entityName: $entity, name: $project) { run(name: $run) { \
+    made: outputArtifacts(first: $first, after: $after) { totalCount pageInfo { endCursor hasNextPage } edges { cursor node { id versionIndex } } } \
+    used: inputArtifacts(first: $first, after: $after) { totalCount pageInfo { endCursor hasNextPage } edges { cursor node { id versionIndex } } } \
+    } } }";
+
 /// The filtered lists, all at once.
 const SEARCHES: &str = r#"
 query Searches($registries: JSONString, $collections: JSONString, $versions: JSONString) {
@@ -448,6 +462,11 @@ query Everything(
     }
   }
   version(id: $version) { ...Content }
+  lineage(version: $version, direction: DOWNSTREAM, depth: 10) {
+    truncated
+    nodes { __typename ... on Version { id } ... on ProjectRun { id inputs(first: 5) { edges { cursor node { id } } nodes { id } pageInfo { ...Page } } outputs(first: 5) { edges { cursor node { id } } nodes { id } pageInfo { ...Page } } } }
+    edges { from to kind }
+  }
 }
 fragment Page on PageInfo { startCursor endCursor hasNextPage hasPreviousPage }
 fragment Person on User { id name displayName email siteAdmin serviceAccount hasPassword defaultEntity createdAt }
@@ -463,6 +482,7 @@ fragment Line on Collection { id name path typeName tags description createdAt u
 fragment Pointer on Link { id index aliases createdAt collection { name } }
 fragment Content on Version {
   id committed typeName digest description metadata tags size fileCount createdAt expiresAt source links { ...Pointer }
+  createdBy { name } madeBy { id } usedBy(first: 10) { edges { cursor node { id } } nodes { id } pageInfo { ...Page } }
   files(first: 10) { edges { cursor node { path } } nodes { path size digest reference downloadUrl } pageInfo { ...Page } }
 }
 "#;
@@ -639,6 +659,8 @@ impl World {
             alice(USE_ARTIFACT.into(), json!({ "input": used })),
             alice("query($id: ID!) { clientIDMapping(clientID: $id) { serverID } }".into(), json!({ "id": "documents" })),
             alice("{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { id } } }".into(), json!({})),
+            alice(ARTIFACT_LINEAGE.into(), json!({ "id": self.linked })),
+            alice(RUN_ARTIFACTS.into(), json!({ "entity": "alpha", "project": "demo", "run": "run1", "first": 10 })),
             alice(OWN_RUNS.into(), json!({})),
             alice(
                 "query($id: ID!) { artifactCollection(id: $id) { __typename id } }".into(),

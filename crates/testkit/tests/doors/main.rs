@@ -14,6 +14,7 @@ mod garbage;
 mod history;
 mod life;
 mod limits;
+mod lineage;
 mod lists;
 mod main_job;
 mod matrix;

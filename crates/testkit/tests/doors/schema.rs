@@ -26,9 +26,11 @@ const SHARED: [&str; 3] = ["ApiKey", "Organization", "User"];
 
 /// Every list whose length only the database knows. The resolver of each counts its rows (`Reach::counted`): prices take such
 /// lists for short ones.
-const COUNTED: [&str; 24] = [
+const COUNTED: [&str; 28] = [
     "Artifact.aliases",
+    "Artifact.artifactMemberships",
     "Artifact.tags",
+    "Artifact.usedBy",
     "ArtifactCollection.aliases",
     "ArtifactCollection.tags",
     "ArtifactCollectionMembership.aliases",
@@ -38,6 +40,8 @@ const COUNTED: [&str; 24] = [
     "ArtifactSequence.tags",
     "Collection.tags",
     "Entity.members",
+    "Lineage.edges",
+    "Lineage.nodes",
     "Link.aliases",
     "Project.artifactTypes",
     "Project.members",
@@ -54,14 +58,16 @@ const COUNTED: [&str; 24] = [
 ];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 54] = [
+const INTS: [&str; 62] = [
     "Artifact.files(first:)",
+    "Artifact.usedBy(first:)",
     "Artifact.versionIndex",
     "ArtifactCollection.aliases(first:)",
     "ArtifactCollection.artifacts(first:)",
     "ArtifactCollectionConnection.totalCount",
     "ArtifactCollectionMembership.files(first:)",
     "ArtifactCollectionMembership.versionIndex",
+    "ArtifactConnection.totalCount",
     "ArtifactPortfolio.aliases(first:)",
     "ArtifactPortfolio.artifacts(first:)",
     "ArtifactSequence.aliases(first:)",
@@ -88,7 +94,10 @@ const INTS: [&str; 54] = [
     "Project.artifactTypes(first:)",
     "Project.runs(first:)",
     "ProjectRun.files(first:)",
+    "ProjectRun.inputs(first:)",
+    "ProjectRun.outputs(first:)",
     "Query.accountEvents(first:)",
+    "Query.lineage(depth:)",
     "Query.models(first:)",
     "Query.organizations(first:)",
     "Query.runs(first:)",
@@ -101,13 +110,16 @@ const INTS: [&str; 54] = [
     "Run.eventsLineCount",
     "Run.files(first:)",
     "Run.historyLineCount",
+    "Run.inputArtifacts(first:)",
     "Run.logLineCount",
+    "Run.outputArtifacts(first:)",
     "Team.members(first:)",
     "UploadUrlPart.partNumber",
     "User.apiKeys(first:)",
     "User.sessions(first:)",
     "User.teams(first:)",
     "Version.files(first:)",
+    "Version.usedBy(first:)",
     "VersionedArtifactConnection.totalCount",
 ];
 
@@ -309,6 +321,7 @@ async fn no_field_of_a_merged_object_is_declared_twice() {
                 declared::<native::registry::RegistryQuery>(),
                 declared::<native::version::VersionQuery>(),
                 declared::<native::history::HistoryQuery>(),
+                declared::<native::lineage::LineageQuery>(),
                 declared::<native::run::RunQuery>(),
                 declared::<wandb::WandbQuery>(),
             ],

@@ -322,6 +322,12 @@ fn versions(r: &mut Rows) {
             c.query(text, json!({ "v": c.stage.version(place) }), "/version/files/nodes/0/downloadUrl").await
         });
     }
+    for (place, what) in PLACES {
+        row!(r, "Query.lineage", what, |c| {
+            let text = "query($v: ID!) { lineage(version: $v) { nodes { __typename } } }";
+            c.query(text, json!({ "v": c.stage.version(place) }), "/lineage/nodes/0").await
+        });
+    }
     row!(r, "Version.source", PLACES[1].1, |c| {
         let text = "query($v: ID!) { version(id: $v) { source } }";
         c.query(text, json!({ "v": c.stage.version(Place::Open) }), "/version/source").await

@@ -284,6 +284,10 @@ fn reading(r: &mut Rows) {
             c.query(text, id, "/artifact/currentManifest/file/directUrl").await
         });
     }
+    row!(r, "Artifact.createdBy", PLACES[1].1, |c| {
+        let id = json!({ "v": c.stage.artifact(Place::Open) });
+        c.query("query($v: ID!) { artifact(id: $v) { createdBy { __typename } } }", id, "/artifact/createdBy").await
+    });
     for (place, what) in PLACES {
         row!(r, "Artifact.files", what, |c| {
             let text = "query($v: ID!) { artifact(id: $v) { files { edges { node { directUrl } } } } }";
