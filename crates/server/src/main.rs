@@ -1,5 +1,8 @@
 //! The program `regalia`. What must not live here: anything but the start; commands are in [`cli`].
 
+// For the compiler alone: the futures of all mutations are one in another in an optimized build, deeper than its default.
+#![recursion_limit = "256"]
+
 mod cli;
 
 use std::process::ExitCode;

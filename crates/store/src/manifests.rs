@@ -156,6 +156,7 @@ pub async fn resolve(
     scope: i64,
 ) -> Result<Vec<Unresolved>> {
     // A look-up for each row: nobody has statistics of a staging table, and files with the same bytes would multiply a join.
+    // Where to look, and whether the caller may, is found once for all rows: that is what `materialized` is for.
     sqlx::query!(
         "-- manifests::resolve_uploads
         update manifest_staging s set blob_id = coalesce(
@@ -178,16 +179,17 @@ pub async fn resolve(
     if let Some(base) = base {
         sqlx::query!(
             "-- manifests::resolve_base
+            with base as materialized (
+                select v.manifest_id from versions v join manifests f on f.id = v.manifest_id and f.scope_id = $3
+                where v.id = $2 and v.state = 'committed' and exists (
+                    select 1 from memberships m join collections c on c.id = m.collection_id
+                    where m.version_id = v.id and access_level(c.project_id, $4) >= 2
+                )
+            )
             update manifest_staging s set blob_id = (
                 select e.blob_id
-                from (
-                    select v.manifest_id from versions v join manifests f on f.id = v.manifest_id and f.scope_id = $3
-                    where v.id = $2 and v.state = 'committed' and exists (
-                        select 1 from memberships m join collections c on c.id = m.collection_id
-                        where m.version_id = v.id and access_level(c.project_id, $4) >= 2
-                    )
-                ) v
-                join manifest_entries e on e.manifest_id = v.manifest_id and md5(e.path) = md5(s.path) and e.path = s.path
+                from base
+                join manifest_entries e on e.manifest_id = base.manifest_id and md5(e.path) = md5(s.path) and e.path = s.path
                     and e.digest = s.digest and e.size = s.size
             )
             where s.staging_id = $1 and s.md5 is not null and s.blob_id is null",
@@ -201,15 +203,16 @@ pub async fn resolve(
     }
     sqlx::query!(
         "-- manifests::resolve_own
+        with latest as materialized (
+            select v.manifest_id from versions own
+            join memberships m on m.collection_id = own.collection_id
+            join versions v on v.id = m.version_id and v.state = 'committed'
+            where own.id = $2 order by m.index desc limit 20
+        )
         update manifest_staging s set blob_id = (
             select e.blob_id
-            from (
-                select v.manifest_id from versions own
-                join memberships m on m.collection_id = own.collection_id
-                join versions v on v.id = m.version_id and v.state = 'committed'
-                where own.id = $2 order by m.index desc limit 20
-            ) v
-            join manifest_entries e on e.manifest_id = v.manifest_id and md5(e.path) = md5(s.path) and e.path = s.path
+            from latest
+            join manifest_entries e on e.manifest_id = latest.manifest_id and md5(e.path) = md5(s.path) and e.path = s.path
                 and e.digest = s.digest and e.size = s.size
             limit 1
         )
