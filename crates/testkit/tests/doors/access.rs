@@ -724,8 +724,8 @@ async fn rule_21_linking_stays_in_the_organization() {
     let refused = world.bob.link(&world.version, "elsewhere", "r", "C", &[]).await;
     assert_eq!((refused.status, refused.code()), (400, "INVALID"));
     assert!(refused.message().contains(LINKING) && !refused.message().contains("alpha"), "{}", refused.message());
-    // An ordinary project is no target.
-    let refused = alice.graphql(VERSION_LINK, json!({ "input": { "version": world.version, "target": "alpha/demo/C" } })).await;
+    // Nor into a project of another team, hers or not.
+    let refused = alice.graphql(VERSION_LINK, json!({ "input": { "version": world.version, "target": "beta/demo/C" } })).await;
     assert!(refused.code() == "INVALID" && refused.message().contains(LINKING), "{}", refused.message());
 }
 
@@ -1332,6 +1332,13 @@ async fn the_invisible_is_as_the_absent() {
     let member = encode_id("Member", server.number("select id from entities where name = 'alice'").await);
     let removal = "mutation($n: String!) { deleteInvite(input: { entityName: \"carolers\", id: $n }) { success } }";
     differences.look(carol, "deleteInvite", removal, json!({ "n": member }), json!({ "n": encode_id("Member", 999_999) })).await;
+    let query = "query($n: String!) { collection(path: $n) { id } }";
+    differences.look(carol, "collection", query, json!({ "n": "alpha/demo/hidden-net" }), json!({ "n": "alpha/demo/none" })).await;
+    let collection = encode_id("Collection", server.number("select min(id) from collections where name = 'hidden-net'").await);
+    let restoring = "mutation($n: ID!) { aliasRestore(input: { collection: $n, alias: \"production\", at: \"2026-01-01T00:00:00Z\" }) { __typename } }";
+    differences
+        .look(carol, "aliasRestore", restoring, json!({ "n": collection }), json!({ "n": encode_id("Collection", 999_999) }))
+        .await;
     let key = encode_id("ApiKey", server.number("select min(id) from api_keys").await);
     let revocation = "mutation($n: String!) { deleteApiKey(input: { id: $n }) { success } }";
     differences.look(carol, "deleteApiKey", revocation, json!({ "n": key }), json!({ "n": encode_id("ApiKey", 999_999) })).await;
@@ -1384,7 +1391,7 @@ async fn the_invisible_is_as_the_absent() {
     let fields = "{ __schema { queryType { fields { name args { name } } } mutationType { fields { name args { name } } } } }";
     let schema = alice.graphql(fields, json!({})).await.ok();
     let root = |kind: &str| schema["__schema"][kind]["fields"].as_array().unwrap().clone();
-    let finds_nothing = ["organizations", "teams", "userCreate", "organizationCreate", "createUser", "generateApiKey"];
+    let finds_nothing = ["accountEvents", "organizations", "teams", "userCreate", "organizationCreate", "createUser", "generateApiKey"];
     for field in root("queryType").into_iter().chain(root("mutationType")) {
         let name = field["name"].as_str().unwrap();
         let looked = differences.documents.contains(&format!(" {name}("));

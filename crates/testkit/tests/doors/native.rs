@@ -525,9 +525,9 @@ async fn rule_20_publishing_by_a_target_path() {
     let before = server.everything().await;
     let linking = "linking is only allowed within the same team or to a collection in your organization's registry";
     for (version, target, expected, sentence) in [
-        (&ours, "net", "INVALID", linking),
-        (&ours, "demo/net", "INVALID", linking),
-        (&ours, "alpha/demo/net", "INVALID", linking),
+        (&ours, "reviewers/demo/net", "INVALID", linking),
+        (&ours, "alice/demo/net", "INVALID", linking),
+        (&personal, "alpha/demo/net", "INVALID", linking),
         (&ours, "", "INVALID", ""),
         (&ours, "a/b/c/d", "INVALID", ""),
         (&ours, "wandb-registry-model/a:b", "INVALID", ""),
