@@ -84,14 +84,24 @@ async fn rule_24_what_is_linked_under_a_protected_alias_keeps_its_team() {
     // Which version the aliases of others' collections pointed at stays to be seen.
     let history = "select count(*) from aliases a join versions v on v.id = a.version_id where a.alias = 'production' and v.state = 'deleted'";
     assert_eq!(server.number(history).await, 1);
-    // The audit keeps the trace: of each collection, of the machine, of the team with the aliases.
+    // The audit keeps the trace: of each collection, of what left the registry's, of the machine, of the team with the aliases.
     let events =
         server.rows(&format!("select kind, before, after from audit_events where request_id = '{request}' order by id")).await;
     let kinds: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["collection.deleted", "collection.deleted", "alias.set", "user.deleted", "team.deleted"]);
+    let told = [
+        "collection.deleted",
+        "collection.deleted",
+        "alias.removed",
+        "alias.removed",
+        "version.unlinked",
+        "alias.set",
+        "user.deleted",
+        "team.deleted",
+    ];
+    assert_eq!(kinds, told);
     assert_eq!(events[0]["before"]["name"], "net");
     assert_eq!(
-        events[4]["before"],
+        events[7]["before"],
         json!({
             "name": "alpha", "forced": true, "projects": ["demo"], "protected": ["reviewed/Line:production"], "protected_count": 1,
         })
