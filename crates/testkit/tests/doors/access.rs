@@ -1333,7 +1333,9 @@ async fn the_invisible_is_as_the_absent() {
     let removal = "mutation($n: String!) { deleteInvite(input: { entityName: \"carolers\", id: $n }) { success } }";
     differences.look(carol, "deleteInvite", removal, json!({ "n": member }), json!({ "n": encode_id("Member", 999_999) })).await;
     let query = "query($n: String!) { collection(path: $n) { id } }";
-    differences.look(carol, "collection", query, json!({ "n": "alpha/demo/hidden-net" }), json!({ "n": "alpha/demo/none" })).await;
+    differences
+        .look(carol, "collection", query, json!({ "n": "alpha/demo/hidden-net" }), json!({ "n": "alpha/demo/none" }))
+        .await;
     let collection = encode_id("Collection", server.number("select min(id) from collections where name = 'hidden-net'").await);
     let restoring = "mutation($n: ID!) { aliasRestore(input: { collection: $n, alias: \"production\", at: \"2026-01-01T00:00:00Z\" }) { __typename } }";
     differences
@@ -1391,7 +1393,8 @@ async fn the_invisible_is_as_the_absent() {
     let fields = "{ __schema { queryType { fields { name args { name } } } mutationType { fields { name args { name } } } } }";
     let schema = alice.graphql(fields, json!({})).await.ok();
     let root = |kind: &str| schema["__schema"][kind]["fields"].as_array().unwrap().clone();
-    let finds_nothing = ["accountEvents", "organizations", "teams", "userCreate", "organizationCreate", "createUser", "generateApiKey"];
+    let finds_nothing =
+        ["accountEvents", "organizations", "teams", "userCreate", "organizationCreate", "createUser", "generateApiKey"];
     for field in root("queryType").into_iter().chain(root("mutationType")) {
         let name = field["name"].as_str().unwrap();
         let looked = differences.documents.contains(&format!(" {name}("));
