@@ -40,7 +40,7 @@ web/dist/graphiql/index.html: web/package.json web/package-lock.json web/build.m
 test: ## all tests, the newest SDK on all contents, the others on one file
 	scripts/test.sh
 
-test-full: ## everything: all SDKs on all contents, 2 GiB files, 20 kills of each kind, races of 20 rounds, the figures
+test-full: ## everything: all SDKs on all contents, 2 GiB files, 20 kills of each kind, races of 20 to 200 rounds, the figures
 	REGALIA_TEST_FULL=1 scripts/test.sh
 
 check: ## format, clippy, generated files

@@ -166,6 +166,11 @@ def test_production_on_that_date_and_every_forgery_is_named(server):
     assert "the event at position 500 was removed" in forged(lambda some: some.pop(499))
     assert "position 501 isn't the one that follows" in forged(lambda some: some.insert(501, some[500]))
     assert f"the event at position {len(only)} was removed from the chain's end" in forged(lambda some: some.pop())
+    others = server.directory / "others.jsonl"
+    others.write_text("".join(line + "\n" for line in lines if line not in only))
+    said = audit(server, "verify", "--file", others, "--checkpoints", points, code=1)
+    assert f"BAD   the organization {organization}: the events at positions 1 to {len(only)} were removed" in said, said
+    audit(server, "verify", "--checkpoints", server.directory / "nowhere", code=1)
 
     # The database, by psql. Each time it is put back as it was.
     where = f"organization_id = {organization} and position"
@@ -180,11 +185,25 @@ def test_production_on_that_date_and_every_forgery_is_named(server):
     psql(server, "insert into audit_events overriding system value select * from kept")
     assert acme(audit(server, "verify")).startswith("ok ")
 
+    # Where the chain ends, as it is kept beside the events.
+    psql(server, f"create table kept_end as select * from audit_chains where id = {organization}")
+    psql(server, f"update audit_chains set position = 700, hash = decode('{event['hash']}', 'hex') where id = {organization}")
+    said = acme(audit(server, "verify", code=1))
+    assert f"its end is kept as position 700, and by the checkpoints its events hold up to position {len(only)}" in said, said
+    psql(server, f"delete from audit_chains where id = {organization}")
+    said = acme(audit(server, "verify", code=1))
+    assert f"its end isn't kept any more, and its events hold up to position {len(only)}" in said, said
+    psql(server, "insert into audit_chains select * from kept_end")
+    assert acme(audit(server, "verify")).startswith("ok ")
+
     # Put behind the chain: with a position, and without one while no server is there to seal it.
     psql(server, f"insert into audit_events (organization_id, request_id, kind, subject, position, hash) values ({organization}, gen_random_uuid(), "
          f"'team.created', 'Team:1', {len(only) + 1}, decode(repeat('00', 32), 'hex'))")
     said = acme(audit(server, "verify", code=1))
     assert f"was added behind the chain's end, at position {len(only) + 1}" in said, said
+    # That chain waits; the others don't.
+    psql(server, "insert into audit_events (request_id, kind, subject) values (gen_random_uuid(), 'user.created', 'User:0')")
+    sealed(server)
     psql(server, "delete from audit_events where subject = 'Team:1'")
     last_event = psql(server, f"delete from audit_events where {where} = {len(only)} returning id")
     said = acme(audit(server, "verify", code=1))
@@ -228,6 +247,12 @@ def test_an_event_that_a_sealer_would_have_sealed_is_named(server):
     assert holder.wait(60) == 0
     sealed(server)
     assert acme(audit(server, "verify")).startswith("ok "), "sealed by now: it stands at the end, with its old time"
+    # No transaction takes a day.
+    psql(server, "insert into audit_events (at, organization_id, request_id, kind, subject) "
+         "select now() - interval '25 hours', id, gen_random_uuid(), 'team.created', 'Team:2' from entities where name = 'acme'")
+    sealed(server)
+    said = audit(server, "verify", code=1)
+    assert "(team.created of Team:2, " in said and "says that it is over a day older than what was sealed before it" in said, said
 
 
 def test_kill_9_of_a_sealing_server_leaves_neither_gap_nor_fork(server):

@@ -5,10 +5,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use crate::digest::Sha256;
+
+/// How much earlier than those before it an event may say that it was done: events are sealed within a second of their commit, and
+/// a commit takes minutes at most.
+const SLACK: TimeDelta = TimeDelta::days(1);
 
 /// What stands for the hash before the first event of a chain.
 pub const BEGINNING: Sha256 = Sha256([0; 32]);
@@ -149,6 +154,13 @@ pub enum Problem {
     },
     /// An event stands behind the last one that was sealed.
     Behind(Event),
+    /// The end that the sealer keeps beside the events was taken away or moved: the chain holds beyond it.
+    End {
+        /// Where it is; none: it is kept nowhere.
+        at: Option<i64>,
+        /// How far the chain holds.
+        holds: i64,
+    },
     /// The hashes hold, but they aren't those that were written down elsewhere.
     Rewritten {
         /// The position of the checkpoint.
@@ -162,7 +174,9 @@ pub enum Problem {
     Unsealed(Event),
 }
 
-fn told(event: &Event) -> String {
+/// What a reader is told of an event.
+#[must_use]
+pub fn told(event: &Event) -> String {
     format!("event {} ({} of {}, {})", event.id, event.kind, event.subject, event.at)
 }
 
@@ -195,6 +209,15 @@ impl fmt::Display for Problem {
             Self::Behind(event) => {
                 write!(f, "{} was added behind the chain's end, at position {}", told(event), event.position)
             }
+            Self::End { at: None, holds } => write!(
+                f,
+                "its end isn't kept any more, and its events hold up to position {holds}: its row of audit_chains was removed"
+            ),
+            Self::End { at: Some(at), holds } => write!(
+                f,
+                "its end is kept as position {at}, and by the checkpoints its events hold up to position {holds}: its row of \
+                 audit_chains was changed"
+            ),
             Self::Rewritten { position, at, sound } => {
                 write!(f, "the chain was rewritten at or before position {position}")?;
                 if *sound > 0 {
@@ -231,6 +254,17 @@ pub struct Report {
     pub checkpoints: u64,
     /// The first thing that is wrong.
     pub problem: Option<Problem>,
+    /// The first event that says that it was done over a day before one that was sealed earlier. The chain holds with it: somebody
+    /// put it behind the chain's end while a server was at work, or the database's clock was put back.
+    pub backdated: Option<Event>,
+}
+
+impl Report {
+    /// Whether nothing is wrong, and nothing odd.
+    #[must_use]
+    pub fn sound(&self) -> bool {
+        self.problem.is_none() && self.backdated.is_none()
+    }
 }
 
 /// Goes along chains, event by event, and keeps the first thing that is wrong with each. Needs memory for the chains and the
@@ -251,6 +285,10 @@ struct State {
     next: usize,
     sound: i64,
     end: i64,
+    /// The first event behind that end.
+    behind: Option<Event>,
+    /// The latest time that an event has said so far.
+    latest: Option<DateTime<FixedOffset>>,
 }
 
 impl Verifier {
@@ -275,11 +313,21 @@ impl Verifier {
 
     fn chain(&mut self, organization: Option<i64>) -> &mut State {
         self.chains.entry(organization.unwrap_or(0)).or_insert_with(|| State {
-            report: Report { organization, events: 0, position: 0, hash: BEGINNING, checkpoints: 0, problem: None },
+            report: Report {
+                organization,
+                events: 0,
+                position: 0,
+                hash: BEGINNING,
+                checkpoints: 0,
+                problem: None,
+                backdated: None,
+            },
             known: Vec::new(),
             next: 0,
             sound: 0,
             end: 0,
+            behind: None,
+            latest: None,
         })
     }
 
@@ -287,22 +335,29 @@ impl Verifier {
     pub fn event(&mut self, sealed: &Sealed) {
         let ends = self.ends;
         let event = &sealed.event;
-        let State { report, known, next, sound, end } = self.chain(event.organization);
+        let State { report, known, next, sound, end, behind, latest } = self.chain(event.organization);
         report.events += 1;
         if report.problem.is_some() {
             return;
         }
+        if ends && event.position > *end && behind.is_none() {
+            *behind = Some(event.clone());
+        }
         let hash = event.hash(&report.hash);
         report.problem = if event.position <= report.position {
             Some(Problem::Added(event.clone()))
-        } else if ends && event.position > *end {
-            Some(Problem::Behind(event.clone()))
         } else if event.position > report.position + 1 {
             Some(Problem::Removed { from: report.position + 1, to: event.position - 1 })
         } else if hash.to_hex() != sealed.hash {
             Some(Problem::Changed(event.clone()))
         } else {
             (report.position, report.hash) = (event.position, hash);
+            if let Ok(at) = DateTime::parse_from_rfc3339(&event.at) {
+                if report.backdated.is_none() && latest.is_some_and(|latest| latest - at > SLACK) {
+                    report.backdated = Some(event.clone());
+                }
+                *latest = (*latest).max(Some(at));
+            }
             None
         };
         while report.problem.is_none()
@@ -330,6 +385,16 @@ impl Verifier {
     pub fn finish(self) -> Vec<Report> {
         let reports = self.chains.into_values().map(|state| {
             let mut report = state.report;
+            if let Some(event) = state.behind {
+                let holds = report.position;
+                if state.sound > state.end || state.end == 0 {
+                    // A checkpoint knows better, or there is nothing to be behind of.
+                    let at = (state.end > 0).then_some(state.end);
+                    report.problem.get_or_insert(Problem::End { at, holds });
+                } else {
+                    report.problem = Some(Problem::Behind(event));
+                }
+            }
             if report.problem.is_none()
                 && let Some((position, _, at)) = state.known.last()
                 && *position > report.position

@@ -7,7 +7,7 @@ use regalia_store::access::{self, Caller};
 use regalia_store::aliases;
 use regalia_store::audit::{self, Kind};
 use regalia_store::chain::time;
-use regalia_store::history::{self, EventFilter, EventRow, PeriodRow, Timeline};
+use regalia_store::history::{self, EventFilter, EventRow, PeriodRow, Texts, Timeline};
 use regalia_store::memberships;
 use serde_json::json;
 
@@ -55,6 +55,22 @@ impl Service {
         }
         let mut connection = self.store.read().await?;
         Ok(history::events(&mut connection, caller, of, parents, filter, after, first).await?)
+    }
+
+    /// What events tell that the caller was allowed to see, wholly or partly, if it has no more than `most` bytes together.
+    ///
+    /// # Errors
+    /// `TooLarge`.
+    pub async fn event_texts(&self, ids: &[i64], partly: &[bool], most: usize) -> Result<Vec<((i64, bool), Texts)>> {
+        let mut connection = self.store.read().await?;
+        let rows = history::texts(&mut connection, ids, partly, i64::try_from(most).unwrap_or(i64::MAX)).await?;
+        rows.into_iter().map(|(key, texts)| Some((key, texts?))).collect::<Option<_>>().ok_or_else(|| {
+            Error::TooLarge(format!(
+                "What {} events tell is more than one request may bring. Ask for less in one request, with a smaller `first` or \
+                 without `before` and `after`.",
+                ids.len()
+            ))
+        })
     }
 
     /// Where aliases of collections pointed at moments, in any order.

@@ -68,10 +68,10 @@ pub struct EventRow {
     pub subject: String,
     /// The collection that it happened in.
     pub collection_id: Option<i64>,
-    /// The changed fields before, as JSON.
-    pub before: Option<String>,
-    /// The changed fields after, as JSON.
-    pub after: Option<String>,
+    /// The number of the version that an alias was set to or taken from.
+    pub version: Option<String>,
+    /// Whether the caller sees only a part of what it tells: for [`texts`].
+    pub partly: bool,
 }
 
 impl EventRow {
@@ -85,8 +85,8 @@ impl EventRow {
             kind: row.try_get("kind")?,
             subject: row.try_get("subject")?,
             collection_id: row.try_get("collection_id")?,
-            before: row.try_get("before")?,
-            after: row.try_get("after")?,
+            version: row.try_get("version")?,
+            partly: row.try_get("partly")?,
         })
     }
 }
@@ -128,16 +128,11 @@ pub async fn events(
         }
     }
     sql.push(") may\ncross join lateral (select e.id, e.at, e.actor_id, who.name as actor, e.request_id, e.kind, e.subject, ");
-    sql.push("e.collection_id, e.after::text as after, ");
-    match of {
-        Timeline::Organizations | Timeline::Accounts => {
-            sql.push("(case when may.everything then e.before else e.before - ");
-            sql.push_bind(CONTENT.to_vec()).push("::text[] end)::text as before");
-        }
-        Timeline::Projects | Timeline::Collections => {
-            sql.push("e.before::text as before");
-        }
-    }
+    sql.push("e.collection_id, case when e.kind like 'alias.%' then coalesce(e.after, e.before) ->> 'version' end as version, ");
+    sql.push(match of {
+        Timeline::Organizations | Timeline::Accounts => "not may.everything as partly",
+        Timeline::Projects | Timeline::Collections => "false as partly",
+    });
     sql.push("\nfrom audit_events e left join lateral (select u.name from entities u where u.id = e.actor_id and u.kind = 'user' and (");
     sql.push("may.everything or ").push_bind(caller.site_admin).push(" or u.id = ").push_bind(user);
     sql.push(" or exists (select from organization_members mine join organization_members theirs using (organization_id) ");
@@ -193,6 +188,50 @@ pub async fn events(
     sql.push("\norder by e.id desc limit ").push(most).push(") event order by parent.id, event.id desc");
     let rows = sql.build().fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get("parent")?, EventRow::of(row)?))).collect()
+}
+
+/// What an event tells, as JSON.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    /// The changed fields before.
+    pub before: Option<String>,
+    /// The changed fields after.
+    pub after: Option<String>,
+}
+
+/// What events tell, in the order of their numbers, each wholly or partly; and none where those before leave no room within
+/// `most` bytes, so that no more than that is ever in memory. The caller of this got the events by [`events`].
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn texts(
+    connection: &mut Connection,
+    ids: &[i64],
+    partly: &[bool],
+    most: i64,
+) -> Result<Vec<((i64, bool), Option<Texts>)>> {
+    let rows = sqlx::query!(
+        r#"-- history::texts
+        with measured as (
+            select e.id, asked.partly, e.before, e.after,
+                sum(coalesce(octet_length(e.before::text), 0) + coalesce(octet_length(e.after::text), 0))
+                    over (order by e.id, asked.partly) as total
+            from unnest($1::bigint[], $2::bool[]) asked (id, partly) join audit_events e on e.id = asked.id
+        )
+        select id as "id!", partly as "partly!", total <= $3 as "fits!",
+            case when total <= $3 then (case when partly then before - $4::text[] else before end)::text end as before,
+            case when total <= $3 then after::text end as after
+        from measured order by id, partly"#,
+        ids,
+        partly,
+        most,
+        &CONTENT.map(str::to_owned)
+    )
+    .fetch_all(connection)
+    .await?;
+    let texts =
+        rows.into_iter().map(|row| ((row.id, row.partly), row.fits.then_some(Texts { before: row.before, after: row.after })));
+    Ok(texts.collect())
 }
 
 /// A time during which an alias pointed at one version.

@@ -107,6 +107,20 @@ fn what_a_sentence_says() {
         "the event at position 9 was removed from the chain's end, which had got to position 9 by the checkpoint of 2026-02-01T00:00:00Z"
     );
     assert!(says(verified(&chain, vec![], Some(end(&chain[..8])))).ends_with("was added behind the chain's end, at position 9"));
+    let unkept = verified(&chain, vec![], Some(vec![]));
+    assert_eq!(
+        says(unkept),
+        "its end isn't kept any more, and its events hold up to position 9: its row of audit_chains was removed"
+    );
+    let lowered = verified(&chain, vec![checkpoint(&chain[7])], Some(end(&chain[..3])));
+    assert_eq!(
+        says(lowered),
+        "its end is kept as position 3, and by the checkpoints its events hold up to position 9: its row of audit_chains was changed"
+    );
+    // What is wrong before or behind is worse than that.
+    assert!(says(verified(&edited, vec![], Some(vec![]))).starts_with("event 104 "));
+    let added = verified(&edited, vec![], Some(end(&chain[..2])));
+    assert!(says(added).ends_with("was added behind the chain's end, at position 3"));
     let twice = [&chain[..5], &chain[4..]].concat();
     assert!(says(verified(&twice, vec![], None)).ends_with("was added: its position 5 isn't the one that follows"));
     let mut other: Vec<Event> = chain.iter().map(|sealed| sealed.event.clone()).collect();
@@ -123,6 +137,21 @@ fn what_a_sentence_says() {
     assert_eq!(says(report), "the chain was rewritten at or before position 9: its last event was sealed with another hash");
     let report = verified(&chain, points, Some(end(&chain)));
     assert_eq!((report.events, report.position, report.checkpoints, report.problem), (9, 9, 3, None));
+}
+
+/// Events are sealed in the order of their commits, a moment after them: one that says that it is a day older was put there.
+#[test]
+fn an_event_with_an_old_time_is_named() {
+    for (at, named) in [("2026-01-31T00:00:00.000000Z", false), ("2026-01-30T00:00:00.000000Z", true)] {
+        let mut events: Vec<Event> = (1..=9).map(event).collect();
+        events[6].at = at.into();
+        events[7].at = at.into();
+        let chain = sealed(&events);
+        let report = verified(&chain, vec![], Some(end(&chain)));
+        assert_eq!((report.problem.clone(), report.position), (None, 9), "the chain itself holds");
+        assert_eq!(report.backdated.as_ref().map(|event| event.position), named.then_some(7));
+        assert_eq!(report.sound(), !named);
+    }
 }
 
 /// A chain that is gone as a whole is missed by its checkpoints.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -11,9 +12,8 @@ use regalia_domain::paths::TargetPath;
 use regalia_service::Error;
 use regalia_service::history::known_kinds;
 use regalia_service::store::access::ProjectKind;
-use regalia_service::store::history::{self, EventRow, PeriodRow, Timeline};
+use regalia_service::store::history::{self, EventRow, PeriodRow, Texts, Timeline};
 use regalia_service::store::organizations::OrganizationRow;
-use serde_json::Value;
 
 use super::collection::{self, Collection, Link};
 use super::lists::TimeFilter;
@@ -74,12 +74,18 @@ impl AuditEvent {
 
     /// The changed fields before, as recorded; null where there was nothing. Things are named by the numbers in their ids.
     async fn before(&self, context: &Context<'_>) -> Result<Option<JsonString>> {
-        self.0.before.clone().map(|text| Ok(JsonString(context.long(text)?))).transpose()
+        Ok(match told(context, &self.0).await?.and_then(|texts| texts.before.clone()) {
+            Some(text) => Some(JsonString(context.long(text)?)),
+            None => None,
+        })
     }
 
     /// The changed fields after, as recorded; null where nothing is left.
     async fn after(&self, context: &Context<'_>) -> Result<Option<JsonString>> {
-        self.0.after.clone().map(|text| Ok(JsonString(context.long(text)?))).transpose()
+        Ok(match told(context, &self.0).await?.and_then(|texts| texts.after.clone()) {
+            Some(text) => Some(JsonString(context.long(text)?)),
+            None => None,
+        })
     }
 
     /// The collection that it was done in or to; null when there was none or it is gone.
@@ -103,8 +109,30 @@ fn version_of(event: &EventRow) -> Option<i64> {
     if let Some(number) = event.subject.strip_prefix("Version:") {
         return number.parse().ok();
     }
-    let fields = event.after.as_ref().or(event.before.as_ref()).filter(|_| event.kind.starts_with("alias."))?;
-    serde_json::from_str::<Value>(fields).ok()?["version"].as_i64()
+    event.version.as_ref()?.parse().ok()
+}
+
+/// What an event tells, which is long, so it is read where it is asked for; the loader doesn't check who sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct TextsOf {
+    event: i64,
+    partly: bool,
+}
+
+impl Key for TextsOf {
+    type Value = Arc<Texts>;
+
+    async fn load(source: &Source, keys: &[Self]) -> regalia_service::Result<HashMap<Self, Self::Value>> {
+        let (ids, partly): (Vec<i64>, Vec<bool>) = keys.iter().map(|key| (key.event, key.partly)).unzip();
+        let rows = source.service.event_texts(&ids, &partly, source.room.left()).await?;
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        source.room.fill(rows.iter().map(|(_, texts)| length(&texts.before) + length(&texts.after)).sum());
+        Ok(rows.into_iter().map(|((event, partly), texts)| (Self { event, partly }, Arc::new(texts))).collect())
+    }
+}
+
+async fn told(context: &Context<'_>, event: &EventRow) -> Result<Option<Arc<Texts>>> {
+    context.row(TextsOf { event: event.id, partly: event.partly }).await
 }
 
 /// Which events are wanted. Everything that is given must hold.

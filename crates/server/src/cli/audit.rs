@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use regalia_domain::chain::{Checkpoint, Event, Report, Sealed, Verifier};
+use regalia_domain::chain::{Checkpoint, Event, Report, Sealed, Verifier, told};
 use regalia_server::checkpoints;
 use regalia_server::config::Config;
 use regalia_server::serve::{self, Database};
@@ -211,7 +211,7 @@ fn whose(organization: Option<i64>, names: &Names) -> String {
 }
 
 fn outcome(reports: &[Report], unsealed: i64, names: &Names) -> Outcome {
-    let ok = reports.iter().all(|report| report.problem.is_none());
+    let ok = reports.iter().all(Report::sound);
     let mut lines: Vec<String> = Vec::new();
     let mut chains = Vec::new();
     for report in reports {
@@ -223,10 +223,18 @@ fn outcome(reports: &[Report], unsealed: i64, names: &Names) -> Outcome {
                 report.events, report.checkpoints, report.hash
             ),
         });
+        if let Some(event) = &report.backdated {
+            lines.push(format!(
+                "BAD   {whose}: {} at position {} says that it is over a day older than what was sealed before it: it was put \
+                 behind the chain's end, or the database's clock was put back.",
+                told(event),
+                event.position
+            ));
+        }
         chains.push(json!({
             "organization": report.organization, "name": report.organization.and_then(|id| names.get(&id)),
             "events": report.events, "position": report.position, "hash": report.hash.to_hex(), "checkpoints": report.checkpoints,
-            "ok": report.problem.is_none(), "problem": report.problem.as_ref().map(ToString::to_string),
+            "ok": report.sound(), "problem": report.problem.as_ref().map(ToString::to_string), "backdated": report.backdated,
         }));
     }
     if unsealed > 0 {

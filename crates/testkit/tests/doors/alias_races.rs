@@ -9,7 +9,7 @@ use regalia_testkit::{Client, Server, VersionSpec};
 use serde_json::{Value, json};
 
 use crate::life::{alias, collection_id, sound, wire};
-use crate::races::{Arena, TASKS, place, rounds};
+use crate::races::{Arena, TASKS, many_rounds, place};
 
 /// The links of a collection with their aliases, through our own schema; none when there is no such collection.
 async fn ours(client: &Client, collection: &str) -> Option<Vec<(u64, Vec<String>)>> {
@@ -72,7 +72,7 @@ async fn rule_30_an_alias_pulled_by_many_while_many_read() {
         versions.push(version);
     }
     let (reads, seen) = (AtomicUsize::new(0), std::sync::Mutex::new(BTreeSet::new()));
-    for round in 0..rounds() {
+    for round in 0..many_rounds() {
         let writing = AtomicUsize::new(WRITERS);
         arena
             .race(round, async |client, task| {
@@ -104,7 +104,7 @@ async fn rule_30_an_alias_pulled_by_many_while_many_read() {
             })
             .await;
     }
-    assert!(reads.into_inner() >= rounds() * (TASKS - WRITERS) && seen.into_inner().unwrap().len() == 2, "this proved nothing");
+    assert!(reads.into_inner() >= many_rounds() * (TASKS - WRITERS) && seen.into_inner().unwrap().len() == 2, "this proved nothing");
     sound(&arena.server, "afterwards").await;
     told(&arena.server, "afterwards").await;
     let periods = arena.server.number("select count(*) from aliases where alias = 'pulled'").await;
@@ -123,7 +123,7 @@ async fn rules_30_and_33_move_against_unlink_against_the_end_of_the_collection()
         versions.push(arena.alice.log(&VersionSpec::model("alpha", "net", format!("{number}").as_bytes())).await.id);
     }
     let (mut moved, mut deleted) = (0, 0);
-    for round in 0..rounds() {
+    for round in 0..many_rounds() {
         let line = format!("Line {round}");
         for version in &versions {
             arena.alice.link(version, "acme", "model", &line, &["production"]).await.expect_ok();
@@ -182,5 +182,5 @@ async fn rules_30_and_33_move_against_unlink_against_the_end_of_the_collection()
             .await;
         assert_eq!(again, [404; TASKS], "{when}");
     }
-    assert!(moved > rounds() && deleted == rounds(), "{moved} changes and {deleted} ends");
+    assert!(moved > many_rounds() && deleted == many_rounds(), "{moved} changes and {deleted} ends");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::life::{collection_id, expected, places, sound, wire};
 use crate::native::own;
-use crate::races::rounds;
+use crate::races::many_rounds;
 
 const TASKS: usize = 64;
 const DAY: i64 = 24 * 60 * 60;
@@ -245,7 +245,7 @@ async fn rule_35_expiry_while_versions_are_linked() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
     let other = server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
-    for round in 0..rounds() {
+    for round in 0..many_rounds() {
         let versions = join_all((0..TASKS).map(|task| {
             let alice = &alice;
             async move {

@@ -297,6 +297,43 @@ async fn metadata_that_one_request_reads_is_bounded() {
     alive("long metadata", &alice).await;
 }
 
+/// So is what events tell, however many a page has.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_events_tell_in_one_request_is_bounded() {
+    const EACH: usize = 1_000_000;
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let most = LOADED_BYTES / EACH;
+    server
+        .sql(&format!(
+            "insert into audit_events (organization_id, request_id, kind, subject, before, after)
+                select id, gen_random_uuid(), 'team.deleted', 'Team:1', jsonb_build_object('a', repeat('a', {EACH} / 2 - 9)),
+                    jsonb_build_object('b', repeat('b', {EACH} / 2 - 9))
+                from entities, generate_series(0, {most}) where name = 'acme'"
+        ))
+        .await;
+    let ask = async |first: usize, fields: &str| {
+        alice
+            .graphql(
+                &format!("{{ organization(name: \"acme\") {{ events(first: {first}) {{ nodes {{ {fields} }} }} }} }}"),
+                json!({}),
+            )
+            .await
+    };
+    let answer = ask(most, "before after").await;
+    let texts = answer.statements.iter().filter(|sql| sql.contains("history::texts")).count();
+    assert_eq!(texts, 1);
+    let data = answer.ok();
+    let nodes = data["organization"]["events"]["nodes"].as_array().unwrap();
+    let length = |text: &serde_json::Value| text.as_str().map_or(0, str::len);
+    assert!(nodes.len() == most && nodes.iter().all(|node| length(&node["before"]) + length(&node["after"]) == EACH));
+    let refused = ask(most + 1, "before").await;
+    assert_eq!((refused.status, refused.code()), (413, "TOO_LARGE"), "{}", refused.message());
+    assert!(refused.message().contains("events") && refused.message().contains("`first`"), "{}", refused.message());
+    assert_eq!(ask(most + 1, "kind").await.ok()["organization"]["events"]["nodes"].as_array().unwrap().len(), most + 1);
+    alive("long events", &alice).await;
+}
+
 /// Rule 7: a description is as long as a page shows it a thousand times, whatever it is of. One that is there may stay.
 #[tokio::test]
 async fn rule_7_descriptions_are_bounded() {

@@ -346,6 +346,25 @@ async fn a_version_of_several_processes() {
     assert_eq!(look(&alice, "net", "latest").await.files, texts(&[("a", "again")]));
 }
 
+/// A crash of PostgreSQL empties the staging table, which is unlogged: what is merged from the rest is not a version.
+#[tokio::test]
+async fn a_part_that_staging_lost_is_not_left_out() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let id = part(&alice, &spec("net", &[("a", "first"), ("kept", "too")]), "train").await;
+    assert_eq!(part(&alice, &spec("net", &[("b", "second")]), "train").await, id);
+    server
+        .sql(
+            "create function lost() returns trigger language plpgsql as 'begin return null; end';
+             create trigger lost before insert on manifest_staging for each row when (new.path = 'a') execute function lost()",
+        )
+        .await;
+    refused(&server, "a lost entry", &[], 503, async || alice.commit(&id).await).await;
+    server.sql("drop trigger lost on manifest_staging").await;
+    alice.commit(&id).await.expect_ok();
+    assert_eq!(look(&alice, "net", "latest").await.files, texts(&[("a", "first"), ("b", "second"), ("kept", "too")]));
+}
+
 /// Rules 39 and 40: names of others are claims. The same distributed id elsewhere is another version; parts, storage paths and
 /// upload ids decide nothing, and nobody's manifest is that of somebody else's version.
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Many at once, at two servers that are processes of their own: indices stay dense, names and aliases single, repeated requests
 //! one (rules 2, 5, 9 to 12, 16, 18, 26, 28 to 31). What must not live here: crashes (tests/crash).
 //!
-//! `REGALIA_TEST_ROUNDS` says how often each race is run, 5 if not given; `REGALIA_TEST_MANY_ROUNDS` the same for those that are
-//! over who creates, who stays and what is listed.
+//! `REGALIA_TEST_ROUNDS` says how often each race is run, 5 if not given; `REGALIA_TEST_MANY_ROUNDS` the same for those over what
+//! a version's life hangs on: names, links, aliases, commits, expiry, who creates, who stays, what is listed.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,8 +21,8 @@ pub fn rounds() -> usize {
     given.map_or(5, |text| text.parse().expect("REGALIA_TEST_ROUNDS is a number"))
 }
 
-/// The same for the races over who creates (rule 2), who stays (rule 16) and what is listed (rule 5).
-fn many_rounds() -> usize {
+/// The same for the races that the full tests run more often.
+pub fn many_rounds() -> usize {
     let given = std::env::var("REGALIA_TEST_MANY_ROUNDS").ok();
     given.map_or_else(rounds, |text| text.parse().expect("REGALIA_TEST_MANY_ROUNDS is a number"))
 }
@@ -93,7 +93,7 @@ pub async fn place(client: &Client, entity: &str, project: &str, name: &str) -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rule_26_writers_of_one_name() {
     let arena = Arena::new().await;
-    for round in 0..rounds() {
+    for round in 0..many_rounds() {
         let name = format!("net{round}");
         let logged = arena
             .race(round, async |client, task| {
@@ -114,7 +114,7 @@ async fn rule_26_writers_of_one_name() {
     }
     for kind in ["project.created", "collection.created"] {
         let events = arena.server.number(&format!("select count(*) from audit_events where kind = '{kind}'")).await;
-        assert_eq!(events, if kind == "project.created" { 1 } else { rounds() as i64 }, "{kind}");
+        assert_eq!(events, if kind == "project.created" { 1 } else { many_rounds() as i64 }, "{kind}");
     }
 }
 
@@ -127,7 +127,7 @@ async fn rule_28_links_into_one_new_collection() {
             client.log(&VersionSpec::model("alpha", &format!("net{task}"), format!("{task}").as_bytes())).await.id
         })
         .await;
-    for round in 0..rounds() {
+    for round in 0..many_rounds() {
         let name = format!("Line {round}");
         let linked = arena
             .race(round, async |client, task| {
@@ -225,7 +225,7 @@ async fn rule_2_creators_of_one_registry() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rule_26_repeated_requests_are_one() {
     let arena = Arena::new().await;
-    for round in 0..rounds() {
+    for round in 0..many_rounds() {
         let spec = VersionSpec::model("alpha", &format!("net{round}"), format!("{round}").as_bytes());
         let client_id = format!("client id {round}");
         let ids = arena.race(round, async |client, _| id_of(client.create_version(&spec, &client_id).await)).await;
@@ -248,7 +248,7 @@ async fn rule_26_repeated_requests_are_one() {
         );
         assert_eq!(arena.server.number(&memberships).await, 1);
     }
-    let all = rounds() as i64;
+    let all = many_rounds() as i64;
     assert_eq!(arena.server.number("select count(*) from versions").await, all);
     assert_eq!(arena.server.number("select count(*) from memberships").await, all);
     assert_eq!(arena.server.number("select count(*) from audit_events where kind = 'version.committed'").await, all);

@@ -9,7 +9,7 @@ use regalia_domain::ids::{decode_id, encode_id};
 use regalia_domain::orders::{Order, RunOrder};
 use regalia_domain::roles::TeamRole;
 use regalia_domain::run_values::RunValues;
-use regalia_testkit::{Client, Server};
+use regalia_testkit::{Client, Server, VersionSpec};
 use serde_json::{Value, json};
 
 use crate::documents;
@@ -188,6 +188,38 @@ async fn rules_42_and_43_lists_of_runs() {
     }
 }
 
+/// Rule 42: a number of any length that a configuration holds has its place in an order, and its cursor is read back.
+#[tokio::test]
+async fn rule_42_runs_by_enormous_numbers() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let ascending = [
+        "-1e500".to_owned(),
+        format!("-{}", "9".repeat(1000)),
+        "-1e400".to_owned(),
+        "1e-400".to_owned(),
+        format!("0.{}1", "0".repeat(350)),
+        "1".to_owned(),
+        "1e400".to_owned(),
+        format!("1{}", "0".repeat(450)),
+        format!("{}e300", "9".repeat(900)),
+    ];
+    for (number, value) in ascending.iter().enumerate() {
+        begin(&alice, json!({ "name": format!("n{number}"), "config": format!("{{\"n\":{{\"value\":{value}}}}}") })).await;
+    }
+    let rows = rows(&server).await;
+    for order in ["+config.n", "-config.n"] {
+        let meaning: Order<RunOrder> = Order::parse(order).unwrap();
+        let mut expected: Vec<&RunRow> = rows.iter().collect();
+        expected.sort_by(|left, right| meaning.compare(left, right));
+        let expected: Vec<&str> = expected.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(list(&alice, "{}", Some(order), 1).await.0, expected, "{order}");
+    }
+    let between: Vec<String> = list(&alice, "{}", Some("+config.n"), 3).await.0;
+    let finite: Vec<&str> = between.iter().map(String::as_str).filter(|name| *name != "n0").collect();
+    assert_eq!(finite, ["n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"], "numbers by their size");
+}
+
 #[tokio::test]
 async fn rule_43_what_is_unknown_is_told() {
     let server = Server::start().await;
@@ -263,6 +295,22 @@ async fn rule_47_states_of_a_run() {
     server.clock.advance(TimeDelta::minutes(6));
     begin(&alice, json!({ "name": "run1" })).await;
     assert_eq!(state(&alice, "run1").await, ("running".to_owned(), false));
+}
+
+/// What isn't committed is used by nobody yet.
+#[tokio::test]
+async fn a_version_that_is_not_committed_is_not_used() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    begin(&alice, json!({ "name": "run1" })).await;
+    let begun = alice.create_version(&VersionSpec::model("alpha", "net", b"w"), "client").await.ok();
+    let id = &begun["createArtifact"]["artifact"]["id"];
+    let text = "mutation($input: UseArtifactInput!) { useArtifact(input: $input) { artifact { id } } }";
+    let input = json!({ "entityName": "alpha", "projectName": "demo", "runName": "run1", "artifactID": id });
+    let before = server.everything().await;
+    let answer = alice.graphql(text, json!({ "input": input })).await;
+    assert_eq!((answer.status, answer.code()), (409, "CONFLICT"), "{}", answer.message());
+    assert_eq!(server.everything().await, before);
 }
 
 #[tokio::test]
@@ -386,6 +434,46 @@ async fn rule_47_files_of_a_run() {
     assert_eq!(alice.get(direct, &[]).await.0, 403);
 }
 
+/// Rules 18 and 40: an upload ends by the right of that moment, and one that is repeated later doesn't bring its bytes back.
+#[tokio::test]
+async fn rule_40_a_late_or_repeated_upload_changes_no_file() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    server.join_team("alpha", "bob", TeamRole::Member).await;
+    let id = decode_id(&["Run"], &begin(&alice, json!({ "name": "run1" })).await).unwrap();
+    let announce = async |client: &Client| {
+        let input = json!({ "entityName": "alpha", "projectName": "demo", "runName": "run1", "files": ["summary.json"] });
+        let data = client.graphql(&documents::create_run_files(), json!({ "input": input })).await.ok();
+        data["createRunFiles"]["files"][0]["uploadUrl"].as_str().unwrap().to_owned()
+    };
+    let bytes = async || {
+        let path = format!("/storage/run_files/{id}/summary.json");
+        alice.request("GET", &path, |request| request.basic_auth("api", Some(alice.key()))).await.text()
+    };
+    let first = announce(&alice).await;
+    assert_eq!(alice.put(&first, "first").await, 200);
+    let second = announce(&alice).await;
+    assert_eq!(alice.put(&second, "second").await, 200);
+    // Its answer was lost.
+    assert_eq!(alice.put(&first, "first").await, 200);
+    assert_eq!(bytes().await, "second");
+
+    let third = announce(&bob).await;
+    // He leaves while his bytes are on their way.
+    let (send, body) = tokio::sync::mpsc::channel::<Result<String, std::io::Error>>(1);
+    let body = futures_util::stream::unfold(body, |mut body| async { body.recv().await.map(|part| (part, body)) });
+    let (status, ()) = tokio::join!(bob.put(&third, reqwest::Body::wrap_stream(body)), async {
+        send.send(Ok("third".to_owned())).await.unwrap();
+        while server.objects().1.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        server.sql("delete from team_members where user_id = (select id from entities where name = 'bob')").await;
+        drop(send);
+    });
+    assert!((400..500).contains(&status), "{status}");
+    assert_eq!(bytes().await, "second");
+}
+
 /// However many runs a page has, and whatever is asked of them.
 #[tokio::test]
 async fn a_page_of_runs_takes_a_constant_number_of_statements() {
@@ -415,6 +503,7 @@ async fn rule_47_what_is_too_long_is_refused() {
         ("displayName", json!(long(1025)), "1024"),
         ("tags", json!([long(1025)]), "1024"),
         ("tags", json!(vec!["a"; 1001]), "1000"),
+        ("tags", json!((0..65).map(|number| format!("{number:02}{}", long(1022))).collect::<Vec<_>>()), "65,536"),
         ("config", json!(format!("{{\"a\":\"{}\"}}", long(4 * 1024 * 1024))), "4 MiB"),
         ("config", json!("[1]"), "object"),
         ("summaryMetrics", json!("{"), "JSON"),
@@ -425,6 +514,12 @@ async fn rule_47_what_is_too_long_is_refused() {
         assert_eq!((answer.status, answer.code()), (400, "INVALID"), "{field}");
         assert!(answer.message().contains(says), "{field}: {}", answer.message());
     }
+    // Keys of a configuration are looked up one by one.
+    let keys = "query($keys: [String!]) { project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { wandbConfig(keys: \
+        $keys) } } }";
+    alice.graphql(keys, json!({ "keys": vec!["t"; 100] })).await.expect_ok();
+    let many = alice.graphql(keys, json!({ "keys": vec!["t"; 101] })).await;
+    assert_eq!((many.status, many.code()), (400, "INVALID"), "{}", many.message());
     let end = "{\"files\":{\"wandb-summary.json\":{\"offset\":0,\"content\":[\"[1]\"]}},\"complete\":true,\"exitcode\":0}";
     assert_eq!(stream(&alice, "run1", end).await.0, 400);
     assert_eq!(state(&alice, "run1").await.0, "finished");
