@@ -1,6 +1,6 @@
 """`kill -9` of one of two servers on one database, in the middle of the expiry of thousands of versions and of the deletion of their bytes.
 
-Each version expires once, with one event, whichever server did it; what is linked stays (rule 35). Afterwards the bytes that
+Each version expires once, with one event, whichever server did it; what is linked into a registry stays (rule 35). Afterwards the bytes that
 nothing names are gone (rule 33), those of what stays are there, and no server knows of an object that isn't.
 
 REGALIA_TEST_EXPIRING: versions that expire, 2,000 by default.

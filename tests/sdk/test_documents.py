@@ -84,7 +84,7 @@ def mistakes(schema, text):
 
 
 def test_documents(schema, found):
-    """Section 7 of the wire reference: one schema for every SDK's texts, with exactly their variables' types."""
+    """One schema for every SDK's texts, with exactly their variables' types."""
     # Most versions have most texts in common, but for their spaces.
     senders = defaultdict(set)
     for version, documents in found.items():

@@ -38,7 +38,7 @@ ids! {
     OrganizationId;
     /// A project or a registry: both are rows of one table and share one number.
     ProjectId;
-    /// A source collection or a registry collection.
+    /// A collection, where versions are logged or linked.
     CollectionId;
     /// A version, wherever it is linked.
     VersionId;

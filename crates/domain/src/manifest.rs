@@ -38,7 +38,9 @@ pub const MAX_BIRTH_ID_BYTES: usize = 256;
 const VERSION: u64 = 1;
 const STORAGE_POLICY: &str = "wandb-storage-policy-v1";
 const STORAGE_LAYOUT: &str = "V2";
-const STORAGE_REGION: &str = "default";
+
+/// What clients call the one place where bytes are kept. `minio-local` is what development set-ups of the W&B clients ask for.
+pub const STORAGE_REGIONS: [&str; 2] = ["default", "minio-local"];
 
 /// How much one manifest may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub struct ManifestHeader {
     pub entries: u64,
     /// The sum of the entries' sizes, references included, in bytes.
     pub size: i64,
-    /// The storage region as it was given: absent or `default`.
+    /// The storage region as it was given: absent or one of [`STORAGE_REGIONS`].
     pub storage_region: Option<String>,
 }
 
@@ -272,12 +274,12 @@ impl<E> Parser<'_, E> {
         }
         match config.get("storageRegion") {
             None | Some(Value::Null) => Ok(()),
-            Some(Value::String(region)) if region == STORAGE_REGION => {
+            Some(Value::String(region)) if STORAGE_REGIONS.contains(&region.as_str()) => {
                 self.header.storage_region = Some(region.clone());
                 Ok(())
             }
             Some(Value::String(region)) => Err(ManifestError::UnknownRegion(quoted(region))),
-            Some(other) => Err(unsupported("storageRegion", other, STORAGE_REGION)),
+            Some(other) => Err(unsupported("storageRegion", other, STORAGE_REGIONS[0])),
         }
     }
 }

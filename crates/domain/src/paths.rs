@@ -22,7 +22,7 @@ pub enum PathError {
     /// A target with too many parts, or with none (rule 20).
     #[error(
         "The target path {path} has {parts} parts. Use wandb-registry-REGISTRY/COLLECTION, \
-         ORGANIZATION/wandb-registry-REGISTRY/COLLECTION, ENTITY/PROJECT/COLLECTION or COLLECTION."
+         ORGANIZATION/wandb-registry-REGISTRY/COLLECTION, ENTITY/PROJECT/COLLECTION, PROJECT/COLLECTION or COLLECTION."
     )]
     Target {
         /// The path, quoted and shortened.

@@ -94,15 +94,6 @@ pub fn listed_type(name: &str) -> Result<ArtifactTypeName, NameError> {
     if is_own_type(&parsed) { Err(NameError::sdk_type(&parsed)) } else { Ok(parsed) }
 }
 
-/// Whether only the SDK itself makes collections of this type and name (rule 6).
-pub fn is_sdk_own(artifact_type: &ArtifactTypeName, collection: &str) -> bool {
-    match artifact_type.as_str() {
-        "run_table" => collection.starts_with("run-"),
-        "code" => collection.starts_with("source-"),
-        _ => is_own_type(artifact_type),
-    }
-}
-
 fn is_own_type(name: &ArtifactTypeName) -> bool {
     name.as_str() == "job" || name.as_str().starts_with("wandb-")
 }
@@ -194,18 +185,6 @@ mod tests {
         }
         for name in ["model", "Job", "jobs", "wandb", "code", "run_table", "Wandb-x"] {
             assert_eq!(listed_type(name).unwrap().as_str(), name);
-        }
-        for (artifact_type, collection, own) in [
-            ("wandb-history", "x", true),
-            ("job", "x", true),
-            ("run_table", "run-abc-table", true),
-            ("run_table", "table", false),
-            ("code", "source-abc", true),
-            ("code", "my-source", false),
-            ("model", "run-abc", false),
-        ] {
-            let name = ArtifactTypeName::parse(artifact_type).unwrap();
-            assert_eq!(is_sdk_own(&name, collection), own, "{artifact_type} {collection}");
         }
     }
 

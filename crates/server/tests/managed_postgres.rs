@@ -1,5 +1,4 @@
-//! The twelve things that the supervisor of the managed PostgreSQL must get right; `pNN_` in a test's name is the
-//! point it proves. Each test has a directory and a PostgreSQL of its own. As root the tests also try an unprivileged
+//! What the supervisor of the managed PostgreSQL must get right, point by point: `pNN_` in a test's name counts them. Each test has a directory and a PostgreSQL of its own. As root the tests also try an unprivileged
 //! server, small file systems and foreign owners; as anybody else, what that user can try.
 
 // Helpers outside `#[test]` functions fail a test by panicking too.

@@ -240,8 +240,8 @@ fn parse(
         Ok(())
     });
     match parsed {
-        Ok(_) => {
-            clean.end();
+        Ok(header) => {
+            clean.end(header.storage_region.as_deref());
             // A receiver that went away has an error of its own.
             let _ = entries.blocking_send(batch);
             if let Some(text) = text {
@@ -303,16 +303,19 @@ impl CleanManifest {
 
     fn begin(&mut self) {
         self.begun = true;
-        self.text.push_str(
-            r#"{"version":1,"storagePolicy":"wandb-storage-policy-v1","storagePolicyConfig":{"storageLayout":"V2"},"contents":{"#,
-        );
+        self.text.push_str(r#"{"version":1,"storagePolicy":"wandb-storage-policy-v1","contents":{"#);
     }
 
-    pub(crate) fn end(&mut self) {
+    /// Ends it with what is known when all was parsed: the storage region as the client named it.
+    pub(crate) fn end(&mut self, region: Option<&str>) {
         if !self.begun {
             self.begin();
         }
-        self.text.push_str("}}");
+        let mut policy = serde_json::json!({ "storageLayout": "V2" });
+        if let Some(region) = region {
+            policy["storageRegion"] = region.into();
+        }
+        self.text.push_str(&format!("}},\"storagePolicyConfig\":{policy}}}"));
     }
 
     pub(crate) fn take(&mut self) -> Bytes {

@@ -355,7 +355,9 @@ fn file_target(membership: MembershipId, ordinal: i32) -> String {
 }
 
 fn other_bytes(name: &str) -> Error {
-    Error::Conflict(format!("Other bytes were uploaded for \"{name}\" before, or its version is committed."))
+    Error::Conflict(format!(
+        "Other bytes were uploaded for \"{name}\" before, its version is committed, or you may not write there any more."
+    ))
 }
 
 fn committed() -> Error {

@@ -137,7 +137,7 @@ impl Service {
             text.entry(&entry(row)?);
         }
         if last.is_none() {
-            text.end();
+            text.end(None);
         }
         Ok(Some((text.take(), last)))
     }

@@ -72,7 +72,7 @@ impl Service {
                 skip_cache: false,
             });
         }
-        text.end();
+        text.end(None);
         let manifest = text.take();
         new.digest = digest.finish();
         new.deduplicate = true;

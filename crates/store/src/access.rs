@@ -54,7 +54,6 @@ macro_rules! permission {
 }
 
 permission!(/** Know that it exists, and its fields. */ See on ProjectId, Right::See);
-permission!(/** Read content: use, download, link onwards. */ Download on ProjectId, Right::Download);
 permission!(/** Write versions, links and aliases. */ Contribute on ProjectId, Right::Contribute);
 permission!(/** Change the project or registry itself. */ Administer on ProjectId, Right::Administer);
 permission!(/** Create projects in a team's or user's workspace. */ CreateProject on EntityTarget);
@@ -113,14 +112,6 @@ impl<P: Permission> Granted<P> {
 
     fn mint(target: P::Target, actor: UserId, organization: Option<OrganizationId>) -> Self {
         Self { target, actor, organization, permission: PhantomData }
-    }
-}
-
-impl Granted<Contribute> {
-    /// Who may write may read.
-    #[must_use]
-    pub fn download(&self) -> Granted<Download> {
-        Granted::mint(self.target, self.actor, self.organization)
     }
 }
 

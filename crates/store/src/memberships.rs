@@ -1,4 +1,4 @@
-//! Where versions stand: in their source collection, and by links in registry collections. What must not live here:
+//! Where versions stand: in their source collection, and by links in collections of registries and projects. What must not live here:
 //! who may link (see `access`) and the version's own fields.
 
 use chrono::{DateTime, Utc};
@@ -112,7 +112,7 @@ pub async fn memberships(connection: &mut Connection, ids: &[i64]) -> Result<Vec
     Ok(select_membership!("memberships", "where m.id = any($1)", ids).fetch_all(connection).await?)
 }
 
-/// A link by number, if the caller sees the registry.
+/// A link by number, if the caller sees the registry or project.
 ///
 /// # Errors
 /// Of PostgreSQL alone.

@@ -74,11 +74,6 @@ impl Pattern {
         Self::build(text, text, false)
     }
 
-    /// The pattern as the client wrote it.
-    pub fn as_given(&self) -> &str {
-        &self.given
-    }
-
     /// The pattern in the one spelling that PostgreSQL's `~` reads as [`Pattern::is_in`] does. The text on the other
     /// side of `~` needs `collate "C"`, for the sake of `\y` and `\Y`.
     pub fn spelled_out(&self) -> &str {
@@ -124,11 +119,6 @@ impl Substring {
     /// Takes a text of at most [`MAX_CHARS`] characters; the empty one is in every text.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         Ok(Self { text: text.to_owned(), pattern: Pattern::build(text, &regex_syntax::escape(text), true)? })
-    }
-
-    /// The text as the client wrote it.
-    pub fn as_given(&self) -> &str {
-        &self.text
     }
 
     /// The same question as a pattern, in which every letter stands for its cases: so `É` finds `é` whatever

@@ -41,7 +41,7 @@ fn a_manifest_as_clients_write_it() {
         r#"{
             "version": 1,
             "storagePolicy": "wandb-storage-policy-v1",
-            "storagePolicyConfig": {"storageLayout": "V2", "storageRegion": "default", "other": [1]},
+            "storagePolicyConfig": {"storageLayout": "V2", "storageRegion": "minio-local", "other": [1]},
             "contents": {
                 "dir/my file.txt": {
                     "digest": "1B2M2Y8AsgTpgAmY7PhCfg==", "size": 12, "birthArtifactID": "QXJ0aWZhY3Q6Mw==",
@@ -55,7 +55,7 @@ fn a_manifest_as_clients_write_it() {
         }"#,
     )
     .unwrap();
-    assert_eq!(header, ManifestHeader { entries: 3, size: 42, storage_region: Some("default".to_owned()) });
+    assert_eq!(header, ManifestHeader { entries: 3, size: 42, storage_region: Some("minio-local".to_owned()) });
     assert_eq!(
         entries[0],
         ManifestEntry {

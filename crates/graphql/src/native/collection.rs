@@ -24,8 +24,8 @@ use crate::loaders::{AliasesOf, CollectionKey, NewestIn, PlaceKey, PlaceNamed, P
 #[derive(Debug, Clone)]
 pub struct Collection(pub CollectionRow);
 
-/// A named line of versions of one artifact type: in a registry of published ones, in a project of those that are logged there,
-/// whose places count as links here.
+/// A named line of versions of one artifact type: in a registry of published ones, in a project of those that are linked or
+/// logged there, whose places count as links here.
 #[Object]
 impl Collection {
     /// Opaque id.
@@ -181,7 +181,7 @@ impl Link {
 pub struct CollectionUpdateInput {
     /// The collection.
     collection: ID,
-    /// A new name: 1 to 128 characters without / : \\, unique in the registry. The old one is free at once.
+    /// A new name: 1 to 128 characters without / : \\, unique in the registry or project. The old one is free at once.
     name: Option<String>,
     /// What it is for.
     description: Option<String>,
@@ -277,7 +277,7 @@ impl CollectionMutation {
     }
 
     /// Deletes a collection with its links; the versions stay where they were logged. For members of the registry; while a link
-    /// has a protected alias, for its admins.
+    /// has a protected alias, for its admins. In a project for those who write there.
     async fn collection_delete(
         &self,
         context: &Context<'_>,
@@ -307,7 +307,7 @@ impl CollectionMutation {
     }
 
     /// Removes a link with its aliases; the version stays where it was logged. For members of the registry; if it has a protected
-    /// alias, for its admins.
+    /// alias, for its admins. In a project for those who write there.
     async fn link_delete(
         &self,
         context: &Context<'_>,

@@ -96,7 +96,7 @@ pub(crate) async fn artifact_at(context: &Context<'_>, place: &MembershipRow) ->
 /// W&B protocol: a source collection.
 pub struct ArtifactSequence(pub CollectionRow);
 
-/// W&B protocol: a registry collection.
+/// W&B protocol: a collection that versions are linked into.
 pub struct ArtifactPortfolio(pub CollectionRow);
 
 /// The collection's project, if the caller sees it. A link shows the collection that its version comes from: where the project of
@@ -222,7 +222,7 @@ collection! {
 }
 
 collection! {
-    /// W&B protocol: a registry collection.
+    /// W&B protocol: a collection that versions are linked into.
     ArtifactPortfolio {}
 }
 

@@ -143,7 +143,7 @@ pub struct UnlinkArtifactInput {
     /// W&B protocol: the version.
     #[graphql(name = "artifactID")]
     artifact_id: ID,
-    /// W&B protocol: the registry collection.
+    /// W&B protocol: the collection that versions are linked into.
     #[graphql(name = "artifactPortfolioID")]
     artifact_portfolio_id: ID,
     /// W&B protocol: accepted and not kept.
@@ -162,7 +162,7 @@ pub struct UnlinkArtifactPayload {
     success: bool,
 }
 
-/// W&B protocol: what to change of a registry collection; null is no change.
+/// W&B protocol: what to change of a collection that versions are linked into; null is no change.
 #[derive(InputObject)]
 pub struct UpdateArtifactPortfolioInput {
     /// W&B protocol: the collection.
@@ -223,7 +223,7 @@ pub struct MoveArtifactSequencePayload {
     artifact_collection: ArtifactCollection,
 }
 
-/// W&B protocol: a registry collection to delete.
+/// W&B protocol: a collection that versions are linked into, to delete.
 #[derive(InputObject)]
 pub struct DeleteArtifactPortfolioInput {
     /// W&B protocol: the collection.
@@ -418,7 +418,7 @@ impl LifeMutation {
         Ok(UnlinkArtifactPayload { artifact_id: input.artifact_id, client_mutation_id: input.client_mutation_id, success: true })
     }
 
-    /// W&B protocol: changes a registry collection's name or card.
+    /// W&B protocol: changes the name or card of a collection that versions are linked into.
     async fn update_artifact_portfolio(
         &self,
         context: &Context<'_>,
@@ -453,7 +453,7 @@ impl LifeMutation {
         Ok(MoveArtifactSequencePayload { artifact_collection: ArtifactCollection::from(row) })
     }
 
-    /// W&B protocol: deletes a registry collection with its links (rules 17 and 32).
+    /// W&B protocol: deletes a collection that versions are linked into, with its links (rules 17 and 32).
     async fn delete_artifact_portfolio(
         &self,
         context: &Context<'_>,

@@ -7,10 +7,10 @@
 //! | `Entity`                            | organization, team or user          |
 //! | `Artifact`                          | version                             |
 //! | `ArtifactSequence`                  | source collection                   |
-//! | `ArtifactPortfolio`                 | registry collection                 |
+//! | `ArtifactPortfolio`                 | collection of links, in a registry or a project |
 //! | `ArtifactCollectionMembership`      | a version's place: birth or link    |
 //! | `Member`, `Invite`                  | a user in a team or organization    |
-//! | `upsertModel`                       | create or update a registry         |
+//! | `upsertModel`                       | create or update a registry or project |
 //! | `renameProject`, `deleteModel`      | rename, delete a registry           |
 //! | `ProjectMember`                     | a user's membership in a registry   |
 //! | `upsertBucket`                      | create or update a run              |

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::VersionId;
+use regalia_domain::manifest::STORAGE_REGIONS;
 use regalia_domain::names::{
     ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RegistryName, RunName, SourceCollectionName, TagName,
 };
@@ -376,7 +377,9 @@ impl CreateArtifactInput {
             _ => return refuse("A version belongs to exactly one collection: send `artifactCollectionName`."),
         };
         let ttl = self.ttl_duration_seconds.map(ttl).transpose()?.unwrap_or(Ttl::INHERIT);
-        if let Some(region) = self.storage_region.filter(|region| !region.is_empty() && region != "default") {
+        if let Some(region) =
+            self.storage_region.filter(|region| !region.is_empty() && !STORAGE_REGIONS.contains(&region.as_str()))
+        {
             return refuse(format!("There is no storage region \"{region}\" here; leave it out or use \"default\"."));
         }
         Ok(NewVersion {

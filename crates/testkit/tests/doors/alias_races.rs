@@ -104,7 +104,10 @@ async fn rule_30_an_alias_pulled_by_many_while_many_read() {
             })
             .await;
     }
-    assert!(reads.into_inner() >= many_rounds() * (TASKS - WRITERS) && seen.into_inner().unwrap().len() == 2, "this proved nothing");
+    assert!(
+        reads.into_inner() >= many_rounds() * (TASKS - WRITERS) && seen.into_inner().unwrap().len() == 2,
+        "this proved nothing"
+    );
     sound(&arena.server, "afterwards").await;
     told(&arena.server, "afterwards").await;
     let periods = arena.server.number("select count(*) from aliases where alias = 'pulled'").await;

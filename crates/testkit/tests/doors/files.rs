@@ -460,7 +460,7 @@ async fn the_manifest_as_it_is_served() {
     let extra = r#"{"z":1,"a":{"big":123456789012345678901234567890,"exact":1.10,"text":"\u00fc/"},"z2":[null,true]}"#;
     let text = format!(
         "{{\"version\":1,\"storagePolicy\":\"wandb-storage-policy-v1\",\"storagePolicyConfig\":{{\"storageLayout\":\"V2\",\
-         \"storageRegion\":\"default\",\"more\":1}},\"unknown\":[1],\"contents\":{{\"model.txt\":{{\"digest\":\"{digest}\",\
+         \"storageRegion\":\"minio-local\",\"more\":1}},\"unknown\":[1],\"contents\":{{\"model.txt\":{{\"digest\":\"{digest}\",\
          \"size\":11,\"birthArtifactID\":\"QXJ0aWZhY3Q6MQ==\",\"local_path\":\"/home/alice/secret/model.txt\",\"extra\":{extra},\
          \"skip_cache\":true,\"unknown\":\"dropped\"}}}}}}"
     );
@@ -471,7 +471,7 @@ async fn the_manifest_as_it_is_served() {
     assert!(served.contains(&format!("\"extra\":{extra}")), "kept as it was given: {served}");
     let parsed: Value = serde_json::from_str(&served).unwrap();
     assert_eq!((&parsed["version"], &parsed["storagePolicy"]), (&json!(1), &json!("wandb-storage-policy-v1")));
-    assert_eq!(parsed["storagePolicyConfig"]["storageLayout"], "V2");
+    assert_eq!(parsed["storagePolicyConfig"], json!({ "storageLayout": "V2", "storageRegion": "minio-local" }));
     let entry = &parsed["contents"]["model.txt"];
     assert_eq!((&entry["digest"], &entry["size"]), (&json!(digest), &json!(11)));
     assert_eq!((&entry["birthArtifactID"], &entry["skip_cache"]), (&json!("QXJ0aWZhY3Q6MQ=="), &json!(true)));
@@ -480,7 +480,7 @@ async fn the_manifest_as_it_is_served() {
     empty.files.clear();
     alice.log(&empty).await;
     let parsed: Value = serde_json::from_slice(&manifest(&alice, "empty").await).unwrap();
-    assert_eq!(parsed["contents"], json!({}));
+    assert_eq!((&parsed["contents"], &parsed["storagePolicyConfig"]), (&json!({}), &json!({ "storageLayout": "V2" })));
     assert!(nodes(&alice, "empty").await.is_empty());
 }
 
