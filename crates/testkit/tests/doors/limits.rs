@@ -314,15 +314,16 @@ async fn moments_of_aliases_are_found_at_once() {
     alice.link(&id, "acme", "r", "Net", &["production"]).await.expect_ok();
     server
         .sql(
-            "insert into collections (project_id, type_id, name, name_key, kind)
-                select project_id, type_id, 'net' || i, 'net' || i, kind from collections, generate_series(1, 999) i where name = 'Net';
+            "insert into collections (project_id, type_id, name, kind)
+                select project_id, type_id, 'net' || i, kind from collections, generate_series(1, 999) i where name = 'Net';
              insert into aliases (collection_id, alias, version_id, valid)
                 select c.id, a.alias, a.version_id, a.valid from aliases a, collections c
                 where a.alias = 'production' and c.name like 'net_%';",
         )
         .await;
-    let moments = (0..80)
-        .map(|i| format!("a{i}: aliasAt(name: \"production\", time: \"2100-01-01T00:00:{:02}Z\") {{ versionId }} ", i % 60));
+    let moments = (0..80).map(|i| {
+        format!("a{i}: aliasAt(name: \"production\", time: \"2100-01-01T00:{:02}:{:02}Z\") {{ versionId }} ", i / 60, i % 60)
+    });
     let moments = moments.collect::<String>();
     let text =
         format!("{{ registry(organization: \"acme\", name: \"r\") {{ collections(first: 1000) {{ nodes {{ {moments} }} }} }} }}");
