@@ -321,15 +321,15 @@ async fn moments_of_aliases_are_found_at_once() {
                 where a.alias = 'production' and c.name like 'net_%';",
         )
         .await;
-    let moments = (0..80).map(|i| {
-        format!("a{i}: aliasAt(name: \"production\", time: \"2100-01-01T00:{:02}:{:02}Z\") {{ versionId }} ", i / 60, i % 60)
+    let moments = (0..60).map(|second| {
+        format!("a{second}: aliasAt(name: \"production\", time: \"2100-01-01T00:00:{second:02}Z\") {{ versionId }} ")
     });
     let moments = moments.collect::<String>();
     let text =
         format!("{{ registry(organization: \"acme\", name: \"r\") {{ collections(first: 1000) {{ nodes {{ {moments} }} }} }} }}");
     let reply = post(&alice, query(text)).await;
     assert_eq!(reply.status, 200, "{:.300}", reply.text());
-    assert_eq!(reply.text().matches("versionId").count(), 80_000, "{:.300}", reply.text());
+    assert_eq!(reply.text().matches("versionId").count(), 60_000, "{:.300}", reply.text());
 }
 
 /// Texts of any length are bounded together.
