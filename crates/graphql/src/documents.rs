@@ -10,8 +10,8 @@ use async_graphql::{Request, Response, ServerError, ValidationMode, Variables};
 use async_graphql_value::{ConstValue, Value};
 use hashlink::LruCache;
 
-use crate::limits::{self, ALIASES, COST, FIELDS};
-use crate::meter::Meter;
+use crate::limits::{self, ALIASES, ARGUMENT_BYTES, COST, FIELDS};
+use crate::meter::{Meter, long_arguments};
 use crate::prices::{Kind, Scales, Shape};
 use crate::{RegaliaSchema, builder};
 
@@ -280,6 +280,9 @@ impl Documents {
                  smaller `first`."
             )
         })?;
+        if weight.bytes > ARGUMENT_BYTES {
+            return Err(Refusal::Limit(long_arguments()));
+        }
         let meter = Meter::new(scales.counted);
         if kept.is_none() || !fit(operation, &request.variables, &self.shape) {
             let mut again = Request::new("").variables(request.variables.clone());

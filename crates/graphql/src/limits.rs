@@ -18,6 +18,10 @@ pub const TOKENS: usize = 4000;
 /// beyond that is counted while it is read, up to the same number.
 pub const COST: usize = 300_000;
 
+/// Most bytes of arguments, each as often as there may be rows above its field: every row has its own copy. All that a body
+/// may have fits once. Lists whose length only the database knows are treated as for [`COST`].
+pub const ARGUMENT_BYTES: usize = 32 * 1024 * 1024;
+
 /// Most bytes of long texts (descriptions, metadata, configurations, paths and URLs of files) in one answer. The SDK's largest
 /// page of files fits, with the longest paths.
 pub const ANSWER_BYTES: usize = 128 * 1024 * 1024;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_graphql::Pos;
 use regalia_service::{Error, Result};
 
-use crate::limits::{ANSWER_BYTES, COST, LOADED_BYTES};
+use crate::limits::{ANSWER_BYTES, ARGUMENT_BYTES, COST, LOADED_BYTES};
 use crate::prices::Counted;
 
 /// What one request may still bring. Clones are the same.
@@ -17,13 +17,15 @@ pub struct Meter(Arc<Left>);
 #[derive(Debug)]
 struct Left {
     values: AtomicUsize,
+    arguments: AtomicUsize,
     bytes: AtomicUsize,
     lists: Counted,
 }
 
 impl Meter {
     pub(crate) fn new(lists: Counted) -> Self {
-        Self(Arc::new(Left { values: AtomicUsize::new(COST), bytes: AtomicUsize::new(ANSWER_BYTES), lists }))
+        let [values, arguments, bytes] = [COST, ARGUMENT_BYTES, ANSWER_BYTES].map(AtomicUsize::new);
+        Self(Arc::new(Left { values, arguments, bytes, lists }))
     }
 
     /// Counts the rows that a list at this place of the document brings, with all that is asked of them.
@@ -31,8 +33,10 @@ impl Meter {
     /// # Errors
     /// `TooLarge` when they are too many.
     pub(crate) fn rows(&self, at: Pos, rows: usize) -> Result<()> {
-        let Some((paid, each)) = self.0.lists.get(&at) else { return Ok(()) };
-        take(&self.0.values, rows.saturating_sub(*paid).saturating_mul(*each)).ok_or_else(|| {
+        let Some(price) = self.0.lists.get(&at) else { return Ok(()) };
+        let more = rows.saturating_sub(price.rows);
+        take(&self.0.arguments, more.saturating_mul(price.bytes)).ok_or_else(|| Error::TooLarge(long_arguments()))?;
+        take(&self.0.values, more.saturating_mul(price.cost)).ok_or_else(|| {
             Error::TooLarge(format!(
                 "The document asks for too much: its lists without pages bring more than {COST} values beyond the expected. \
                  Ask for \
@@ -79,6 +83,14 @@ impl Room {
     }
 }
 
+/// The sentence for arguments that are too long together.
+pub(crate) fn long_arguments() -> String {
+    format!(
+        "The arguments are too long: more than {ARGUMENT_BYTES} bytes, counted for each row above them. Ask for less in one \
+         request, with a smaller `first` or shorter arguments."
+    )
+}
+
 fn take(left: &AtomicUsize, much: usize) -> Option<()> {
     left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(much)).ok().map(|_| ())
 }
@@ -86,11 +98,12 @@ fn take(left: &AtomicUsize, much: usize) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prices::ListPrice;
 
     #[test]
     fn what_is_paid_for_is_free_and_the_rest_is_bounded() {
         let at = Pos { line: 1, column: 9 };
-        let meter = Meter::new([(at, (10, 100))].into());
+        let meter = Meter::new([(at, ListPrice { rows: 10, cost: 100, bytes: 0 })].into());
         assert!(meter.rows(Pos { line: 2, column: 1 }, usize::MAX).is_ok(), "not a counted list");
         for _ in 0..1000 {
             assert!(meter.rows(at, 10).is_ok());
@@ -102,5 +115,14 @@ mod tests {
         assert!(meter.rows(at, 10).is_ok());
         assert!(meter.bytes(ANSWER_BYTES).is_ok());
         assert!(meter.bytes(1).is_err());
+    }
+
+    #[test]
+    fn arguments_below_the_rows_are_bounded_too() {
+        let at = Pos { line: 1, column: 9 };
+        let meter = Meter::new([(at, ListPrice { rows: 10, cost: 1, bytes: ARGUMENT_BYTES / 2 })].into());
+        assert!(meter.rows(at, 12).is_ok());
+        assert!(meter.rows(at, 11).is_err_and(|error| error.to_string().contains("arguments are too long")));
+        assert!(meter.rows(at, 10).is_ok());
     }
 }

@@ -2,6 +2,7 @@
 //! that limit it (`limits`), and what is really brought (`meter`).
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 
 use async_graphql::parser::types::{
     BaseType, ExecutableDocument, Field, FieldDefinition, InputValueDefinition, OperationDefinition, OperationType, Selection,
@@ -245,6 +246,8 @@ pub(crate) struct Weight {
     tops: usize,
     /// Values for one row of what is above.
     pub(crate) cost: usize,
+    /// Bytes of arguments for one row of what is above.
+    pub(crate) bytes: usize,
     /// How deep it nests.
     depth: usize,
 }
@@ -261,12 +264,24 @@ impl Weight {
         self.lists = self.lists.saturating_add(other.lists);
         self.tops = self.tops.saturating_add(other.tops);
         self.cost = self.cost.saturating_add(other.cost);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.depth = self.depth.max(other.depth);
     }
 }
 
-/// Where the counted lists of a document are, each with how many rows are paid for and what one more costs.
-pub(crate) type Counted = HashMap<Pos, (usize, usize)>;
+/// What of a counted list is paid for, and what one row more costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ListPrice {
+    /// Rows that are paid for.
+    pub(crate) rows: usize,
+    /// Values of one more.
+    pub(crate) cost: usize,
+    /// Bytes of the arguments below one more.
+    pub(crate) bytes: usize,
+}
+
+/// Where the counted lists of a document are.
+pub(crate) type Counted = HashMap<Pos, ListPrice>;
 
 /// Weighs a document. Each fragment is walked through once, so a document that multiplies itself costs no more time than its
 /// text is long.
@@ -277,6 +292,8 @@ pub(crate) struct Scales<'d> {
     asked: Option<(&'d OperationDefinition, &'d Variables)>,
     /// None while a fragment is being weighed: then it is in itself.
     fragments: HashMap<&'d str, Option<Weight>>,
+    /// Bytes of the variables that it came by.
+    variables: HashMap<Name, usize>,
     /// The counted lists that it came by.
     pub(crate) counted: Counted,
 }
@@ -287,7 +304,7 @@ impl<'d> Scales<'d> {
         shape: &'d Shape,
         asked: Option<(&'d OperationDefinition, &'d Variables)>,
     ) -> Self {
-        Self { document, shape, asked, fragments: HashMap::new(), counted: HashMap::new() }
+        Self { document, shape, asked, fragments: HashMap::new(), variables: HashMap::new(), counted: HashMap::new() }
     }
 
     /// What an operation weighs; none when it nests too deep, or without end.
@@ -367,11 +384,15 @@ impl<'d> Scales<'d> {
             weight.lists = weight.lists.saturating_add(1);
         }
         if matches!(rows, Rows::List(_)) {
-            let each = weight.cost.div_ceil(count);
+            let price = ListPrice { rows: count, cost: weight.cost.div_ceil(count), bytes: weight.bytes.div_ceil(count) };
             // Two fields may be at one place: for the engine a lone carriage return begins the line again. Then the dearer counts.
-            let counted = self.counted.entry(at).or_insert((count, each));
-            *counted = (counted.0.min(count), counted.1.max(each));
+            let dearer = self.counted.entry(at).or_insert(price);
+            dearer.rows = dearer.rows.min(price.rows);
+            dearer.cost = dearer.cost.max(price.cost);
+            dearer.bytes = dearer.bytes.max(price.bytes);
         }
+        // Below it they are of each row; its own are of what is above.
+        weight.bytes = weight.bytes.saturating_add(self.arguments(field));
         Some(weight)
     }
 
@@ -382,37 +403,66 @@ impl<'d> Scales<'d> {
         weight.aliases = weight.aliases.saturating_add(usize::from(field.alias.is_some()));
         let each = if rows > 1 { weight.cost.saturating_add(1) } else { weight.cost };
         weight.cost = each.saturating_mul(rows);
+        weight.bytes = weight.bytes.saturating_mul(rows);
         Some(weight)
+    }
+
+    /// Bytes of a field's arguments.
+    fn arguments(&mut self, field: &Field) -> usize {
+        let mut bytes = 0_usize;
+        for (_, value) in &field.arguments {
+            let literal = value.node.clone().into_const_with(|name| {
+                bytes = bytes.saturating_add(self.variable_bytes(name));
+                Ok::<_, Infallible>(ConstValue::Null)
+            });
+            let Ok(literal) = literal;
+            bytes = bytes.saturating_add(size(&literal));
+        }
+        bytes
+    }
+
+    fn variable_bytes(&mut self, name: Name) -> usize {
+        if let Some(bytes) = self.variables.get(&name) {
+            return *bytes;
+        }
+        let bytes = self.variable(&name).map_or(0, size);
+        self.variables.insert(name, bytes);
+        bytes
     }
 
     /// What `first` says.
     fn first(&self, field: &Field) -> Option<usize> {
         let first = match field.get_argument("first").map(|value| &value.node)? {
             Value::Number(number) => number.as_u64(),
-            Value::Variable(variable) => self.variable(variable),
+            // An explicit null isn't replaced by the variable's default: the field then does as if nothing was said.
+            Value::Variable(variable) => match self.variable(variable)? {
+                ConstValue::Number(number) => number.as_u64(),
+                _ => None,
+            },
             _ => None,
         };
         first.and_then(|rows| usize::try_from(rows).ok())
     }
 
-    fn variable(&self, name: &Name) -> Option<u64> {
+    /// What is given for a variable, else its default.
+    fn variable(&self, name: &Name) -> Option<&'d ConstValue> {
         let (operation, variables) = self.asked?;
-        match variables.get(name) {
-            Some(ConstValue::Number(number)) => return number.as_u64(),
-            // An explicit null isn't replaced by the variable's default: the field then does as if nothing was said.
-            Some(_) => return None,
-            None => {}
-        }
         // Of this operation alone: another one may have a variable of the same name.
-        let definitions = operation.variable_definitions.iter();
-        let default = definitions
-            .filter(|definition| definition.node.name.node == *name)
-            .find_map(|definition| definition.node.default_value.as_ref());
-        match default.map(|value| &value.node) {
-            Some(ConstValue::Number(number)) => number.as_u64(),
-            _ => None,
-        }
+        let mut definitions = operation.variable_definitions.iter().filter(|definition| definition.node.name.node == *name);
+        variables.get(name).or_else(|| Some(&definitions.find_map(|definition| definition.node.default_value.as_ref())?.node))
     }
+}
+
+/// Bytes that a value takes in memory, about.
+fn size(value: &ConstValue) -> usize {
+    size_of::<ConstValue>()
+        + match value {
+            ConstValue::String(text) => text.len(),
+            ConstValue::Binary(bytes) => bytes.len(),
+            ConstValue::List(items) => items.iter().map(size).sum(),
+            ConstValue::Object(fields) => fields.values().map(size).sum(),
+            ConstValue::Null | ConstValue::Number(_) | ConstValue::Boolean(_) | ConstValue::Enum(_) => 0,
+        }
 }
 
 #[cfg(test)]
@@ -436,7 +486,7 @@ mod tests {
         let operation = &document.operations.iter().next().unwrap().1.node;
         let mut scales = Scales::new(&document, &shape, Some((operation, &variables)));
         let weight = scales.operation(operation)?;
-        let mut counted: Vec<_> = scales.counted.into_values().collect();
+        let mut counted: Vec<_> = scales.counted.into_values().map(|price| (price.rows, price.cost)).collect();
         counted.sort_unstable();
         Some((weight, counted))
     }
@@ -476,6 +526,25 @@ mod tests {
         assert_eq!(cost(serde_json::json!({})), 1 + 2);
         assert_eq!(cost(serde_json::json!({ "n": 7 })), 1 + 7 * 3);
         assert_eq!(cost(serde_json::json!({ "n": null })), 1 + 50 * 3);
+    }
+
+    /// A row has its own copy of what a field below it is given, by a literal, a variable or its default.
+    #[test]
+    fn arguments_are_counted_for_each_row_above() {
+        let value = size_of::<ConstValue>();
+        let bytes = |query: &str, variables| weigh_with(query, variables).unwrap().0.bytes;
+        let none = || serde_json::json!({});
+        assert_eq!(bytes("{ many { nodes { id } } }", none()), 0);
+        assert_eq!(bytes("{ many(after: \"four\") { nodes { id } } }", none()), value + 4);
+        assert_eq!(bytes("{ few { few(after: \"four\") { nodes { id } } } }", none()), SHORT_LIST * (value + 4));
+        // A variable takes its place, and what it is takes its own.
+        let query = "query($a: String = \"four\") { many(first: 7) { nodes { ...F } } } fragment F on Thing { few(after: $a) { \
+                     nodes { id } } }";
+        assert_eq!(bytes(query, none()), value + 7 * (2 * value + 4));
+        assert_eq!(bytes(query, serde_json::json!({ "a": "eleven char" })), value + 7 * (2 * value + 11));
+        let query = "query($a: [String]) { few { few(in: [\"one\", $a, { b: $a }]) { nodes { id } } } }";
+        assert_eq!(bytes(query, serde_json::json!({ "a": ["four", 7] })), SHORT_LIST * (5 * value + 3 + 2 * (3 * value + 4)));
+        assert_eq!(bytes(query, serde_json::json!({ "a": null })), SHORT_LIST * (5 * value + 3 + 2 * value));
     }
 
     #[test]

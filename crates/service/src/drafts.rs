@@ -8,7 +8,7 @@ use regalia_domain::roles::Right;
 use regalia_store::access::{Caller, Contribute, Granted};
 use regalia_store::collections::Locked;
 pub use regalia_store::drafts::Kind;
-use regalia_store::drafts::{self, SharedRow};
+use regalia_store::drafts::{self, MOST_PATCHES, SharedRow};
 use regalia_store::uploads::{self, NewUpload};
 use regalia_store::{Tx, versions};
 
@@ -44,7 +44,7 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound`, also for the base of an incremental version; `Forbidden`; `Conflict` once the version is committed; `Invalid`
-    /// when the version has manifests of the other sort.
+    /// when the version has manifests of the other sort, or very many.
     pub async fn announce_manifest(
         &self,
         request: &Request,
@@ -58,7 +58,7 @@ impl Service {
         let upload = new.md5.map(|md5| self.manifest_upload(md5));
         let draft = drafts::NewDraft { kind: new.kind, base, run: &new.run, upload: upload.as_ref().map(|upload| upload.id) };
         let draft = match drafts::announce(&mut tx, &granted, version, draft).await {
-            Err(regalia_store::Error::NotFound) => return Err(refused(&mut tx, caller, version, new.kind).await?),
+            Err(regalia_store::Error::NotFound) => return Err(refused(&mut tx, caller, &granted, version, new.kind).await?),
             other => other?,
         };
         if let Some(upload) = &upload {
@@ -131,9 +131,15 @@ pub(crate) fn missing_base() -> Error {
 }
 
 /// Why a manifest of this kind can't be announced.
-async fn refused(tx: &mut Tx, caller: &Caller, version: VersionId, kind: Kind) -> Result<Error> {
+async fn refused(tx: &mut Tx, caller: &Caller, granted: &Granted<Contribute>, version: VersionId, kind: Kind) -> Result<Error> {
     let row = versions::version(tx, caller, version).await.map_err(missing_version)?;
     Ok(match (row.state.as_str(), kind) {
+        ("pending", Kind::Patch) if drafts::of_version(tx, granted, version).await?.iter().any(|draft| draft.patch) => {
+            Error::Invalid(format!(
+                "This version has {MOST_PATCHES} manifests already, and takes no more. Send larger parts (PATCH), or several \
+                 versions."
+            ))
+        }
         ("pending", Kind::Patch) => {
             Error::Invalid("This version has a whole manifest already, so it can't be made of parts (PATCH).".into())
         }

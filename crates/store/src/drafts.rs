@@ -30,6 +30,9 @@ impl Kind {
     }
 }
 
+/// How many manifests a version is made of at most: the commit reads all of them at once.
+pub const MOST_PATCHES: i64 = 10_000;
+
 /// A manifest to announce.
 #[derive(Debug, Clone, Copy)]
 pub struct NewDraft<'a> {
@@ -46,7 +49,7 @@ pub struct NewDraft<'a> {
 /// Announces the manifest of a pending version, or announces it again; a patch is always a further one. Returns its number.
 ///
 /// # Errors
-/// `NotFound` when the version isn't a pending one of this project, or has manifests of the other sort.
+/// `NotFound` when the version isn't a pending one of this project, has manifests of the other sort, or [`MOST_PATCHES`].
 pub async fn announce(tx: &mut Tx, project: &Granted<Contribute>, version: VersionId, draft: NewDraft<'_>) -> Result<i64> {
     // The lock waits for a commit of the version; the state is read behind it.
     let id = match draft.kind {
@@ -78,13 +81,15 @@ pub async fn announce(tx: &mut Tx, project: &Granted<Contribute>, version: Versi
                 from versions v join collections c on c.id = v.collection_id
                 where v.id = $1 and c.project_id = $2 and v.state = 'pending'
                     and not exists (select 1 from manifest_drafts w where w.version_id = v.id)
+                    and (select count(*) from manifest_drafts p where p.patch_of = v.id) < $6
                 for share of v
                 returning id",
                 version.0,
                 project.target().0,
                 draft.upload,
                 draft.base.map(|base| base.0),
-                draft.run
+                draft.run,
+                MOST_PATCHES
             )
             .fetch_optional(&mut **tx)
             .await?

@@ -62,7 +62,8 @@ pub struct TypeRow {
     pub created_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// The types of these projects, by name. For projects that the caller was already allowed to see.
+/// The types of these projects, by name; of registries those that are saved or in use (rule 5). For projects that the caller was
+/// already allowed to see.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -70,7 +71,10 @@ pub async fn types(connection: &mut Connection, projects: &[i64]) -> Result<Vec<
     Ok(sqlx::query_as!(
         TypeRow,
         "-- projects::types
-        select id, project_id, name, listed, created_at from artifact_types where project_id = any($1) order by project_id, name",
+        select t.id, t.project_id, t.name, t.listed, t.created_at from artifact_types t join projects p on p.id = t.project_id
+        where t.project_id = any($1)
+            and (t.listed or p.kind <> 'registry' or exists (select from collections c where c.type_id = t.id))
+        order by t.project_id, t.name",
         projects
     )
     .fetch_all(connection)

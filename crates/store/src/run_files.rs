@@ -61,7 +61,9 @@ pub async fn files(connection: &mut Connection, runs: &[i64], which: &Which, aft
         from unnest($1::bigint[]) r (id)
         cross join lateral (
             select f.name, b.size, b.md5, f.updated_at from run_files f join blobs b on b.id = f.blob_id
-            where f.run_id = r.id and ($2::text[] is null or f.name = any($2)) and ($3::text is null or f.name like $3)
+            where f.run_id = r.id
+                and ($2::text[] is null or f.name = any($2) and md5(f.name) = any(array(select md5(n) from unnest($2) n)))
+                and ($3::text is null or f.name like $3)
                 and f.name > $4
             order by f.name limit $5
         ) f
@@ -84,7 +86,9 @@ pub async fn count(connection: &mut Connection, runs: &[i64], which: &Which) -> 
     let rows = sqlx::query!(
         r#"-- run_files::count
         select f.run_id, count(*) as "count!" from run_files f
-        where f.run_id = any($1) and ($2::text[] is null or f.name = any($2)) and ($3::text is null or f.name like $3)
+        where f.run_id = any($1)
+            and ($2::text[] is null or f.name = any($2) and md5(f.name) = any(array(select md5(n) from unnest($2) n)))
+            and ($3::text is null or f.name like $3)
         group by f.run_id"#,
         runs,
         which.names.as_deref(),

@@ -321,13 +321,14 @@ impl Key for AliasAt {
         let aliases: Vec<&str> = keys.iter().map(|key| key.alias.as_str()).collect();
         let times: Vec<DateTime<Utc>> = keys.iter().map(|key| key.at).collect();
         let rows = source.service.aliases_at(&source.caller, &collections, &aliases, &times).await?;
+        let mut periods: HashMap<(i64, &str), Vec<&PeriodRow>> = HashMap::new();
+        for row in &rows {
+            periods.entry((row.collection_id.0, &row.alias)).or_default().push(row);
+        }
         let found = keys.iter().filter_map(|key| {
-            let row = rows.iter().find(|row| {
-                (row.collection_id.0, &row.alias) == (key.collection, &key.alias)
-                    && row.from <= key.at
-                    && row.until.is_none_or(|until| key.at < until)
-            });
-            Some((key.clone(), row?.clone()))
+            let mut periods = periods.get(&(key.collection, key.alias.as_str()))?.iter();
+            let then = periods.find(|row| row.from <= key.at && row.until.is_none_or(|until| key.at < until))?;
+            Some((key.clone(), (*then).clone()))
         });
         Ok(found.collect())
     }

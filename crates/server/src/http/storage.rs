@@ -159,13 +159,11 @@ pub(super) async fn artifacts_v2(
 async fn by_path(app: &App, request: &Request, credentials: &Credentials, path: &str) -> Result<Content, Error> {
     let request = auth::authenticate(app, request, credentials).await?;
     let form = "The address is not /artifactsV2/REGION/ENTITY/PROJECT/COLLECTION/ARTIFACT/BIRTH/MD5/NAME.";
-    let decode = |segment: &str| {
-        percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| Error::Invalid(form.into()))
-    };
-    let mut segments: Vec<String> = path.trim_start_matches("/artifactsV2/").split('/').map(decode).collect::<Result<_, _>>()?;
-    // The digest tells the two forms apart.
-    let is_digest = |segment: Option<&String>| segment.is_some_and(|segment| Md5::from_hex(segment).is_ok());
-    if is_digest(segments.get(5)) && !is_digest(segments.get(6)) {
+    // SDKs don't encode the file's name, so a percent sign in it may be followed by anything; the digest says which file it is.
+    let decode = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let mut segments: Vec<String> = path.trim_start_matches("/artifactsV2/").split('/').map(decode).collect();
+    // The digest tells the two forms apart: no artifact's id looks like one. A file's name may.
+    if segments.get(5).is_some_and(|segment| Md5::from_hex(segment).is_ok()) {
         segments.insert(4, String::new());
     }
     let [_, entity, project, collection, artifact, birth, md5, name @ ..] = segments.as_slice() else {

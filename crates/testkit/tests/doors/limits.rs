@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use regalia_domain::description;
 use regalia_domain::ids::encode_id;
-use regalia_graphql::limits::{ALIASES, ANSWER_BYTES, LOADED_BYTES, TOKENS};
+use regalia_graphql::limits::{ALIASES, ANSWER_BYTES, ARGUMENT_BYTES, LOADED_BYTES, TOKENS};
 use regalia_testkit::{Client, Patience, Reply, Server, VersionSpec};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -232,6 +232,104 @@ async fn lists_that_turn_out_long_are_bounded() {
         assert!(answer.message().contains("asks for too much"), "{what}: {}", answer.message());
     }
     alive("long lists", &alice).await;
+}
+
+/// Each row has its own copy of what the fields below it are given, so a long text below a long page would be multiplied.
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_below_many_rows_are_bounded() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let id = alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await.id;
+    let long = |bytes: usize| "a".repeat(bytes);
+    let ask = async |declared: &str, below: &str, variable: Value| {
+        let page =
+            format!("registry(organization: \"acme\", name: \"model\") {{ collections(first: 1000) {{ nodes {{ {below} }} }} }}");
+        post(
+            &alice,
+            json!({ "query": format!("query($a: {declared}) {{ {page} }}"), "variables": { "a": variable } }).to_string(),
+        )
+        .await
+    };
+    let at = "aliasAt(name: $a, time: \"2026-01-01T00:00:00Z\") { from }";
+    for (what, declared, below, variable) in [
+        ("an alias", "String!", at, json!(long(2_000_000))),
+        ("a history's alias", "String!", "aliasHistory(name: $a) { nodes { from } }", json!(long(2_000_000))),
+        ("an actor", "String", "events(filter: { actor: $a }) { nodes { kind } }", json!(long(2_000_000))),
+        ("kinds", "[String!]", "events(filter: { kinds: $a }) { nodes { kind } }", json!(vec!["alias.set"; 100_000])),
+        ("a cursor", "String", "links(after: $a) { nodes { id } }", json!(long(2_000_000))),
+        ("a place", "String!", "link(alias: $a) { id }", json!(long(2_000_000))),
+        ("as much as all rows may have together", "String!", at, json!(long(ARGUMENT_BYTES / 1000))),
+    ] {
+        let reply = ask(declared, below, variable).await;
+        refused(what, &reply, &[400]);
+        assert!(reply.message().contains("arguments are too long"), "{what}: {}", reply.message());
+    }
+    let runs = |argument: &str| {
+        format!(
+            "project(entityName: \"alpha\", name: \"demo\") {{ runs(first: 1000) {{ edges {{ node {{ files({argument}: $a) {{ \
+             totalCount }} }} }} }} }}"
+        )
+    };
+    for (argument, declared, variable) in
+        [("names", "[String]", json!(vec![long(1000); 5000])), ("pattern", "String", json!(long(2_000_000)))]
+    {
+        let query = format!("query($a: {declared}) {{ {} }}", runs(argument));
+        let reply = post(&alice, json!({ "query": query, "variables": { "a": variable } }).to_string()).await;
+        refused(argument, &reply, &[400]);
+        assert!(reply.message().contains("arguments are too long"), "{argument}: {}", reply.message());
+    }
+    // All that a body may have fits once, and what can name nothing names nothing.
+    let once = "query($a: String!) { registry(organization: \"acme\", name: $a) { id } }";
+    let reply = post(&alice, json!({ "query": once, "variables": { "a": long(16_000_000) } }).to_string()).await;
+    assert_eq!((reply.status, reply.text().contains("\"registry\":null")), (200, true), "{:.300}", reply.text());
+    let reply = ask("String!", at, json!(long(8_000))).await;
+    assert_eq!(reply.status, 200, "{:.300}", reply.text());
+
+    // A list that turns out long has many copies, too.
+    server
+        .sql(
+            "insert into aliases (collection_id, alias, version_id, valid)
+                select a.collection_id, 'a' || i, a.version_id, a.valid
+                from aliases a, generate_series(1, 3000) i where a.alias = 'latest';",
+        )
+        .await;
+    let query = "query($id: ID!, $a: String!) { artifact(id: $id) { aliases {
+        artifactCollection { artifactMembership(aliasName: $a) { id } } } } }";
+    let ask = async |bytes| alice.graphql(query, json!({ "id": id, "a": long(bytes) })).await;
+    let few = ask(8_000).await.ok();
+    assert_eq!(few["artifact"]["aliases"].as_array().map(Vec::len), Some(3001));
+    let many = ask(100_000).await;
+    assert_eq!((many.status, many.code()), (413, "TOO_LARGE"));
+    assert!(many.message().contains("arguments are too long"), "{}", many.message());
+    alive("long arguments", &alice).await;
+}
+
+/// As many moments of as many aliases as a document may ask for: what is found for one is not looked for among all.
+#[tokio::test(flavor = "multi_thread")]
+async fn moments_of_aliases_are_found_at_once() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let id = alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await.id;
+    alice.make_registry("acme", "r", "ORGANIZATION").await;
+    alice.link(&id, "acme", "r", "Net", &["production"]).await.expect_ok();
+    server
+        .sql(
+            "insert into collections (project_id, type_id, name, kind)
+                select project_id, type_id, 'net' || i, kind from collections, generate_series(1, 999) i where name = 'Net';
+             insert into aliases (collection_id, alias, version_id, valid)
+                select c.id, a.alias, a.version_id, a.valid from aliases a, collections c
+                where a.alias = 'production' and c.name like 'net_%';",
+        )
+        .await;
+    let moments = (0..60).map(|second| {
+        format!("a{second}: aliasAt(name: \"production\", time: \"2100-01-01T00:00:{second:02}Z\") {{ versionId }} ")
+    });
+    let moments = moments.collect::<String>();
+    let text =
+        format!("{{ registry(organization: \"acme\", name: \"r\") {{ collections(first: 1000) {{ nodes {{ {moments} }} }} }} }}");
+    let reply = post(&alice, query(text)).await;
+    assert_eq!(reply.status, 200, "{:.300}", reply.text());
+    assert_eq!(reply.text().matches("versionId").count(), 60_000, "{:.300}", reply.text());
 }
 
 /// Texts of any length are bounded together.
@@ -565,6 +663,7 @@ fn rule_44_the_readme_has_the_limits() {
         ("directives on one field", number(graphql::DIRECTIVES)),
         ("values in all rows of all pages, a list without pages taken for a short one", number(graphql::COST)),
         ("values that such lists bring beyond that", number(graphql::COST)),
+        ("bytes of arguments, counted for each row above; the same beyond that", number(graphql::ARGUMENT_BYTES)),
         ("bytes of the answer's long texts", number(graphql::ANSWER_BYTES)),
         ("bytes of metadata that a request reads", number(graphql::LOADED_BYTES)),
         ("bytes of a description or a run's notes", number(description::MAX_BYTES)),

@@ -450,6 +450,20 @@ async fn a_version_of_several_words() {
         alice.announce_part(&whole, "PATCH", None, "").await
     })
     .await;
+    // Rule 44: and so many parts have no more.
+    let many = part(&alice, &spec("many", &[("a", "x")]), "many").await;
+    server
+        .sql(
+            "insert into manifest_drafts (patch_of, kind) select max(d.patch_of), 'patch' from manifest_drafts d, generate_series(2, 9999) i
+                group by i",
+        )
+        .await;
+    draft_of(alice.announce_part(&many, "PATCH", None, "").await);
+    refused(&server, "one part too many", &["10000 manifests"], 400, async || {
+        alice.announce_part(&many, "PATCH", None, "").await
+    })
+    .await;
+    alice.commit(&many).await.expect_ok();
 }
 
 /// The same distributed id from 64 processes at two servers: one version, with the files of all of them.

@@ -376,6 +376,14 @@ async fn rule_5_updates_add_types() {
     let other = alice.log(&other).await.id;
     assert_eq!(alice.link(&other, "acme", "Ours 6", "Other", &[]).await.status, 400);
     alice.link(&versions[0], "acme", "Ours 6", "Again", &[]).await.expect_ok();
+    // What no collection is of any more was never saved, and isn't shown. What is saved stays.
+    for (name, left) in [("Ours 0", json!(["dataset"])), ("Ours 8", used)] {
+        let path = format!("acme/wandb-registry-{name}/Line 0");
+        let line = alice.graphql("query($path: String!) { collection(path: $path) { id } }", json!({ "path": path })).await.ok();
+        own(&alice, "collectionDelete", json!({ "collection": line["collection"]["id"] })).await.expect_ok();
+        let there = state(&alice, "acme", name).await;
+        assert_eq!((&there["allowsAllTypes"], &there["types"]), (&json!(true), &left), "{name}");
+    }
 }
 
 #[tokio::test]

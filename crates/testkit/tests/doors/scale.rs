@@ -1,6 +1,6 @@
 //! Demo data, and lists over 200,000 versions of it: that what is loaded is what commits and links would have left, and that no
-//! list of the SDK or of our own side reads or sorts a whole large table. What must not live here: how long anything takes
-//! (tests/figures).
+//! list of the SDK or of our own side reads or sorts a whole large table; nor a run's files, asked for by name, all of them. What
+//! must not live here: how long anything takes (tests/figures).
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,6 +15,7 @@ use regalia_testkit::{Client, Server, VersionSpec};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::documents;
 use crate::lists::statements::sdk_documents;
 use crate::native::own;
 
@@ -414,4 +415,45 @@ async fn no_list_reads_or_sorts_a_whole_large_table_of_200_000_versions() {
     }
     println!("{plans} plans");
     assert!(found.is_empty(), "{found}");
+}
+
+/// Files by their names are found by these names, however many the run has.
+#[tokio::test]
+async fn files_of_a_long_run_are_found_by_their_names() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await;
+    let run = json!({ "input": { "entityName": "alpha", "modelName": "demo", "name": "long" } });
+    alice.graphql(&documents::upsert_bucket(), run).await.expect_ok();
+    server
+        .sql(
+            "insert into run_files (run_id, name, blob_id)
+                select r.id, 'media/' || i || '.png', (select min(id) from blobs) from runs r, generate_series(1, 20000) i
+                where r.name = 'long';
+             analyze run_files;",
+        )
+        .await;
+    let twin = server.explaining().await;
+    let alice = alice.at(&twin.url);
+    let files = "query($names: [String]) { project(entityName: \"alpha\", name: \"demo\") { run(name: \"long\") { \
+        files(names: $names) { totalCount edges { node { name } } } } } }";
+    let names: Vec<String> = (0..50).map(|i| format!("media/{}.png", 400 * i + 1)).collect();
+    // As often as PostgreSQL plans a prepared statement anew, and more.
+    for _ in 0..8 {
+        let answer = alice.graphql(files, json!({ "names": names })).await;
+        let plans = answer.plans.iter().filter(|plan| plan["Query Text"].as_str().unwrap().starts_with("-- run_files::"));
+        let looked_at: Vec<f64> = plans.map(|plan| rows_of("run_files", &plan["Plan"])).collect();
+        assert!(looked_at.len() == 2 && looked_at.iter().all(|rows| (50.0..200.0).contains(rows)), "{looked_at:?}");
+        let found = &answer.ok()["project"]["run"]["files"];
+        assert_eq!((&found["totalCount"], found["edges"].as_array().map(Vec::len)), (&json!(50), Some(20)));
+    }
+}
+
+/// How many rows of a table a plan looks at.
+fn rows_of(table: &str, plan: &Value) -> f64 {
+    let number = |name: &str| plan[name].as_f64().unwrap_or_default();
+    let own = (number("Actual Rows") + number("Rows Removed by Filter") + number("Rows Removed by Index Recheck"))
+        * number("Actual Loops");
+    let below = plan["Plans"].as_array().map_or(&[][..], Vec::as_slice);
+    below.iter().map(|plan| rows_of(table, plan)).sum::<f64>() + if plan["Relation Name"] == table { own } else { 0.0 }
 }
