@@ -108,6 +108,7 @@ impl Service {
     ) -> Result<Option<(Tx, BlobId)>> {
         let mut tx = self.begin().await?;
         let (_, granted) = writable(&mut tx, caller, version).await?;
+        let longer = regalia_store::take_for(&mut tx, staged.entries).await?;
         let present = manifests::staged_count(&mut tx, staging).await?;
         if present != staged.entries {
             // A crash of PostgreSQL empties the staging table, which is unlogged. The client repeats this.
@@ -116,7 +117,6 @@ impl Service {
         if let Some(base) = sources.base.filter(|_| sources.onto) {
             base_text(&mut tx, caller, scope, base).await?;
         }
-        let longer = regalia_store::take_for(&mut tx, staged.entries).await?;
         let missing = manifests::resolve(&mut tx, caller, &granted, version, sources.base, staging, scope).await?;
         let summary = summarize(&mut tx, staging, staged.text).await?;
         if summary.digest != pending.digest && !sources.merged() {

@@ -310,7 +310,7 @@ pub async fn take_long(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
-/// How much of a statement's time a row of staging may need, in milliseconds: forty times what it takes on a machine of its time.
+/// Milliseconds that a statement may take for a staged row: forty times what a whole commit takes for one on the README's machine.
 const ROW_TIME: i64 = 2;
 
 /// So many rows have no need for more time than any statement has.

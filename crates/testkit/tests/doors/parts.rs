@@ -199,11 +199,11 @@ async fn the_time_that_a_commit_has_is_that_of_its_entries() {
     let of = |name, count| VersionSpec { references: references(count), ..spec(name, &[("a", "file")]) };
     alice.log(&of("small", 10)).await;
     assert_eq!(times().await, "clear [1min], keep [1min], place [1min], resolve [1min]");
-    alice.log(&of("large", 45_000)).await;
+    let base = alice.log(&of("large", 45_000)).await.id;
     assert_eq!(times().await, "clear [1min], keep [90002ms], place [1min], resolve [90002ms]");
-    let id = on_top(&alice, &of("merged", 46_000), None).await;
+    let id = on_top(&alice, &of("merged", 46_000), Some(&base)).await;
     alice.commit(&id).await.expect_ok();
-    assert_eq!(times().await, "clear [1min,92002ms], keep [92002ms], place [1min], resolve [92002ms]");
+    assert_eq!(times().await, "clear [182004ms,1min], keep [92002ms], place [1min], resolve [92002ms]");
 }
 
 /// What can't be cleared away behind a commit decides nothing.
