@@ -181,8 +181,14 @@ impl Blobs {
             // A file that is gone by now was finished or dropped by its own upload.
             let Ok(about) = file.metadata().await else { continue };
             if about.is_file() && about.modified()? < older_than {
-                tokio::fs::remove_file(file.path()).await?;
-                cleared += 1;
+                match tokio::fs::remove_file(file.path()).await {
+                    // Another server on this directory was quicker.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    removed => {
+                        removed?;
+                        cleared += 1;
+                    }
+                }
             }
         }
         Ok(cleared)

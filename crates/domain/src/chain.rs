@@ -170,7 +170,7 @@ pub enum Problem {
         /// The last checkpoint before it that is as it was; 0 for none.
         sound: i64,
     },
-    /// An event that the sealer would have sealed long ago isn't sealed.
+    /// An event isn't sealed that a sealer at work would have sealed long ago.
     Unsealed(Event),
 }
 
@@ -229,7 +229,12 @@ impl fmt::Display for Problem {
                 }
             }
             Self::Unsealed(event) => {
-                write!(f, "{} was added behind the chain: it isn't sealed, and later events are", told(event))
+                write!(
+                    f,
+                    "{} was added behind the chain: it isn't sealed, though later events are; either it was put in there, or it was \
+                     written just before a server was killed, and the next server seals it",
+                    told(event)
+                )
             }
         }
     }

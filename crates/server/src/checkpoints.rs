@@ -1,6 +1,7 @@
 //! Checkpoints: where the chains of audit events had got to, in a file outside the database, so that a chain that is rewritten
 //! as a whole, or cut off at its end, is noticed. What must not live here: what a checkpoint says (the domain crate).
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -53,26 +54,47 @@ fn whole(file: &mut File) -> io::Result<u64> {
     }
 }
 
-/// All checkpoints of a file, in its order; none when there is no file. An unfinished last line is passed over.
+/// All checkpoints of a file, as [`each`].
+///
+/// # Errors
+/// As [`each`].
+pub fn read(path: &Path) -> io::Result<Vec<Checkpoint>> {
+    let mut checkpoints = Vec::new();
+    each(path, |checkpoint| checkpoints.push(checkpoint))?;
+    Ok(checkpoints)
+}
+
+/// The last position of each chain, 0 for the installation's, by a file that may be longer than memory.
+///
+/// # Errors
+/// As [`each`].
+pub fn last(path: &Path) -> io::Result<BTreeMap<i64, i64>> {
+    let mut last: BTreeMap<i64, i64> = BTreeMap::new();
+    each(path, |checkpoint| {
+        let position = last.entry(checkpoint.organization.unwrap_or(0)).or_default();
+        *position = checkpoint.position.max(*position);
+    })?;
+    Ok(last)
+}
+
+/// The checkpoints of a file, in its order, one at a time; none when there is no file. An unfinished last line is passed over.
 ///
 /// # Errors
 /// The file can't be read, or a line of it is no checkpoint.
-pub fn read(path: &Path) -> io::Result<Vec<Checkpoint>> {
+fn each(path: &Path, mut take: impl FnMut(Checkpoint)) -> io::Result<()> {
     let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => BufReader::new(file?),
     };
-    let (mut checkpoints, mut line) = (Vec::new(), String::new());
+    let mut line = String::new();
     for number in 1.. {
         line.clear();
         if file.read_line(&mut line)? == 0 || !line.ends_with('\n') {
             break;
         }
-        let checkpoint =
-            serde_json::from_str(&line).map_err(|error| io::Error::other(format!("line {number} is no checkpoint: {error}")))?;
-        checkpoints.push(checkpoint);
+        take(serde_json::from_str(&line).map_err(|error| io::Error::other(format!("line {number} is no checkpoint: {error}")))?);
     }
-    Ok(checkpoints)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -107,6 +129,9 @@ mod tests {
         assert_eq!(read(&path).unwrap(), [checkpoint(1), checkpoint(2)]);
         append(&path, &[checkpoint(3)]).unwrap();
         assert_eq!(read(&path).unwrap(), [checkpoint(1), checkpoint(2), checkpoint(3)]);
+        let of = |organization, position| Checkpoint { organization, ..checkpoint(position) };
+        append(&path, &[of(None, 9), of(Some(7), 2), of(None, 8)]).unwrap();
+        assert_eq!(last(&path).unwrap(), BTreeMap::from([(0, 9), (7, 3)]));
         fs::write(&path, "{}\n").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("line 1"));
         fs::write(&path, "x".repeat(5000)).unwrap();

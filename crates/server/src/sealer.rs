@@ -63,17 +63,11 @@ impl Sealer {
     /// What a server sealed and had no time to write down is written now.
     async fn catch_up(&mut self) {
         let file = self.file.clone();
-        let known = tokio::task::spawn_blocking(move || checkpoints::read(&file)).await.map_err(std::io::Error::other);
-        let mut last: BTreeMap<i64, i64> = BTreeMap::new();
-        match known.flatten() {
-            Ok(known) => {
-                for checkpoint in known {
-                    let position = last.entry(checkpoint.organization.unwrap_or(0)).or_default();
-                    *position = checkpoint.position.max(*position);
-                }
-            }
-            Err(error) => self.complain(&format!("the file of checkpoints can't be read: {error}")),
-        }
+        let last = tokio::task::spawn_blocking(move || checkpoints::last(&file)).await.map_err(std::io::Error::other);
+        let last = last.flatten().unwrap_or_else(|error| {
+            self.complain(&format!("the file of checkpoints can't be read: {error}"));
+            BTreeMap::new()
+        });
         match self.service.chain_ends().await {
             Ok(ends) => {
                 let key = |end: &End| end.organization.unwrap_or(0);

@@ -309,18 +309,13 @@ async fn clear_leftovers_once(service: &Service) {
         tracing::warn!(%error, "old sessions could not be cleared");
     }
     let collected = match service.store.clock().await {
-        Ok(now) => service.collect(now).await,
-        Err(error) => Err(error.into()),
+        Ok(now) => Ok(service.collect(now).await),
+        Err(error) => Err(error),
     };
     match collected {
         Ok(collected) if collected == Collected::default() => {}
         Ok(collected) => tracing::info!(?collected, "cleared what nothing needed"),
         Err(error) => tracing::warn!(?error, "what nothing needs could not be cleared; this is tried again"),
-    }
-    if let Ok(mut connection) = service.store.read().await
-        && let Err(error) = regalia_service::store::manifests::unstage_old(&mut connection).await
-    {
-        tracing::warn!(%error, "old staged rows could not be cleared");
     }
 }
 

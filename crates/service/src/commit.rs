@@ -61,9 +61,16 @@ impl Service {
         };
         let staging = self.random_uuid();
         let outcome = self.stage_and_commit(request, caller, version, &pending, scope, &sources, staging).await;
-        let mut connection = self.store.read().await?;
-        manifests::unstage(&mut connection, staging).await?;
+        // What stays here is cleared later; the outcome stands.
+        if let Err(error) = self.unstage(staging).await {
+            tracing::warn!(?error, "a commit's staged entries are left behind for a day");
+        }
         outcome
+    }
+
+    async fn unstage(&self, staging: Uuid) -> Result<()> {
+        while manifests::unstage(&mut *self.store.read().await?, staging).await? {}
+        Ok(())
     }
 
     #[allow(clippy::too_many_arguments)] // One step of one function, split for reading.
@@ -101,6 +108,7 @@ impl Service {
     ) -> Result<Option<(Tx, BlobId)>> {
         let mut tx = self.begin().await?;
         let (_, granted) = writable(&mut tx, caller, version).await?;
+        let longer = regalia_store::take_for(&mut tx, staged.entries).await?;
         let present = manifests::staged_count(&mut tx, staging).await?;
         if present != staged.entries {
             // A crash of PostgreSQL empties the staging table, which is unlogged. The client repeats this.
@@ -120,6 +128,9 @@ impl Service {
         complete(&missing)?;
         let file = staged.file.row(&mut tx).await?;
         let manifest = manifests::keep(&mut tx, &granted, staging, scope, summary.hash, file, summary.totals).await?;
+        if longer {
+            regalia_store::take_usual(&mut tx).await?;
+        }
         let collection =
             collections::lock_by_id(&mut tx, &granted, CollectionId(pending.collection_id)).await.map_err(missing_version)?;
         let aliases_by_now = match versions::lock_pending(&mut tx, &collection, version).await? {

@@ -172,5 +172,5 @@ pub(crate) async fn join(
     all.extend(aliases.iter().filter(|alias| !shared.requested_aliases.contains(alias)).cloned());
     at_most("aliases", all.len(), 1000)?;
     let metadata = new.metadata.is_some().then_some(metadata).filter(|metadata| metadata.as_text() != "{}");
-    Ok(drafts::join(tx, collection, shared.id, &all, new.description.as_deref(), metadata).await?)
+    drafts::join(tx, collection, shared.id, &all, new.description.as_deref(), metadata).await.map_err(missing_version)
 }

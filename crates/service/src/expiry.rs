@@ -2,9 +2,10 @@
 //! when this runs (the server's).
 
 use chrono::{DateTime, Utc};
+use regalia_store::Tx;
 use regalia_store::audit::Origin;
 use regalia_store::ending::{self, Which};
-use regalia_store::expiry;
+use regalia_store::expiry::{self, Due};
 
 use crate::changes::protected;
 use crate::collections::own;
@@ -22,26 +23,37 @@ impl Service {
     /// collection's lock ends what is due in it. Collections that somebody is at work on are left to the next time.
     ///
     /// # Errors
-    /// Of the database; the batches before are done then.
+    /// Of the database: the first that a collection met. What is due in the others has ended then.
     pub async fn expire(&self, now: DateTime<Utc>) -> Result<usize> {
-        let (mut ended, mut busy) = (0, Vec::new());
+        let (mut ended, mut passed_over, mut failed) = (0, Vec::new(), None);
         loop {
             let mut tx = self.begin().await?;
-            let Some(due) = expiry::due(&mut tx, now, &busy).await? else { return Ok(ended) };
-            let (locked, batch) = match expiry::lock(&mut tx, due, now).await? {
-                Some((locked, batch)) if !batch.is_empty() => (locked, batch),
+            let Some(due) = expiry::due(&mut tx, now, &passed_over).await? else { break };
+            match self.expire_batch(tx, due, now).await {
                 // Somebody is at work there, or was a moment ago.
-                _ => {
-                    busy.push(due.collection.0);
-                    continue;
+                Ok(0) => passed_over.push(due.collection.0),
+                Ok(versions) => ended += versions,
+                Err(error) => {
+                    tracing::warn!(?error, collection = due.collection.0, "versions whose time is over could not be ended");
+                    failed.get_or_insert(error);
+                    passed_over.push(due.collection.0);
                 }
-            };
-            let source = own(&locked, due.collection)?;
-            let (origin, which) = (Origin { actor: None, request: self.random_uuid() }, Which::These(&batch));
-            ending::end(&mut tx, origin, due.organization, source, which, &locked, Some(REASON)).await.map_err(protected)?;
-            regalia_store::commit(tx).await?;
-            ended += batch.len();
-            tracing::info!(request = %origin.request, collection = due.collection.0, versions = batch.len(), "expired");
+            }
         }
+        failed.map_or(Ok(ended), Err)
+    }
+
+    /// Ends a batch of what is due in a collection, and says how many.
+    async fn expire_batch(&self, mut tx: Tx, due: Due, now: DateTime<Utc>) -> Result<usize> {
+        let Some((locked, batch)) = expiry::lock(&mut tx, due, now).await? else { return Ok(0) };
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let source = own(&locked, due.collection)?;
+        let (origin, which) = (Origin { actor: None, request: self.random_uuid() }, Which::These(&batch));
+        ending::end(&mut tx, origin, due.organization, source, which, &locked, Some(REASON)).await.map_err(protected)?;
+        regalia_store::commit(tx).await?;
+        tracing::info!(request = %origin.request, collection = due.collection.0, versions = batch.len(), "expired");
+        Ok(batch.len())
     }
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt as _, stream};
 use regalia_domain::ids::BlobId;
 use regalia_store::blobs::BlobKey;
-use regalia_store::garbage;
+use regalia_store::{garbage, manifests};
 
 use crate::files::key;
 use crate::{Error, Result, Service};
@@ -24,6 +24,9 @@ const CLIENT_IDS: TimeDelta = TimeDelta::days(30);
 
 /// So long bytes stay that nothing names: who is about to name them has done so by then.
 const UNNAMED: TimeDelta = TimeDelta::days(1);
+
+/// So long an ended version stays that no history names: longer than its announcements.
+const ENDED: TimeDelta = TimeDelta::days(3);
 
 /// After so long an object whose number was given has its row, or never gets one.
 const AWAITED: TimeDelta = TimeDelta::days(1);
@@ -41,7 +44,7 @@ const AT_ONCE: usize = 8;
 /// What went.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Collected {
-    /// Versions that were begun and left.
+    /// Versions that were begun and left, or ended and are in no history.
     pub versions: u64,
     /// Manifests.
     pub manifests: u64,
@@ -49,38 +52,80 @@ pub struct Collected {
     pub blobs: u64,
     /// Objects.
     pub objects: u64,
+    /// Steps that failed, each of which is logged: the others are done, and these are tried again the next time.
+    pub failed: u64,
+}
+
+impl Collected {
+    fn note(&mut self, step: &str, done: Result<()>) {
+        if let Err(error) = done {
+            self.failed += 1;
+            tracing::warn!(?error, step, "what nothing needs could not be cleared; this is tried again");
+        }
+    }
 }
 
 impl Service {
-    /// Clears away what nobody needs. `now` is the database's time, by which everything here was written.
-    ///
-    /// # Errors
-    /// Of the database; what was done before stays done.
-    pub async fn collect(&self, now: DateTime<Utc>) -> Result<Collected> {
-        let mut collected = Collected::default();
-        loop {
-            let mut tx = self.begin().await?;
-            let versions = garbage::abandoned(&mut tx, now - BEGUN).await?;
-            regalia_store::commit(tx).await?;
-            if versions == 0 {
-                break;
-            }
-            collected.versions += versions;
-        }
-        while garbage::announcements(&mut *self.store.read().await?, now - BEGUN).await? > 0 {}
-        while garbage::client_ids(&mut *self.store.read().await?, now - CLIENT_IDS).await? > 0 {}
-        collected.manifests = self.collect_manifests().await?;
-        collected.blobs = self.collect_blobs(now).await?;
-        collected.objects = self.collect_objects(now).await?;
-        Ok(collected)
+    /// Clears away what nobody needs: step by step, of which none waits for another's success. `now` is the database's time, by which
+    /// everything here was written.
+    pub async fn collect(&self, now: DateTime<Utc>) -> Collected {
+        let mut gone = Collected::default();
+        let done = self.collect_abandoned(now, &mut gone.versions).await;
+        gone.note("versions that were begun", done);
+        let done = self.collect_words(now).await;
+        gone.note("announcements and clients' names", done);
+        let done = self.collect_ended(now, &mut gone.versions).await;
+        gone.note("ended versions", done);
+        let done = self.collect_manifests(&mut gone.manifests).await;
+        gone.note("manifests", done);
+        let done = self.collect_blobs(now, &mut gone.blobs).await;
+        gone.note("blobs", done);
+        let done = self.collect_objects(now, &mut gone.objects).await;
+        gone.note("objects", done);
+        let done = self.collect_staged().await;
+        gone.note("staged entries", done);
+        gone
     }
 
-    async fn collect_manifests(&self) -> Result<u64> {
-        let (mut after, mut gone) = (0, 0);
+    async fn collect_abandoned(&self, now: DateTime<Utc>, gone: &mut u64) -> Result<()> {
+        loop {
+            let mut tx = self.begin_long().await?;
+            let (versions, more) = garbage::abandoned(&mut tx, now - BEGUN).await?;
+            regalia_store::commit(tx).await?;
+            *gone += versions;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn collect_words(&self, now: DateTime<Utc>) -> Result<()> {
+        while garbage::announcements(&mut *self.store.read().await?, now - BEGUN).await? > 0 {}
+        while garbage::client_ids(&mut *self.store.read().await?, now - CLIENT_IDS).await? > 0 {}
+        Ok(())
+    }
+
+    async fn collect_ended(&self, now: DateTime<Utc>, gone: &mut u64) -> Result<()> {
+        loop {
+            let versions = garbage::unnamed_versions(&mut *self.store.read().await?, now - ENDED).await?;
+            *gone += versions;
+            if versions == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn collect_staged(&self) -> Result<()> {
+        while manifests::unstage_old(&mut *self.store.read().await?).await? {}
+        Ok(())
+    }
+
+    async fn collect_manifests(&self, gone: &mut u64) -> Result<()> {
+        let mut after = 0;
         loop {
             let mut unnamed = {
                 let mut connection = self.store.read().await?;
-                let Some(until) = garbage::manifests_until(&mut connection, after, LOOKED_AT).await? else { return Ok(gone) };
+                let Some(until) = garbage::manifests_until(&mut connection, after, LOOKED_AT).await? else { return Ok(()) };
                 let unnamed = garbage::unnamed_manifests(&mut connection, after, until).await?;
                 after = until;
                 unnamed.into_iter().peekable()
@@ -91,14 +136,14 @@ impl Service {
                     ids.push(next.id);
                     entries += next.entries;
                 }
-                let mut tx = self.begin().await?;
-                gone += garbage::manifests(&mut tx, &ids).await?;
+                let mut tx = self.begin_long().await?;
+                *gone += garbage::manifests(&mut tx, &ids).await?;
                 regalia_store::commit(tx).await?;
             }
         }
     }
 
-    async fn collect_blobs(&self, now: DateTime<Utc>) -> Result<u64> {
+    async fn collect_blobs(&self, now: DateTime<Utc>, gone: &mut u64) -> Result<()> {
         let mut after = 0;
         loop {
             let mut connection = self.store.read().await?;
@@ -106,24 +151,23 @@ impl Service {
             garbage::mark_blobs(&mut connection, after, until, now).await?;
             after = until;
         }
-        let mut gone = 0;
         loop {
             let mut tx = self.begin().await?;
             let (looked_at, deleted) = garbage::blobs(&mut tx, now - UNNAMED).await?;
             regalia_store::commit(tx).await?;
-            gone += deleted;
+            *gone += deleted;
             if looked_at == 0 {
-                return Ok(gone);
+                return Ok(());
             }
         }
     }
 
-    async fn collect_objects(&self, now: DateTime<Utc>) -> Result<u64> {
+    async fn collect_objects(&self, now: DateTime<Utc>, gone: &mut u64) -> Result<()> {
         garbage::give_up(&mut *self.store.read().await?, now - AWAITED).await?;
-        let (mut after, mut gone) = (0, 0);
+        let mut after = 0;
         loop {
             let page = garbage::going(&mut *self.store.read().await?, after, OBJECTS).await?;
-            let Some(last) = page.last() else { return Ok(gone) };
+            let Some(last) = page.last() else { return Ok(()) };
             after = last.id.0;
             let deleted: Vec<BlobId> = stream::iter(page)
                 .map(|row| self.delete_object(row))
@@ -132,7 +176,7 @@ impl Service {
                 .collect()
                 .await;
             garbage::gone(&mut *self.store.read().await?, &deleted).await?;
-            gone += deleted.len() as u64;
+            *gone += deleted.len() as u64;
         }
     }
 

@@ -101,15 +101,17 @@ impl Service {
             }
         }
         let entries = {
-            let mut connection = self.store.read().await?;
-            if let Some(path) = merging::twice(&mut connection, staging).await? {
+            let mut tx = self.begin().await?;
+            regalia_store::take_for(&mut tx, staged).await?;
+            if let Some(path) = merging::twice(&mut tx, staging).await? {
                 return Err(ManifestError::duplicate(&path).into());
             }
-            let (entries, merged) = merging::merge(&mut connection, staging).await?;
+            let (entries, merged) = merging::merge(&mut tx, staging).await?;
             if merged != staged {
                 // A crash of PostgreSQL empties the staging table, which is unlogged. The client repeats this.
                 return Err(Error::Unavailable(format!("{merged} of {staged} staged entries are there").into()));
             }
+            regalia_store::commit(tx).await?;
             entries
         };
         if u64::try_from(entries).is_ok_and(|entries| entries > most) {

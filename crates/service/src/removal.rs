@@ -95,7 +95,7 @@ impl Removal {
         removal::delete_content(tx, request.origin(), site, &self.ids).await.map_err(busy)?;
         let mut events = Vec::new();
         if let Some(organization) = organization {
-            removal::restore_latest(tx, request.origin(), site, organization).await?;
+            removal::restore_latest(tx, request.origin(), site, organization).await.map_err(busy)?;
         }
         for registry in projects.iter().filter(|project| project.kind == "registry") {
             let before = json!({ "name": registry.name, "forced": true });
@@ -136,11 +136,10 @@ fn gone(kind: Kind, subject: String, before: Value) -> Event {
 }
 
 fn busy(error: StoreError) -> Error {
-    match error {
-        StoreError::Exists | StoreError::AffectedRows { .. } => {
-            Error::Conflict("Something was written there at the same moment, so nothing was deleted. Try again.".into())
-        }
-        other => other.into(),
+    if error.is_deadlock() || matches!(error, StoreError::Exists | StoreError::AffectedRows { .. }) {
+        Error::Conflict("Something was written there at the same moment, so nothing was deleted. Try again.".into())
+    } else {
+        error.into()
     }
 }
 

@@ -190,13 +190,10 @@ impl Service {
         let mut tx = self.begin().await?;
         let (project, granted) = writable(&mut tx, caller, version).await?;
         let row = versions::version(&mut tx, caller, version).await.map_err(missing_version)?;
-        if let Some(manifest) = manifest {
-            drafts::note_files(&mut tx, &granted, version, manifest).await.map_err(|error| match error {
-                regalia_store::Error::NotFound => {
-                    Error::Invalid("The artifactManifestID is not the id of this version's manifest.".into())
-                }
-                other => other.into(),
-            })?;
+        if let Some(manifest) = manifest
+            && !drafts::note_files(&mut tx, &granted, version, manifest).await.map_err(missing_version)?
+        {
+            return Err(Error::Invalid("The artifactManifestID is not the id of this version's manifest.".into()));
         }
         let mut new: Vec<NewUpload> = files
             .iter()

@@ -169,12 +169,13 @@ pub async fn ends(connection: &mut Connection) -> Result<Vec<End>> {
     rows.iter().map(|row| end(row.id, row.position, &row.hash)).collect()
 }
 
-/// Makes a transaction see one moment, however long it reads.
+/// Makes a transaction see one moment, however long it reads, and however long whoever takes what was read keeps it waiting.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
 pub async fn one_moment(tx: &mut Tx) -> Result<()> {
     sqlx::query!("-- chain::one_moment\nset transaction isolation level repeatable read, read only").execute(&mut **tx).await?;
+    sqlx::query!("-- chain::any_pace\nset local idle_in_transaction_session_timeout = 0").execute(&mut **tx).await?;
     Ok(())
 }
 

@@ -145,28 +145,31 @@ pub async fn version_of(connection: &mut Connection, draft: i64) -> Result<Optio
     Ok(row.map(|row| (VersionId(row.version_id), row.incremental)))
 }
 
-/// Notes that files are announced for a manifest of the version.
+/// Notes that files are announced for a manifest of the version. Whether there is such a manifest.
 ///
 /// # Errors
-/// `NotFound` when it isn't one of this version.
-pub async fn note_files(tx: &mut Tx, _: &Granted<Contribute>, version: VersionId, draft: i64) -> Result<()> {
-    // Read first: the batches of one patch come at once, and only the first one has to write.
+/// `NotFound` when the version is gone.
+pub async fn note_files(tx: &mut Tx, _: &Granted<Contribute>, version: VersionId, draft: i64) -> Result<bool> {
+    // Read first: the batches of one patch come at once, and only the first one has to write. Whoever deletes the version locks it
+    // before its manifests go, so it is held before one of them is written.
     let noted = sqlx::query_scalar!(
         r#"-- drafts::files_announced
-        select files_announced or kind <> 'patch' as "noted!" from manifest_drafts where id = $1 and coalesce(version_id, patch_of) = $2"#,
+        select d.files_announced or d.kind <> 'patch' as "noted?"
+        from versions v left join manifest_drafts d on d.id = $1 and coalesce(d.version_id, d.patch_of) = v.id
+        where v.id = $2 for key share of v"#,
         draft,
         version.0
     )
     .fetch_optional(&mut **tx)
     .await?
     .ok_or(Error::NotFound)?;
-    if !noted {
+    if noted == Some(false) {
         let done = sqlx::query!("-- drafts::note_files\nupdate manifest_drafts set files_announced = true where id = $1", draft)
             .execute(&mut **tx)
             .await?;
         one("drafts::note_files", &done)?;
     }
-    Ok(())
+    Ok(noted.is_some())
 }
 
 /// An announced manifest, as the commit has to know it.
@@ -252,7 +255,7 @@ pub async fn shared(tx: &mut Tx, collection: &Locked, distributed_id: &str) -> R
 /// Adds what one more process says of a pending version: what is given replaces, aliases are all that are asked for by now.
 ///
 /// # Errors
-/// `AffectedRows` when it isn't a pending version of this collection.
+/// `NotFound` when it isn't a pending version of this collection, because it was forgotten a moment ago.
 pub async fn join(
     tx: &mut Tx,
     collection: &Locked,
@@ -275,5 +278,5 @@ pub async fn join(
     )
     .execute(&mut **tx)
     .await?;
-    one("drafts::join", &done)
+    if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
 }

@@ -72,8 +72,8 @@ pub async fn lock(tx: &mut Tx, source: &Locked, which: Which<'_>, locked: &[Lock
 }
 
 /// Ends locked versions: takes them out of all collections with their aliases there, gives `latest` to the highest index that is
-/// left (rule 29), marks them as deleted and records it all. Their rows stay for the history, their content is named by them no
-/// more. `reason` stands in the event of each version.
+/// left (rule 29), marks them as deleted and records it all. Their rows stay for the history, without what they said, and their
+/// content is named by them no more. `reason` stands in the event of each version.
 ///
 /// # Errors
 /// `Protected`, when one of them holds an alias that whoever took the locks may not remove (rule 32). `AffectedRows`, when one of
@@ -182,8 +182,14 @@ pub async fn end(
     .await?;
     let done = sqlx::query!(
         "-- ending::end
-        update versions set state = 'deleted', manifest_id = null, updated_at = now()
-        where collection_id = $1 and state = 'committed' and ($2::bigint[] is null or id = any($2))",
+        with ended as (
+            select id from versions where collection_id = $1 and state = 'committed' and ($2::bigint[] is null or id = any($2))
+        ), untagged as (
+            delete from version_tags where version_id in (select id from ended)
+        )
+        update versions set state = 'deleted', manifest_id = null, description = null, metadata = '{}', metadata_index = '{}',
+            updated_at = now()
+        where id in (select id from ended)",
         source.id().0,
         which.ids()
     )

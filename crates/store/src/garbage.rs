@@ -1,5 +1,5 @@
-//! What nobody needs any more: versions that were begun and left, announcements and clients' names of long ago, manifests that no
-//! version names, bytes that nothing names, objects without a row. Batch by batch, each short and safe to break off. What must not
+//! What nobody needs any more: versions that were begun and left, announcements and clients' names of long ago, ended versions that
+//! no history names, manifests that no version names, bytes that nothing names, objects without a row. Batch by batch, each short and safe to break off. What must not
 //! live here: the objects themselves (the blobs crate), and how long anything is kept (service).
 
 use chrono::{DateTime, Utc};
@@ -8,11 +8,15 @@ use regalia_domain::ids::BlobId;
 use crate::blobs::BlobKey;
 use crate::{Connection, Result, Tx};
 
-/// Forgets a few versions that were begun, and of which nothing was announced since a time, with their announcements. How many.
+/// Announcements that one statement forgets.
+const ANNOUNCEMENTS: i64 = 5000;
+
+/// Forgets a few versions that were begun, and of which nothing was announced since a time; before them, so many at a time, their
+/// announcements. How many, and whether there may be more.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn abandoned(tx: &mut Tx, before: DateTime<Utc>) -> Result<u64> {
+pub async fn abandoned(tx: &mut Tx, before: DateTime<Utc>) -> Result<(u64, bool)> {
     let ids = sqlx::query_scalar!(
         "-- garbage::abandoned_lock
         select v.id from versions v
@@ -24,7 +28,25 @@ pub async fn abandoned(tx: &mut Tx, before: DateTime<Utc>) -> Result<u64> {
     )
     .fetch_all(&mut **tx)
     .await?;
-    // Looked at again under the lock: the announcement of a file waits for it, or came before.
+    // Looked at again under the lock: the announcement of a file waits for it, or came before. Whoever comes between two of these
+    // finds announcements missing, and the commit says so.
+    let announcements = sqlx::query!(
+        "-- garbage::abandoned_uploads
+        delete from uploads where id in (
+            select u.id from versions v join uploads u on u.version_id = v.id
+            where v.id = any($1) and v.state = 'pending'
+                and not exists (select 1 from uploads n where n.version_id = v.id and n.created_at >= $2)
+                and not exists (select 1 from manifest_drafts d where v.id in (d.version_id, d.patch_of) and d.created_at >= $2)
+            limit $3)",
+        &ids,
+        before,
+        ANNOUNCEMENTS
+    )
+    .execute(&mut **tx)
+    .await?;
+    if announcements.rows_affected() == ANNOUNCEMENTS.unsigned_abs() {
+        return Ok((0, true));
+    }
     let done = sqlx::query!(
         "-- garbage::abandoned
         delete from versions v
@@ -36,7 +58,7 @@ pub async fn abandoned(tx: &mut Tx, before: DateTime<Utc>) -> Result<u64> {
     )
     .execute(&mut **tx)
     .await?;
-    Ok(done.rows_affected())
+    Ok((done.rows_affected(), done.rows_affected() > 0))
 }
 
 /// Forgets announcements from before a time, but for those of versions that are still to be committed. How many.
@@ -49,8 +71,9 @@ pub async fn announcements(connection: &mut Connection, before: DateTime<Utc>) -
         delete from uploads where id in (
             select u.id from uploads u
             where u.created_at < $1 and not exists (select 1 from versions v where v.id = u.version_id and v.state = 'pending')
-            order by u.created_at limit 5000 for update of u skip locked)",
-        before
+            order by u.created_at limit $2 for update of u skip locked)",
+        before,
+        ANNOUNCEMENTS
     )
     .execute(connection)
     .await?;
@@ -66,6 +89,25 @@ pub async fn client_ids(connection: &mut Connection, before: DateTime<Utc>) -> R
         "-- garbage::client_ids
         delete from client_ids where (user_id, client_id) in (
             select user_id, client_id from client_ids where named_at < $1 order by named_at limit 5000 for update skip locked)",
+        before
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Forgets a few versions that ended before a time, their collection too, and that no alias ever pointed at in a collection that is
+/// there. Nothing finds them: `state` is what keeps a version from being read, and nothing makes an ended one anew. How many.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn unnamed_versions(connection: &mut Connection, before: DateTime<Utc>) -> Result<u64> {
+    let done = sqlx::query!(
+        "-- garbage::unnamed_versions
+        delete from versions where id in (
+            select v.id from versions v
+            where v.collection_id is null and v.updated_at < $1 and not exists (select 1 from aliases a where a.version_id = v.id)
+            order by v.id limit 1000 for update of v skip locked)",
         before
     )
     .execute(connection)

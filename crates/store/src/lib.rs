@@ -143,6 +143,12 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether PostgreSQL ended this transaction because it and another one waited for each other.
+    #[must_use]
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("40P01"))
+    }
 }
 
 /// Result of a store function.
@@ -301,6 +307,37 @@ pub async fn commit(tx: Tx) -> Result<()> {
 /// Of PostgreSQL alone.
 pub async fn take_long(tx: &mut Tx) -> Result<()> {
     sqlx::query("-- lib::take_long\nset local statement_timeout = '30min'").execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Milliseconds that a statement may take for a staged row: forty times what a whole commit takes for one on the README's machine.
+const ROW_TIME: i64 = 2;
+
+/// So many rows have no need for more time than any statement has.
+const FEW_ROWS: i64 = 30_000;
+
+/// Lets the statements of a transaction that go over so many rows take as long as those may need, so that few rows hold nobody up
+/// for longer than any statement does. Whether that is longer; then [`take_usual`] comes before anybody else is waited for.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn take_for(tx: &mut Tx, rows: i64) -> Result<bool> {
+    let longer = rows > FEW_ROWS;
+    if longer {
+        sqlx::query("-- lib::take_for\nselect set_config('statement_timeout', $1, true)")
+            .bind(rows.saturating_mul(ROW_TIME).to_string())
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(longer)
+}
+
+/// Lets the statements of a transaction take as long as any from now on.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn take_usual(tx: &mut Tx) -> Result<()> {
+    sqlx::query("-- lib::take_usual\nset local statement_timeout to default").execute(&mut **tx).await?;
     Ok(())
 }
 

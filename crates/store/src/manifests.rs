@@ -89,30 +89,39 @@ pub async fn stage(
     Ok(())
 }
 
-/// Removes a commit's staged rows, and leftovers of commits that a crash ended long ago.
-///
-/// # Errors
-/// Of PostgreSQL alone.
-pub async fn unstage(connection: &mut Connection, staging: Uuid) -> Result<()> {
-    sqlx::query!("-- manifests::unstage\ndelete from manifest_staging where staging_id = $1", staging)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
+/// Staged rows that one statement removes.
+const UNSTAGED: i64 = 100_000;
 
-/// Removes leftovers of commits that a crash ended, but for those that another server is just removing.
+/// Removes some of a commit's staged rows. Whether there may be more.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn unstage_old(connection: &mut Connection) -> Result<()> {
-    sqlx::query!(
-        "-- manifests::unstage_old
-        delete from manifest_staging where ctid = any (array(
-            select ctid from manifest_staging where staged_at < now() - interval '1 day' for update skip locked))"
+pub async fn unstage(connection: &mut Connection, staging: Uuid) -> Result<bool> {
+    let done = sqlx::query!(
+        "-- manifests::unstage
+        delete from manifest_staging where ctid = any (array(select ctid from manifest_staging where staging_id = $1 limit $2))",
+        staging,
+        UNSTAGED
     )
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() >= UNSTAGED.unsigned_abs())
+}
+
+/// Removes some leftovers of commits that a crash ended, but for those that another server is just removing. Whether there may be more.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn unstage_old(connection: &mut Connection) -> Result<bool> {
+    let done = sqlx::query!(
+        "-- manifests::unstage_old
+        delete from manifest_staging where ctid = any (array(
+            select ctid from manifest_staging where staged_at < now() - interval '1 day' limit $1 for update skip locked))",
+        UNSTAGED
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() >= UNSTAGED.unsigned_abs())
 }
 
 /// How many entries are staged.

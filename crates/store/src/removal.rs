@@ -216,8 +216,15 @@ pub async fn delete_content(tx: &mut Tx, origin: Origin, site: &Granted<ManageSi
         ),
         sqlx::query!(
             "-- removal::end_versions
-            update versions v set state = 'deleted', manifest_id = null, updated_at = now() from collections g, projects p
-            where g.id = v.collection_id and p.id = g.project_id and p.entity_id = any($1)",
+            with ended as (
+                select v.id from versions v join collections g on g.id = v.collection_id join projects p on p.id = g.project_id
+                where p.entity_id = any($1)
+            ), untagged as (
+                delete from version_tags where version_id in (select id from ended)
+            )
+            update versions set state = 'deleted', manifest_id = null, description = null, metadata = '{}', metadata_index = '{}',
+                updated_at = now()
+            where id in (select id from ended)",
             entities
         ),
         sqlx::query!(

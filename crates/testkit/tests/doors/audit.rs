@@ -23,6 +23,16 @@ const PERIODS: &str = "query($path: String!, $name: String!, $first: Int, $after
 const AT: &str = "query($path: String!, $name: String!, $time: DateTime!) { collection(path: $path) { aliasAt(name: $name, \
     time: $time) { from until versionId setBy version { id } link { index } } } }";
 
+/// Rule 47: whoever takes an export slowly isn't cut off: the transaction that reads one moment may wait.
+#[tokio::test]
+async fn rule_47_an_export_may_be_read_at_any_pace() {
+    let server = Server::start().await;
+    let mut tx = server.service.store.begin().await.unwrap();
+    chain::one_moment(&mut tx).await.unwrap();
+    let limit: String = sqlx::query_scalar("show idle_in_transaction_session_timeout").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(limit, "0");
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }

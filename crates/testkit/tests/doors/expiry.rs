@@ -206,6 +206,33 @@ async fn rules_33_and_35_what_is_over_is_deleted_with_its_aliases() {
     assert_eq!(shown(&alice, &again).await, json!([-1, true, null]));
 }
 
+/// What can't be ended keeps nothing else from ending.
+#[tokio::test]
+async fn rule_35_a_collection_that_fails_stops_no_other() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    for name in ["first", "second", "third"] {
+        let version = alice.log(&VersionSpec::model("alpha", name, name.as_bytes())).await.id;
+        set(&alice, &version, 60).await.expect_ok();
+    }
+    let broken = collection_id(&server, "first").await;
+    server
+        .sql(&format!(
+            "create function no() returns trigger language plpgsql as 'begin raise exception ''no''; end';
+             create trigger no before delete on memberships for each row when (old.collection_id = {broken}) execute function no()"
+        ))
+        .await;
+    let now = later(&server, TimeDelta::days(1)).await;
+    server.service.expire(now).await.unwrap_err();
+    assert_eq!(places(&server, "first").await, expected(&[(0, "latest")]));
+    for name in ["second", "third"] {
+        assert!(places(&server, name).await.is_empty(), "{name}");
+    }
+    server.sql("drop trigger no on memberships").await;
+    assert_eq!(server.service.expire(now).await.unwrap(), 1);
+    sound(&server, "in the end").await;
+}
+
 /// A project is no registry: what is linked there expires, and its link goes with it (rule 33).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rule_35_links_into_projects_keep_nothing() {

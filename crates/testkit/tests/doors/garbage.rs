@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join, join_all};
+use regalia_domain::ids::encode_id;
 use regalia_service::garbage::Collected;
 use regalia_service::store::garbage;
 use regalia_testkit::{Client, Server, VersionSpec};
@@ -10,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::expiry::later;
-use crate::life::wire;
+use crate::life::{collection_id, wire};
 use crate::native::own;
 use crate::races::rounds;
 
@@ -70,7 +71,9 @@ async fn downloads(client: &Client, spec: &VersionSpec, version: &str) {
 }
 
 async fn collect(server: &Server, now: DateTime<Utc>) -> Collected {
-    server.service.collect(now).await.unwrap()
+    let collected = server.service.collect(now).await;
+    assert_eq!(collected.failed, 0, "{collected:?}");
+    collected
 }
 
 #[tokio::test]
@@ -167,6 +170,97 @@ async fn what_was_begun_and_left_is_forgotten() {
     downloads(&alice, &spec, &busy).await;
     // Nothing of the first is left; of the second its file and its manifest as it is served.
     assert_eq!(server.objects().0.len(), 2);
+}
+
+/// Rule 33: what can't be cleared keeps nothing else from being cleared.
+#[tokio::test]
+async fn rule_33_each_step_is_done_whatever_becomes_of_the_others() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    alice.begin(&net(&[("left", "and never committed")])).await;
+    for column in [
+        "versions set created_at = created_at",
+        "manifest_drafts set created_at = created_at",
+        "uploads set created_at = created_at",
+    ] {
+        server.sql(&format!("update {column} - interval '3 days'")).await;
+    }
+    let ended = alice.log(&VersionSpec { name: "other".into(), ..net(&[("model", "weights")]) }).await.id;
+    delete(&alice, &ended).await;
+    server
+        .sql(
+            "create function no() returns trigger language plpgsql as 'begin raise exception ''no''; end';
+             create trigger no before delete on versions for each statement execute function no()",
+        )
+        .await;
+    let now = later(&server, TimeDelta::zero()).await;
+    let expected = Collected { manifests: 1, failed: 2, ..Collected::default() };
+    assert_eq!(server.service.collect(now).await, expected, "versions that were begun, and ended ones, are what fails");
+    server.sql("drop trigger no on versions").await;
+    assert_eq!(collect(&server, now).await, Collected { versions: 1, ..Collected::default() });
+}
+
+/// However much was announced of what was left, one statement deletes little of it.
+#[tokio::test]
+async fn rule_33_what_was_left_goes_piece_by_piece() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    alice.begin(&net(&[("left", "and never committed")])).await;
+    server
+        .sql(
+            "insert into uploads (id, purpose, version_id, scope_id, actor_id, name)
+                select gen_random_uuid(), 'file', version_id, scope_id, actor_id, n::text
+                from (select * from uploads limit 1) one, generate_series(1, 11000) n;
+             update versions set created_at = created_at - interval '3 days';
+             update manifest_drafts set created_at = created_at - interval '3 days';
+             update uploads set created_at = created_at - interval '3 days';
+             create table pieces (size bigint);
+             create function piece() returns trigger language plpgsql as
+                'begin insert into pieces select count(*) from gone; return null; end';
+             create trigger piece after delete on uploads referencing old table as gone for each statement execute function piece()",
+        )
+        .await;
+    let now = later(&server, TimeDelta::zero()).await;
+    assert_eq!(collect(&server, now).await, Collected { versions: 1, ..Collected::default() });
+    assert_eq!(server.number("select count(*) from uploads").await, 0);
+    assert_eq!(server.number("select sum(size)::bigint from pieces").await, 11_002);
+    assert!(server.number("select max(size) from pieces").await <= 5000);
+}
+
+/// Rule 33: of what is gone the history of aliases stays, and nothing that it said. Rows that no history names go.
+#[tokio::test]
+async fn rule_33_what_is_gone_says_nothing_more() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let linked = alice.log(&net(&[("linked", "into a registry")])).await.id;
+    alice.log(&net(&[("only", "logged")])).await;
+    let kept = alice.log(&VersionSpec { name: "kept".into(), ..net(&[("kept", "by nothing")]) }).await.id;
+    alice.link(&linked, "acme", "model", "Line", &["best"]).await.expect_ok();
+    server
+        .sql(
+            "update versions set description = 'a secret', metadata = '{\"a\": \"secret\"}', metadata_index = '{\"a\": \"secret\"}';
+             insert into version_tags (version_id, tag) select id, 'secret' from versions",
+        )
+        .await;
+    delete(&alice, &kept).await;
+    let said = "select count(*) from versions v where description is not null or metadata::text <> '{}' or metadata_index <> '{}'
+        or exists (select from version_tags t where t.version_id = v.id)";
+    assert_eq!(server.number(said).await, 2);
+    let collection = encode_id("ArtifactCollection", collection_id(&server, "net").await);
+    wire(&alice, "deleteArtifactSequence", json!({ "artifactSequenceID": collection })).await.expect_ok();
+    assert_eq!(server.number(said).await, 0);
+    let ended = "select count(*) from versions where state = 'deleted'";
+    assert_eq!(server.number(ended).await, 3);
+    assert_eq!(collect(&server, later(&server, TimeDelta::days(2)).await).await.versions, 0);
+    assert_eq!(collect(&server, later(&server, TimeDelta::days(4)).await).await.versions, 1);
+    // What `best` pointed at, and what stood in a collection that is there.
+    assert_eq!(server.number(ended).await, 2);
+    let query = "{ registry(organization: \"acme\", name: \"model\") { collection(name: \"Line\") { \
+                 aliasHistory(name: \"best\", first: 9) { nodes { until versionId version { id } } } } } }";
+    let history = alice.graphql(query, json!({})).await.ok();
+    let nodes = &history["registry"]["collection"]["aliasHistory"]["nodes"];
+    assert_eq!(nodes.as_array().map(Vec::len), Some(1), "{history}");
+    assert!(nodes[0]["until"].is_string() && nodes[0]["versionId"].is_string() && nodes[0]["version"].is_null(), "{history}");
 }
 
 /// A server dies between the moment at which bytes get their name and the commit that points at them, or between the end of a row
@@ -305,7 +399,7 @@ async fn rule_33_bytes_are_collected_while_they_are_stored() {
         kept.extend(written.into_iter().flatten());
         sound(&server, &format!("round {round}")).await;
         for done in join_all((0..3).map(|_| server.service.collect(Utc::now()))).await {
-            done.unwrap();
+            assert_eq!(done.failed, 0, "{done:?}");
         }
         sound(&server, &format!("round {round}, cleared")).await;
         for (spec, id) in &kept {

@@ -68,7 +68,11 @@ pub async fn sound(server: &Server, when: &str) {
             "select count(*) from aliases a where isempty(a.valid) or exists (select 1 from aliases b
                 where b.collection_id = a.collection_id and b.alias = a.alias and b.id <> a.id and b.valid && a.valid)",
         ),
-        ("a deleted version names content", "select count(*) from versions where state = 'deleted' and manifest_id is not null"),
+        (
+            "a deleted version names content or says something",
+            "select count(*) from versions v where state = 'deleted' and (manifest_id is not null or description is not null
+                or metadata::text <> '{}' or metadata_index <> '{}' or exists (select from version_tags t where t.version_id = v.id))",
+        ),
     ] {
         assert_eq!(server.number(query).await, 0, "{when}: {what}");
     }

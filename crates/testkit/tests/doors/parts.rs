@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use regalia_testkit::{Answer, Client, Server, VersionSpec, md5_base64};
 use serde_json::{Value, json};
 
@@ -170,6 +170,81 @@ async fn merged_manifests_of_many_entries() {
     let seen = look(&alice, "net", "v2").await;
     assert_eq!(seen.files, (0..2900).map(reference).collect());
     assert_eq!(seen.digest, spec_of(0..2900).digest());
+}
+
+/// Statements that go over a manifest may take as long as so many entries need, in the merge too; those of a small one, and those
+/// behind a collection's lock, no longer than any.
+#[tokio::test]
+async fn the_time_that_a_commit_has_is_that_of_its_entries() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    server
+        .sql(
+            "create table times (at text, time text);
+             create function note() returns trigger language plpgsql as
+                'begin insert into times values (tg_argv[0], current_setting(''statement_timeout'')); return null; end';
+             create trigger note_update before update on manifest_staging for each statement execute function note('resolve');
+             create trigger note before insert on manifest_entries for each statement execute function note('keep');
+             create trigger note before insert on memberships for each statement execute function note('place');
+             create trigger note_end before delete on manifest_staging for each statement execute function note('clear')",
+        )
+        .await;
+    let times = async || {
+        let rows =
+            server.rows("select at, array_agg(distinct time order by time) as times from times group by at order by at").await;
+        server.sql("delete from times").await;
+        rows.iter().map(|row| format!("{} {}", row["at"], row["times"])).collect::<Vec<_>>().join(", ").replace('"', "")
+    };
+    let references = |count| (0..count).map(|n| (format!("{n:05}"), format!("s3://bucket/{n}"))).collect();
+    let of = |name, count| VersionSpec { references: references(count), ..spec(name, &[("a", "file")]) };
+    alice.log(&of("small", 10)).await;
+    assert_eq!(times().await, "clear [1min], keep [1min], place [1min], resolve [1min]");
+    let base = alice.log(&of("large", 45_000)).await.id;
+    assert_eq!(times().await, "clear [1min], keep [90002ms], place [1min], resolve [90002ms]");
+    let id = on_top(&alice, &of("merged", 46_000), Some(&base)).await;
+    alice.commit(&id).await.expect_ok();
+    assert_eq!(times().await, "clear [182004ms,1min], keep [92002ms], place [1min], resolve [92002ms]");
+}
+
+/// What can't be cleared away behind a commit decides nothing.
+#[tokio::test]
+async fn what_a_commit_leaves_behind_is_not_its_outcome() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    server
+        .sql(
+            "create function no() returns trigger language plpgsql as 'begin raise exception ''no''; end';
+             create trigger no before delete on manifest_staging for each statement execute function no()",
+        )
+        .await;
+    let version = alice.begin(&spec("net", &[("a", "first")])).await.id;
+    alice.commit(&version).await.expect_ok();
+    assert_eq!(look(&alice, "net", "latest").await.files, texts(&[("a", "first")]));
+    let wrong =
+        alice.begin_with(&spec("net", &[("a", "second")]), &"0".repeat(32), &spec("net", &[("a", "second")]).manifest()).await;
+    let refused = alice.commit(&wrong).await;
+    assert!(refused.status == 400 && refused.message().contains("digest"), "{refused:?}");
+}
+
+/// Files of a part are announced while its version goes with its collection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_a_part_of_a_version_that_goes() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let spec = spec("net", &[("a", "first")]);
+    let id = id_of(&artifact(alice.create_shared(&spec, "train", &uuid::Uuid::new_v4().to_string()).await));
+    let draft = draft_of(alice.announce_part(&id, "PATCH", None, "run1").await);
+    let deletes = server.hold("delete from versions where state = 'pending'").await;
+    let deleted = async {
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while server.number(waiting).await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        deletes.commit().await;
+    };
+    let (announced, ()) = join(alice.announce_files_of(&id, Some(&draft), &spec.files), deleted).await;
+    assert_eq!(announced.status, 404, "{announced:?}");
+    assert_eq!(server.number("select count(*) from uploads").await, 0);
 }
 
 /// Rules 39 and 41: a base is a claim. One that isn't there, isn't committed or may not be downloaded is the same; and the right

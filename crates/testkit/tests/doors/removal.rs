@@ -62,6 +62,12 @@ async fn rule_24_what_is_linked_under_a_protected_alias_keeps_its_team() {
         assert!(refused.message().contains(told), "{field} {input}: {}", refused.message());
     }
     assert_eq!(server.everything().await, before);
+    server
+        .sql(
+            "update versions set description = 'a secret', metadata = '{\"a\": \"secret\"}', metadata_index = '{\"a\": \"secret\"}';
+             insert into version_tags (version_id, tag) select id, 'secret' from versions",
+        )
+        .await;
 
     let deleted = own(&admin, "teamDelete", json!({ "team": "alpha", "force": true })).await;
     let request = deleted.request;
@@ -78,6 +84,8 @@ async fn rule_24_what_is_linked_under_a_protected_alias_keeps_its_team() {
         "select count(*) from memberships m left join versions v on v.id = m.version_id where v.id is null",
         "select count(*) from aliases a left join memberships m using (collection_id, version_id) where m.id is null and upper_inf(a.valid)",
         "select count(*) from blobs b left join entities e on e.id = b.scope_id where e.id is null",
+        "select count(*) from versions v where state = 'deleted' and (description is not null or metadata::text <> '{}'
+            or metadata_index <> '{}' or exists (select from version_tags t where t.version_id = v.id))",
     ] {
         assert_eq!(server.number(nothing).await, 0, "{nothing}");
     }
@@ -133,6 +141,31 @@ async fn rule_24_a_user_with_a_project_goes_by_force() {
         assert_eq!(server.number(&format!("select count(*) from {table}")).await, 0, "{table}");
     }
     assert_eq!(carol.graphql("{ viewer { name } }", json!({})).await.status, 401);
+}
+
+/// Rule 24: a deletion that waits for somebody who waits for it is refused with a sentence that says so, and nothing has happened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_24_a_deletion_that_comes_between_is_tried_again() {
+    let server = Server::start().await;
+    let (_, _, carol) = server.people().await;
+    let admin = server.admin().await;
+    carol.log(&VersionSpec::model("carol", "net", b"of carol")).await;
+    let before = server.everything().await;
+    // As a commit does: bytes first, then the collection.
+    let writes = server.sql(
+        "begin; set local deadlock_timeout = '1min'; select from blobs for update;
+         do $$ begin
+             while not exists (select from pg_stat_activity where pg_backend_pid() = any (pg_blocking_pids(pid))) loop
+                 perform pg_sleep(0.02); perform pg_stat_clear_snapshot();
+             end loop;
+         end $$;
+         select from collections for update; commit",
+    );
+    let ((), refused) = join(writes, own(&admin, "userDelete", json!({ "name": "carol", "force": true }))).await;
+    assert_eq!(refused.code(), "CONFLICT", "{}", refused.message());
+    assert!(refused.message().contains("written there at the same moment"), "{}", refused.message());
+    assert_eq!(server.everything().await, before);
+    own(&admin, "userDelete", json!({ "name": "carol", "force": true })).await.expect_ok();
 }
 
 /// Versions are linked and logged while their team is deleted by force: what is refused is no 5xx, nothing of the team is left, and
