@@ -103,3 +103,21 @@ def test_models_and_no_run(version, sdks, tenants):
     sdk, tenant = sdks[version], tenants(version)
     answer = sdk.run("parts_models", tenant.alice, tenant.team, "models").answer
     assert answer == {"model": ["net.bin", "the weights"], "type": "model", "linked": ["v0", "net:v0", ["net.bin"]], "alone": ["v0", "models", ["alone.txt"]]}
+
+
+@every
+def test_one_object_again(version, sdks, tenants):
+    """Rules 26, 27: the SDK calls an artifact object by one name for ever (`clientID`), also when it is logged again."""
+    sdk, tenant = sdks[version], tenants(version)
+    outcome = sdk.run("again", tenant.alice, tenant.team, "again")
+    said = outcome.answer
+    assert said == {
+        # What the second request said counts too.
+        "part": {"v0": [["complete", "latest"], ["step", "finished"]]},
+        "at once": {"v0": [["best", "latest"], ["x"]]},
+        # The object has become "waited:v0" by then, and is sent by that name, which no collection can have.
+        "waited for": {"v0": [["latest"], []]},
+        "turns": {"v0": [["early"], []], "v1": [["other"], []], "v2": [["again", "latest"], []]},
+        "another run": {"v0": [["latest", "second"], []]},
+        "logged": [["another-run:v0", "at-once:v0", "part:v0", "turns:v0", "turns:v1", "turns:v2", "waited-for:v0"], ["another-run:v0"]],
+    }, outcome.evidence

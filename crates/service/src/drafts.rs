@@ -150,16 +150,35 @@ async fn refused(tx: &mut Tx, caller: &Caller, granted: &Granted<Contribute>, ve
     })
 }
 
-/// The pending version that other processes have begun under the same name.
-pub(crate) async fn shared(tx: &mut Tx, collection: &Locked, new: &NewVersion) -> Result<Option<SharedRow>> {
+/// The pending version that is meant: the one that the client calls so, or that other processes have begun under the same name.
+///
+/// # Errors
+/// `Conflict` when the client calls another version so.
+pub(crate) async fn begun(
+    tx: &mut Tx,
+    collection: &Locked,
+    known: Option<versions::ClientIdRow>,
+    new: &NewVersion,
+) -> Result<Option<SharedRow>> {
+    if let Some(known) = known {
+        // Of a version that several make, a client says more each time.
+        let other_content = known.digest != new.digest.to_hex() && known.distributed_id.is_none();
+        let other_whole = !known.committed && known.distributed_id != new.distributed_id;
+        if known.collection_id != collection.id().0 || other_content || other_whole {
+            return Err(Error::Conflict("This clientID is in use for another version. Choose a new random one.".into()));
+        }
+        if !known.committed {
+            return Ok(Some(SharedRow { id: known.version_id, requested_aliases: known.requested_aliases }));
+        }
+    }
     match &new.distributed_id {
         None => Ok(None),
         Some(id) => Ok(drafts::shared(tx, collection, id).await?),
     }
 }
 
-/// One more process makes a version: its aliases are added, and its description and metadata, if it gives any, are the ones
-/// that count.
+/// A version is begun once more, by its client or by another process: the aliases are added, and description and metadata, where
+/// any are given, are the ones that count.
 pub(crate) async fn join(
     tx: &mut Tx,
     collection: &Locked,

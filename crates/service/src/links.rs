@@ -78,13 +78,13 @@ impl Service {
         Ok(membership)
     }
 
-    /// A link that the caller sees.
+    /// A link that the caller sees, or a version's place where it was logged.
     ///
     /// # Errors
-    /// `NotFound`, also for a version's place where it was logged.
+    /// `NotFound`.
     pub async fn link_by_id(&self, caller: &Caller, id: MembershipId) -> Result<MembershipRow> {
         let mut connection = self.store.read().await?;
-        let place = memberships::visible_link(&mut connection, caller, id).await?;
+        let place = memberships::visible(&mut connection, caller, id).await?;
         place.ok_or_else(|| Error::NotFound("There is no such link, or you may not see it.".into()))
     }
 

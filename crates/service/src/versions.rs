@@ -20,7 +20,7 @@ use regalia_store::versions::{self, VersionRow};
 use regalia_store::{Tx, audit, projects, runs};
 use serde_json::json;
 
-use crate::drafts::{join, shared};
+use crate::drafts::{begun, join};
 use crate::files::UploadTarget;
 use crate::projects::{ensure_project, forbidden_project};
 use crate::runs::{metadata, missing_run, missing_version};
@@ -90,7 +90,7 @@ pub enum Announced {
 
 impl Service {
     /// Begins a version, or finds that it is the collection's newest already (rule 26). A repeated request with the same
-    /// client id finds what the first one made.
+    /// client id finds what the first one made, until another version is newer.
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Invalid`, `Conflict`.
@@ -118,24 +118,27 @@ impl Service {
         let collection = source_collection(&mut tx, request, &granted, &new.collection, &new.type_name).await?;
         let newest = versions::newest(&mut tx, &collection).await?;
         let latest = newest.as_ref().map(|(id, _)| *id);
+        let digest = new.digest.to_hex();
         let known = match &new.client_id {
             None => None,
             Some(client_id) => versions::by_client_id(&mut tx, caller, client_id).await?,
         };
+        let before = known.as_ref().map(|known| known.version_id);
+        // The same claim for the same version is a repetition, whatever the version has become.
+        let repeated = known.as_ref().filter(|known| known.digest == digest && known.distributed_id == new.distributed_id);
+        let repeated = repeated.map(|known| known.version_id);
         // What one process says of its part is no word about the whole.
-        let same = newest.filter(|(_, digest)| new.deduplicate && new.distributed_id.is_none() && *digest == new.digest.to_hex());
-        let version = if let Some(known) = known {
-            // Of a version that several make, a client says more each time.
-            let another = known.digest != new.digest.to_hex() && known.distributed_id.is_none();
-            if another || known.collection_id != collection.id().0 || known.distributed_id != new.distributed_id {
-                return Err(Error::Conflict("This clientID is in use for another version. Choose a new random one.".into()));
+        let equal = |stored: &str| new.deduplicate && new.distributed_id.is_none() && stored == digest;
+        let same = newest.filter(|(id, stored)| repeated == Some(*id) || equal(stored));
+        let mut committed = false;
+        let version = if let Some(begun) = begun(&mut tx, &collection, known, new).await? {
+            join(&mut tx, &collection, &begun, new, &aliases, &metadata).await?;
+            if let Some(run) = run {
+                versions::note_output(&mut tx, &granted, run, begun.id).await?;
             }
-            known.version_id
-        } else if let Some(shared) = shared(&mut tx, &collection, new).await? {
-            join(&mut tx, &collection, &shared, new, &aliases, &metadata).await?;
-            shared.id
-        } else if let Some((version, _)) = &same {
-            let version = *version;
+            begun.id
+        } else if let Some((version, _)) = same {
+            committed = true;
             let moved = aliases::set(&mut tx, &collection, version, &aliases, caller.user).await?;
             let events: Vec<_> = moved.iter().map(|moved| alias_event(&collection, version, moved)).collect();
             audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;
@@ -160,15 +163,13 @@ impl Service {
             let changed = regalia_store::tags::change_of_version(&mut tx, &granted, version, &tags, &[]).await?;
             crate::collections::not_too_many(&changed)?;
             // Of what isn't committed its commit tells.
-            let committed = same.is_some()
-                || versions::version(&mut tx, caller, version).await.map_err(missing_version)?.state == "committed";
             if committed && !changed.added.is_empty() {
                 let event = crate::changes::tagged(version, &changed);
                 audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
             }
         }
         if let Some(client_id) = &new.client_id {
-            versions::set_client_id(&mut tx, &granted, version, client_id, &new.digest).await?;
+            versions::set_client_id(&mut tx, &granted, version, client_id, &digest, before).await?;
         }
         regalia_store::commit(tx).await?;
         Ok(Logged { version, latest })

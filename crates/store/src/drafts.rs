@@ -227,7 +227,7 @@ pub async fn note_outputs(tx: &mut Tx, project: &Granted<Contribute>, version: V
     Ok(())
 }
 
-/// A pending version that several processes make.
+/// A pending version that is begun once more.
 #[derive(Debug)]
 pub struct SharedRow {
     /// Number.
@@ -252,7 +252,7 @@ pub async fn shared(tx: &mut Tx, collection: &Locked, distributed_id: &str) -> R
     .await?)
 }
 
-/// Adds what one more process says of a pending version: what is given replaces, aliases are all that are asked for by now.
+/// Adds what is said once more of a pending version: what is given replaces, aliases are all that are asked for by now.
 ///
 /// # Errors
 /// `NotFound` when it isn't a pending version of this collection, because it was forgotten a moment ago.

@@ -112,19 +112,14 @@ pub async fn memberships(connection: &mut Connection, ids: &[i64]) -> Result<Vec
     Ok(select_membership!("memberships", "where m.id = any($1)", ids).fetch_all(connection).await?)
 }
 
-/// A link by number, if the caller sees the registry or project.
+/// A place by number, if the caller sees the project.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn visible_link(connection: &mut Connection, caller: &Caller, id: MembershipId) -> Result<Option<MembershipRow>> {
-    Ok(select_membership!(
-        "visible_link",
-        "where m.id = $1 and c.kind = 'registry' and access_level(c.project_id, $2) >= 1",
-        id.0,
-        caller.user.0
-    )
-    .fetch_optional(connection)
-    .await?)
+pub async fn visible(connection: &mut Connection, caller: &Caller, id: MembershipId) -> Result<Option<MembershipRow>> {
+    Ok(select_membership!("visible", "where m.id = $1 and access_level(c.project_id, $2) >= 1", id.0, caller.user.0)
+        .fetch_optional(connection)
+        .await?)
 }
 
 /// All places of these versions, oldest first. The caller of this checks their projects.

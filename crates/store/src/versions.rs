@@ -228,6 +228,10 @@ pub struct ClientIdRow {
     pub digest: String,
     /// What the processes that make the version together call it.
     pub distributed_id: Option<String>,
+    /// Whether it is committed; else pending.
+    pub committed: bool,
+    /// Aliases that were asked for until the commit.
+    pub requested_aliases: Vec<String>,
 }
 
 /// The version that the caller's client named so, if it isn't deleted.
@@ -238,7 +242,8 @@ pub async fn by_client_id(connection: &mut Connection, caller: &Caller, client_i
     Ok(sqlx::query_as!(
         ClientIdRow,
         r#"-- versions::by_client_id
-        select v.id as version_id, v.collection_id as "collection_id!", coalesce(n.digest, v.digest) as "digest!", v.distributed_id
+        select v.id as version_id, v.collection_id as "collection_id!", coalesce(n.digest, v.digest) as "digest!", v.distributed_id,
+            v.state = 'committed' as "committed!", v.requested_aliases
         from client_ids n join versions v on v.id = n.version_id
         where n.user_id = $1 and n.client_id = $2 and v.state <> 'deleted'"#,
         caller.user.0,
@@ -248,8 +253,8 @@ pub async fn by_client_id(connection: &mut Connection, caller: &Caller, client_i
     .await?)
 }
 
-/// Remembers what the caller's client calls a version of the project; a name that is known keeps its meaning, unless that
-/// version was deleted.
+/// Remembers what the caller's client calls a version of the project. A name that has come to mean something else than `before`
+/// keeps that meaning, unless that version was deleted.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -258,7 +263,8 @@ pub async fn set_client_id(
     project: &Granted<Contribute>,
     version: VersionId,
     client_id: &str,
-    digest: &Md5,
+    digest: &str,
+    before: Option<VersionId>,
 ) -> Result<()> {
     sqlx::query!(
         "-- versions::set_client_id
@@ -266,12 +272,14 @@ pub async fn set_client_id(
         select $4, $3, v.id, $5 from versions v join collections c on c.id = v.collection_id where v.id = $1 and c.project_id = $2
         on conflict (user_id, client_id) do update set version_id = excluded.version_id, digest = excluded.digest,
             named_at = now()
-        where exists (select 1 from versions old where old.id = client_ids.version_id and old.state = 'deleted')",
+        where client_ids.version_id = $6
+            or exists (select 1 from versions old where old.id = client_ids.version_id and old.state = 'deleted')",
         version.0,
         project.target().0,
         client_id,
         project.actor().0,
-        digest.to_hex()
+        digest,
+        before.map(|before| before.0)
     )
     .execute(&mut **tx)
     .await?;

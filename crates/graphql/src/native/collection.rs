@@ -292,7 +292,8 @@ impl CollectionMutation {
         Ok(CollectionDeletePayload { name: row.name })
     }
 
-    /// Changes a link's aliases. For members of the registry; protected ones for its admins. In a project for those who write there.
+    /// Changes the aliases of a link, or of a version where it was logged. For members of the registry; protected ones for its
+    /// admins. In a project for those who write there.
     async fn link_update(
         &self,
         context: &Context<'_>,

@@ -324,8 +324,13 @@ fn held(response: Response, mut place: Place) -> Response {
     Response::from_parts(head, Body::from_stream(pieces))
 }
 
-/// What the engine says of a document that doesn't fit the schema.
-fn invalid(errors: Vec<ServerError>) -> Response {
+/// What the engine says of a document that doesn't fit the schema; of a field that isn't there in the words that SDKs look for.
+fn invalid(mut errors: Vec<ServerError>) -> Response {
+    for error in &mut errors {
+        if let Some(field) = error.message.strip_prefix("Unknown field ") {
+            error.message = format!("Cannot query field {field}");
+        }
+    }
     respond(GraphqlResponse::from_errors(errors), Door::Native)
 }
 

@@ -126,6 +126,84 @@ async fn rules_29_and_30_aliases_given_and_taken_by_hand() {
     assert_eq!(server.everything().await, before);
 }
 
+/// A version's place where it was logged has aliases as a link has; it is no link, so it isn't removed as one.
+#[tokio::test]
+async fn rule_29_aliases_where_a_version_was_logged() {
+    let server = Server::start().await;
+    let (alice, bob, carol) = server.people().await;
+    for bytes in ["one", "two"] {
+        alice.log(&VersionSpec::model("alpha", "net", bytes.as_bytes())).await;
+    }
+    let query = "{ collection(path: \"alpha/demo/net\") { links(first: 9) { nodes { id index } } } }";
+    let listed = alice.graphql(query, json!({})).await.ok()["collection"]["links"]["nodes"].clone();
+    let place = |index: i64| listed.as_array().unwrap().iter().find(|node| node["index"] == index).unwrap()["id"].clone();
+    own(&alice, "linkUpdate", json!({ "link": place(0), "addAliases": ["best", "kept"] })).await.expect_ok();
+    let moved = own(&alice, "linkUpdate", json!({ "link": place(1), "addAliases": ["best"] })).await.ok();
+    assert_eq!(moved["linkUpdate"]["link"], json!({ "id": place(1), "index": 1, "aliases": ["best", "latest"] }));
+    own(&alice, "linkUpdate", json!({ "link": place(0), "removeAliases": ["kept"] })).await.expect_ok();
+    assert_eq!(places(&server, "net").await, expected(&[(0, ""), (1, "best latest")]));
+    let before = server.everything().await;
+    let refused = own(&alice, "linkDelete", json!({ "link": place(0) })).await;
+    assert_eq!(code(&refused), "INVALID");
+    assert!(refused.message().contains("not a link. Delete the version"), "{}", refused.message());
+    // Who doesn't see the project finds nothing; who sees it by a seat alone changes nothing.
+    for client in [&bob, &carol] {
+        for (field, input) in
+            [("linkUpdate", json!({ "link": place(0), "addAliases": ["x"] })), ("linkDelete", json!({ "link": place(0) }))]
+        {
+            assert_eq!(code(&own(client, field, input).await), "NOT_FOUND", "{field}");
+        }
+    }
+    assert_eq!(server.everything().await, before);
+    sound(&server, "where it was logged").await;
+}
+
+/// As it was written: the order of the keys, spaces, numbers that no double holds.
+#[tokio::test]
+async fn rule_36_metadata_is_kept_as_it_was_written() {
+    const TEXTS: [&str; 4] = [
+        r#"{"z": 1.10, "a": 9007199254740993, "big": 123456789012345678901234567890}"#,
+        r#"{ "b":1,"a":{"y":-0,"x":[1.0,1E5,1e-400]} ,"\u00e9":"\u00e9" }"#,
+        r#"{"2": 18446744073709551617, "1": 0.1000000000000000055511151231257827}"#,
+        r#"{"1": 1.10, "2": 1.1}"#,
+    ];
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let read = async |id: &Value| {
+        let native = "query($id: ID!) { version(id: $id) { metadata } }";
+        let on_the_wire = "query($id: ID!) { artifact(id: $id) { metadata } }";
+        let own = alice.graphql(native, json!({ "id": id })).await.ok()["version"]["metadata"].clone();
+        let id = encode_id("Artifact", decode_id(&["Version", "Artifact"], id.as_str().unwrap()).unwrap());
+        let wire = alice.graphql(on_the_wire, json!({ "id": id })).await.ok()["artifact"]["metadata"].clone();
+        assert_eq!(own, wire);
+        own
+    };
+    let spec = VersionSpec::model("alpha", "net", b"one");
+    let input = json!({
+        "entityName": "alpha", "projectName": "demo", "artifactTypeName": "model", "artifactCollectionName": "net",
+        "digest": spec.digest(), "metadata": TEXTS[0],
+    });
+    let create = "mutation($input: CreateArtifactInput!) { createArtifact(input: $input) { artifact { id } } }";
+    let created = alice.graphql(create, json!({ "input": input })).await.ok();
+    let id = created["createArtifact"]["artifact"]["id"].clone();
+    alice.announce_manifest(&spec, id.as_str().unwrap(), None).await.expect_ok();
+    let announced = alice.announce_files(id.as_str().unwrap(), &spec.files).await.ok();
+    alice.upload(&announced, &spec.files).await;
+    alice.upload_manifest(&spec, id.as_str().unwrap(), &spec.manifest()).await;
+    alice.commit(id.as_str().unwrap()).await.expect_ok();
+    assert_eq!(read(&id).await, TEXTS[0]);
+    wire(&alice, "updateArtifact", json!({ "artifactID": id, "metadata": TEXTS[1] })).await.expect_ok();
+    assert_eq!(read(&id).await, TEXTS[1]);
+    own(&alice, "versionUpdate", json!({ "version": id, "metadata": TEXTS[2] })).await.expect_ok();
+    assert_eq!(read(&id).await, TEXTS[2]);
+    let input = json!({
+        "entity": "alpha", "project": "demo", "collection": "own", "typeName": "model", "files": [], "metadata": TEXTS[3],
+    });
+    let begun = own(&alice, "versionBegin", input).await.ok()["versionBegin"]["version"]["id"].clone();
+    own(&alice, "versionCommit", json!({ "version": begun })).await.expect_ok();
+    assert_eq!(read(&begun).await, TEXTS[3]);
+}
+
 #[tokio::test]
 async fn rule_33_unlinking_takes_the_link_alone() {
     let server = Server::start().await;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on says why and ends.
 
 mod access;
+mod again;
 mod alias_races;
 mod audit;
 mod documents;

@@ -14,6 +14,7 @@ mod commits;
 mod everywhere;
 mod files;
 mod operations;
+mod versions;
 
 /// Bytes of a sentence; it may quote what was sent, but not all of it.
 const LONGEST: usize = 1100;

@@ -495,3 +495,43 @@ async fn ids_that_are_none() {
     }
     assert!(tried > 300, "{tried}");
 }
+
+/// What the schema doesn't have is told in the words by which SDKs find that out.
+#[tokio::test]
+async fn rule_45_fields_that_are_not_there() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    for (document, told) in [
+        ("{ serverInfo { weather } }", "Cannot query field \"weather\" on type \"ServerInfo\"."),
+        ("query Q { weather }", "Cannot query field \"weather\" on type \"Query\"."),
+        ("{ viewer { ...F } } fragment F on User { weather }", "Cannot query field \"weather\" on type \"User\"."),
+        (
+            "mutation { commitArtifact(input: { artifactID: \"x\" }) { runSpec } }",
+            "Cannot query field \"runSpec\" on type \"CommitArtifactPayload\".",
+        ),
+    ] {
+        let answer = alice.graphql(document, json!({})).await;
+        assert_eq!((answer.status, answer.errors.len(), answer.message()), (400, 1, told), "{document}");
+    }
+}
+
+/// Whoever begins a run repeats a 409 for minutes, whatever else the document asks for, so there it is a 400.
+#[tokio::test]
+async fn rule_45_a_conflict_where_a_run_begins() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let id = alice.create_version(&VersionSpec::model("alpha", "net", b"1"), "c").await.ok()["createArtifact"]["artifact"]["id"]
+        .clone();
+    let run = "upsertBucket(input: { entityName: \"alpha\", modelName: \"demo\", name: \"run1\" }) { inserted }";
+    let commit = "commitArtifact(input: { artifactID: $id }) { artifact { id } }";
+    for (more, status) in [(run, 400), ("", 409)] {
+        let document = format!("mutation($id: ID!) {{ {more} {commit} }}");
+        let answer = alice.graphql(&document, json!({ "id": id })).await;
+        assert_eq!((answer.status, answer.code()), (status, "CONFLICT"), "{document}: {}", answer.message());
+    }
+    // What isn't there and what may not be done keep their status.
+    for (entity, status) in [("nobody", 404), ("acme", 400)] {
+        let document = run.replace("alpha", entity);
+        assert_eq!(alice.graphql(&format!("mutation {{ {document} }}"), json!({})).await.status, status, "{entity}");
+    }
+}
