@@ -52,6 +52,8 @@ class Ledger:
             if rng.random() < 0.7:
                 made.link_to = (ORGANIZATION, REGISTRY, f"Task {number}" if kind == "new" else COMMON_TASK)
                 made.link_aliases = (f"pin-{number}", f"worker-{worker}")
+            if rng.random() < 0.6:
+                made.shelf, made.leaves = f"Shelf {worker}", rng.random() < 0.6
             self.publications.append(made)
             return made
 
@@ -137,7 +139,7 @@ class Load:
     def await_moment(self, rng: random.Random) -> str:
         """Waits for a random time, then until a request of a random kind is being sent, then for a moment more."""
         time.sleep(rng.uniform(0.5, 3.0))
-        kind = rng.choice(["CreateArtifact", "CreateArtifactManifest", "CreateArtifactFiles", "PUT", "CommitArtifact", "CommitArtifact", "LinkArtifact"])
+        kind = rng.choice(["CreateArtifact", "CreateArtifactManifest", "CreateArtifactFiles", "PUT", "CommitArtifact", "CommitArtifact", "LinkArtifact", "AddAliases", "UnlinkArtifact"])
         moment = rng.uniform(0, 0.02)
         with self.sending:
             self.sent = ""

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from processes import TOP, Server, binary
 from wire import Client, Content, Publication, Spec
@@ -97,6 +98,41 @@ def rehash(events: list[dict]) -> None:
         event["hash"] = previous.hex()
 
 
+def swap(events: list[dict], at: int) -> None:
+    """Two neighbors change places and positions; each keeps its own hash."""
+    one, other = events[at:at + 2]
+    one["position"], other["position"] = other["position"], one["position"]
+    events[at:at + 2] = other, one
+
+
+def ends(server: Server) -> dict[int, tuple[int, str]]:
+    """Where each chain ends in the database: position and hash."""
+    rows = psql(server, "select id, position, encode(hash, 'hex') from audit_chains").splitlines()
+    return {int(id): (int(position), hash) for id, position, hash in (row.split("|") for row in rows)}
+
+
+def checkpoints(file: Path) -> dict[int, tuple[int, str]]:
+    """Where each chain ended when this was last written down."""
+    lines = map(json.loads, file.read_text().splitlines())
+    return {line["organization"] or 0: (line["position"], line["hash"]) for line in lines}
+
+
+def test_an_event_is_sealed_within_a_second(server):
+    keys = server.people()
+    places = publish(server, keys["alice"])
+    sealed(server)
+    seconds = []
+    with Client(server.url, keys["alice"]) as alice:
+        for turn in range(5):
+            alice.graphql("mutation { " + MOVE % (0, places[turn % 2], "production") + "}", {})
+            sealed(server)
+            # The last event of its chain, so its chain was sealed with it and not again.
+            seconds.append(float(psql(
+                server, "select extract(epoch from c.sealed_at - e.at) from audit_events e join audit_chains c on c.id = e.organization_id "
+                "and c.position = e.position where e.kind = 'alias.set' order by e.id desc limit 1")))
+    assert sorted(seconds)[2] <= 1, f"from each event to its sealing: {seconds} s"
+
+
 def test_production_on_that_date_and_every_forgery_is_named(server):
     keys = server.people()
     places = publish(server, keys["alice"])
@@ -166,6 +202,9 @@ def test_production_on_that_date_and_every_forgery_is_named(server):
     assert "at position 500 isn't what was sealed there" in forged(lambda some: some[499].update(actor=1))
     assert "the event at position 500 was removed" in forged(lambda some: some.pop(499))
     assert "position 501 isn't the one that follows" in forged(lambda some: some.insert(501, some[500]))
+    # Two events swapped: their lines alone, and with each other's positions.
+    assert "the event at position 500 was removed" in forged(lambda some: some.insert(499, some.pop(500)))
+    assert "at position 500 isn't what was sealed there" in forged(lambda some: swap(some, 499))
     assert f"the event at position {len(only)} was removed from the chain's end" in forged(lambda some: some.pop())
     others = server.directory / "others.jsonl"
     others.write_text("".join(line + "\n" for line in lines if line not in only))
@@ -184,6 +223,14 @@ def test_production_on_that_date_and_every_forgery_is_named(server):
     said = acme(audit(server, "verify", code=1))
     assert "the event at position 700 was removed" in said, said
     psql(server, "insert into audit_events overriding system value select * from kept")
+    assert acme(audit(server, "verify")).startswith("ok ")
+
+    # Two events in another order: 700 and 701 swap their positions, and get them back.
+    swapped = "; ".join(f"update audit_events set position = {to} where {where} = {of}" for of, to in ((700, 999_999), (701, 700), (999_999, 701)))
+    psql(server, swapped)
+    said = acme(audit(server, "verify", code=1))
+    assert "at position 700 isn't what was sealed there" in said, said
+    psql(server, swapped)
     assert acme(audit(server, "verify")).startswith("ok ")
 
     # Where the chain ends, as it is kept beside the events.
@@ -303,16 +350,23 @@ def test_kill_9_of_a_sealing_server_leaves_neither_gap_nor_fork(server):
     sealed(server)
     said = audit(server, "verify")
     assert acme(said).startswith("ok ")
-    # Both have written checkpoints; those of either agree.
-    if (second.directory / "data/audit/checkpoints.jsonl").exists():
-        assert acme(audit(server, "verify", "--checkpoints", second.directory / "data/audit/checkpoints.jsonl")).startswith("ok ")
+    # Both have written checkpoints, each at once when it started; those of either agree.
+    theirs = second.directory / "data/audit/checkpoints.jsonl"
+    assert theirs.exists() and checkpoints(theirs).keys() == ends(server).keys()
+    assert acme(audit(server, "verify", "--checkpoints", theirs)).startswith("ok ")
     # And the one with the database, in the middle of it.
     with Client(server.url, keys["alice"]) as alice:
         alice.graphql("mutation { " + "".join(MOVE % (n, places[n % 2], f"b{n % 3}") for n in range(40)) + "}", {})
     server.kill()
     server.clear()
+    # As if it had had no time to write down what it sealed: that is written when it starts again, of each chain.
+    points = server.directory / "data/audit/checkpoints.jsonl"
+    points.write_text(points.read_text().splitlines(keepends=True)[0])
     server.start()
     sealed(server)
     total = int(psql(server, "select count(*) from audit_events"))
     reports = json.loads(audit(server, "verify", "--json"))
     assert reports["ok"] and reports["unsealed"] == 0 and sum(chain["events"] for chain in reports["chains"]) == total
+    last = ends(server)
+    assert server.terminate() == 0
+    assert len(last) > 1 and checkpoints(points) == last

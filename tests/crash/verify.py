@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from load import ENTITY, ORGANIZATION, PROJECT, REGISTRY, Ledger
-from wire import Client, Publication, sha256
+from wire import MOVING, SHELVES, Client, Publication, sha256
 
 PAGE = 25
 # Of the download URLs handed out so far, so many of the newest are tried again.
@@ -24,6 +24,11 @@ COLLECTIONS = """query Collections($organization: String!, $registry: String!, $
 LINKS = """query Links($organization: String!, $registry: String!, $name: String!, $after: String) { registry(organization: $organization, name: $registry) {
   collection(name: $name) { latest { index } links(first: 100, after: $after) {
     nodes { index aliases version { digest size fileCount } } pageInfo { hasNextPage endCursor } } } } }"""
+SHELF = """query Shelf($path: String!, $after: String) { collection(path: $path) { links(first: 100, after: $after, order: INDEX_ASCENDING) {
+  nodes { index aliases version { digest } } pageInfo { hasNextPage endCursor } } } }"""
+TOLD = """query Told($path: String!, $after: String) { collection(path: $path) {
+  events(first: 1000, after: $after, filter: { kinds: ["version.linked", "version.unlinked", "alias.set"] }) {
+    nodes { kind subject after } pageInfo { hasNextPage endCursor } } } }"""
 PENDING = """query Pending($id: ID!) { artifact(id: $id) { state versionIndex aliases { alias } currentManifest { id }
   artifactSequence { latestArtifact { id } } } }"""
 
@@ -61,6 +66,7 @@ class Verifier:
         with Client(self.url, self.keys["alice"]) as alice, Client(self.url, self.keys["bob"]) as bob:
             self.check_sources(alice)
             self.check_registry(bob)
+            self.check_shelves(alice)
             self.check_pending(alice, bob)
             for url, digest, size in self.ledger.urls[-URLS:]:
                 assert sha256(alice.get(url)) == (digest, size), f"an old download URL gives other bytes: {url}"
@@ -165,6 +171,52 @@ class Verifier:
         nodes = list(self.pages(bob, LINKS, variables, lambda data: data["registry"]["collection"]["links"]))
         for node in reversed(nodes):
             yield Row(node["index"], node["version"]["digest"], node["aliases"])
+
+    # ---- where versions come and go ----
+
+    def check_shelves(self, alice: Client) -> None:
+        """Rules 28 to 30: who came and left did so once, no index was given twice, and the alias is where it was moved to last."""
+        shelves: dict[str, list[Publication]] = {}
+        for publication in self.ledger.publications:
+            if publication.shelf:
+                shelves.setdefault(publication.shelf, []).append(publication)
+        for name, publications in shelves.items():
+            path = {"path": f"{ENTITY}/{SHELVES}/{name}"}
+            if alice.graphql(SHELF, {**path, "after": None})["collection"] is None:
+                assert all(p.shelf_index is None for p in publications), f"{name} is gone"
+                continue
+            rows = {node["version"]["digest"]: node for node in self.pages(alice, SHELF, path, lambda data: data["collection"]["links"])}
+            allowed: set[str | None] = {None}
+            for p in publications:
+                digest = p.spec.digest
+                if p.unlinked or not p.shelf_asked:
+                    assert digest not in rows, f"{name} holds {rows[digest]}, which was taken away or never came"
+                elif p.shelf_index is not None and not p.unlink_asked:
+                    assert digest in rows, f"{name} has lost v{p.shelf_index}"
+                assert digest not in rows or p.shelf_index in (None, rows[digest]["index"]), f"{name}: {rows[digest]} came as v{p.shelf_index}"
+                if p.moved or p.move_asked:
+                    allowed = {digest} | (set() if p.moved else allowed)
+                if p.unlink_asked and digest in allowed:
+                    allowed = {None} | (allowed - {digest} if p.unlinked else allowed)
+            assert rows.keys() <= {p.spec.digest for p in publications}
+            held = [digest for digest, row in rows.items() if MOVING in row["aliases"]]
+            assert len(held) <= 1 and (held or [None])[0] in allowed, f"{name}:{MOVING} is on {held}, not on one of {allowed}"
+            latest = [digest for digest, row in rows.items() if "latest" in row["aliases"]]
+            assert latest == list(rows)[-1:], f"{name}: latest is on {latest} of {list(rows.values())}"
+            self.check_told(name, list(self.pages(alice, TOLD, path, lambda data: data["collection"]["events"])), publications, len(rows))
+
+    def check_told(self, name: str, events: list[dict], publications: list[Publication], there: int) -> None:
+        """What happened on a shelf happened once, though it was asked for again."""
+        linked = [json.loads(event["after"])["index"] for event in reversed(events) if event["kind"] == "version.linked"]
+        assert linked == list(range(len(linked))), f"{name} gave the indices {linked}"
+        for kind in ("version.linked", "version.unlinked"):
+            versions = [event["subject"] for event in events if event["kind"] == kind]
+            assert len(set(versions)) == len(versions), f"{name}: {kind} twice: {versions}"
+        unlinked = sum(event["kind"] == "version.unlinked" for event in events)
+        assert len(linked) - unlinked == there, f"{name}: {len(linked)} came and {unlinked} left, but there are {there}"
+        moved = sum(event["kind"] == "alias.set" and json.loads(event["after"])["alias"] == MOVING for event in events)
+        asked, acknowledged = sum(p.move_asked for p in publications), sum(p.moved for p in publications)
+        assert acknowledged <= moved <= asked, f"{name}:{MOVING} was moved {moved} times, not {acknowledged} to {asked}"
 
     # ---- both ----
 

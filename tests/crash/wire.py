@@ -24,7 +24,11 @@ FILES = """mutation CreateArtifactFiles($input: CreateArtifactFilesInput!) { cre
   name storagePath uploadUrl uploadHeaders uploadMultipartUrls { uploadID } artifact { id } } } } } }"""
 COMMIT = "mutation CommitArtifact($artifactID: ID!) { commitArtifact(input: {artifactID: $artifactID}) { artifact { id digest } } }"
 LINK = """mutation LinkArtifact($input: LinkArtifactInput!) { linkArtifact(input: $input) { versionIndex artifactMembership {
-  id versionIndex aliases { alias } artifact { id } } } }"""
+  id versionIndex aliases { alias } artifact { id } artifactCollection { id } } } }"""
+MOVE = "mutation AddAliases($input: AddAliasesInput!) { addAliases(input: $input) { success } }"
+UNLINK = "mutation UnlinkArtifact($input: UnlinkArtifactInput!) { unlinkArtifact(input: $input) { success } }"
+# Where versions come and go: a project of links, and the alias that each version takes when it comes.
+SHELVES, MOVING = "shelf", "moving"
 PULL = """query ArtifactMembershipByName($entity: String!, $project: String!, $name: String!) {
   project(name: $project, entityName: $entity) { artifactCollectionMembership(name: $name) {
     versionIndex aliases { alias } artifact { id digest state currentManifest { file { directUrl } } }
@@ -217,6 +221,17 @@ class Publication:
     committed: bool = False
     link_asked: bool = False
     link_index: int | None = None
+    shelf: str | None = None
+    """A collection of links in the project `SHELVES`, where it takes the alias `MOVING` from whoever was there before."""
+    leaves: bool = False
+    """Whether it is taken from there at last."""
+    shelf_asked: bool = False
+    shelf_index: int | None = None
+    shelf_id: str = ""
+    move_asked: bool = False
+    moved: bool = False
+    unlink_asked: bool = False
+    unlinked: bool = False
 
     @property
     def step(self) -> str:
@@ -225,7 +240,13 @@ class Publication:
             return "upload"
         if not self.committed:
             return "commit"
-        return "link" if self.link_to and self.link_index is None else "nothing"
+        if self.link_to and self.link_index is None:
+            return "link"
+        if self.shelf and self.shelf_index is None:
+            return "shelve"
+        if self.shelf and not self.moved:
+            return "move an alias"
+        return "unlink" if self.leaves and not self.unlinked else "nothing"
 
     def upload(self, client: Client, only: int | None = None) -> None:
         """Everything before the commit; with `only`, no more than so many of the files, and no manifest."""
@@ -286,8 +307,33 @@ class Publication:
             }})
             self.link_index = answer["linkArtifact"]["versionIndex"]
 
+    def visit(self, client: Client) -> None:
+        """To its shelf, and away from it."""
+        if self.shelf and self.shelf_index is None:
+            self.shelf_asked = True
+            answer = client.graphql(LINK, {"input": {
+                "artifactID": self.id, "entityName": self.spec.entity, "projectName": SHELVES, "artifactPortfolioName": self.shelf, "aliases": [],
+            }})["linkArtifact"]
+            self.shelf_index, self.shelf_id = answer["versionIndex"], answer["artifactMembership"]["artifactCollection"]["id"]
+        if self.shelf and not self.moved:
+            self.move_asked = True
+            client.graphql(MOVE, {"input": {"artifactID": self.id, "aliases": [{
+                "entityName": self.spec.entity, "projectName": SHELVES, "artifactCollectionName": self.shelf, "alias": MOVING,
+            }]}})
+            self.moved = True
+        if self.leaves and not self.unlinked:
+            again, self.unlink_asked = self.unlink_asked, True
+            try:
+                client.graphql(UNLINK, {"input": {"artifactID": self.id, "artifactPortfolioID": self.shelf_id}})
+            except Refused as refused:
+                # It was done, and the answer was lost.
+                if not (again and refused.status == 404):
+                    raise
+            self.unlinked = True
+
     def publish(self, client: Client) -> None:
         """All steps that aren't acknowledged yet."""
         self.upload(client)
         self.commit(client)
         self.link(client)
+        self.visit(client)

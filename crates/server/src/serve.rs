@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use regalia_domain::keys::ApiKey;
+use regalia_domain::manifest::ManifestLimits;
 use regalia_service::blobs::Blobs;
 use regalia_service::garbage::Collected;
 use regalia_service::passwords::Hasher;
@@ -182,7 +183,11 @@ pub async fn service(config: &Config, store: Store) -> Result<Service, Error> {
         random: Arc::new(SystemRandom),
         signer: Signer::new(keys),
         hasher: Hasher::default(),
-        settings: Settings { public_url: config.public_url.clone(), largest_file: config.largest_file_bytes },
+        settings: Settings {
+            public_url: config.public_url.clone(),
+            largest_file: config.largest_file_bytes,
+            manifests: ManifestLimits::default(),
+        },
     })
 }
 

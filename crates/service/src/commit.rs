@@ -210,7 +210,8 @@ impl Service {
         let (entries_in, entries_out) = mpsc::channel::<Vec<ManifestEntry>>(BATCHES_UNDER_WAY);
         // Parsing is blocking work on a blocking reader; it ends when the file does, or when a receiver goes away.
         let reader = tokio_util::io::SyncIoBridge::new(reader);
-        let parser = tokio::task::spawn_blocking(move || parse(reader, &entries_in, text.as_ref()));
+        let limits = self.settings.manifests.clone();
+        let parser = tokio::task::spawn_blocking(move || parse(reader, &limits, &entries_in, text.as_ref()));
         let staged = manifests::stage(&self.store, staging, part, tokio_stream(entries_out)).await;
         let parsed = parser.await?;
         // The parser's own error says more than that of a receiver which it left behind.
@@ -230,13 +231,14 @@ struct Abandoned;
 
 fn parse(
     reader: impl std::io::Read,
+    limits: &ManifestLimits,
     entries: &mpsc::Sender<Vec<ManifestEntry>>,
     text: Option<&mpsc::Sender<Bytes>>,
 ) -> Result<i64> {
     let mut count = 0;
     let mut batch = Vec::new();
     let mut clean = CleanManifest::default();
-    let parsed = parse_manifest(reader, &ManifestLimits::default(), &mut |entry: ManifestEntry| {
+    let parsed = parse_manifest(reader, limits, &mut |entry: ManifestEntry| {
         // Written also where nobody wants it: its length is what bounds a piece.
         clean.entry(&entry);
         count += 1;

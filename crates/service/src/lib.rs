@@ -40,6 +40,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use regalia_blobs::Blobs;
+use regalia_domain::manifest::ManifestLimits;
 use regalia_store::access::Caller;
 use regalia_store::audit::Origin;
 use regalia_store::{Store, Tx};
@@ -70,6 +71,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Most bytes of one uploaded file.
     pub largest_file: u64,
+    /// How much a version's manifest may hold, also one that is made of others.
+    pub manifests: ManifestLimits,
 }
 
 /// The use-cases of one installation.

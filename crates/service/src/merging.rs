@@ -6,7 +6,7 @@ use futures_util::stream;
 use regalia_blobs::ReceiveError;
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::{BlobId, VersionId};
-use regalia_domain::manifest::{EntryContent, ManifestEntry, ManifestError, ManifestLimits};
+use regalia_domain::manifest::{EntryContent, ManifestEntry, ManifestError};
 use regalia_domain::paths::EntryPath;
 use regalia_store::Connection;
 use regalia_store::access::Caller;
@@ -84,7 +84,7 @@ impl Sources {
 impl Service {
     /// Stages the entries of several manifests, of each path the latest, and stores the text of the whole.
     pub(crate) async fn stage_merged(&self, caller: &Caller, scope: i64, sources: &Sources, staging: Uuid) -> Result<Staged> {
-        let most = ManifestLimits::default().max_entries;
+        let most = self.settings.manifests.max_entries;
         let mut staged = 0;
         if let Some(base) = sources.base.filter(|_| sources.onto) {
             let text = {

@@ -84,7 +84,9 @@ pub async fn stage(
         let mut connection = store.read().await?;
         let mut copy = connection.copy_in_raw(statement).await?;
         copy.send(lines.as_bytes()).await?;
-        copy.finish().await?;
+        let rows_affected = copy.finish().await?;
+        // The driver tells of every statement but this kind.
+        tracing::debug!(target: "sqlx::query", summary = statement.lines().next(), rows_affected);
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! A server in the test's own process, on a database and a directory of its own.
 
 use std::collections::BTreeMap;
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use regalia_domain::manifest::ManifestLimits;
 use regalia_domain::names::{DisplayName, EntityName};
 use regalia_domain::roles::{OrganizationRole, TeamRole};
 use regalia_server::http::{self, App, Patience, Proxies};
@@ -53,6 +55,24 @@ pub struct Neighbor {
     /// Where it is.
     pub url: String,
     process: std::process::Child,
+    said: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Neighbor {
+    /// Has it end what is over at a time; returns how many versions it ended.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn expire(mut self, now: DateTime<Utc>) -> (Self, usize) {
+        let asked = tokio::task::spawn_blocking(move || {
+            let stdin = self.process.stdin.as_mut().expect("its standard input is a pipe");
+            writeln!(stdin, "{}", now.to_rfc3339()).expect("it listens");
+            let mut ended = String::new();
+            self.said.read_line(&mut ended).expect("it answers");
+            (self, ended.trim().parse().expect("it says how many"))
+        });
+        asked.await.expect("it is asked")
+    }
 }
 
 impl Drop for Neighbor {
@@ -62,17 +82,22 @@ impl Drop for Neighbor {
     }
 }
 
-/// The program of a [`Neighbor`]: serves what another process made, says where, and ends when its standard input does.
+/// The program of a [`Neighbor`]: serves what another process made and says where. Each line of its standard input is a time:
+/// what is over then ends, and it says how many that were. Ends when its standard input does.
 ///
 /// # Panics
 /// When it can't.
 pub async fn neighbor(database_url: String, directory: &Path) {
     let store = Store::connect(&Address::Url(database_url), 20).await.expect("the test database can be reached");
-    let (url, _running) = serve(service(store, directory, Arc::default()).await, Patience::default()).await;
+    let service = service(store, directory, Arc::default(), ManifestLimits::default()).await;
+    let (url, _running) = serve(service.clone(), Patience::default()).await;
     println!("{url}");
     // The end of whoever started it ends it, however that came.
-    let ended = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
-    let _ = ended.await;
+    let (heard, mut lines) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| heard.send(line)));
+    while let Some(line) = lines.recv().await {
+        println!("{}", service.expire(line.parse().expect("a time")).await.expect("the expiry works"));
+    }
 }
 
 /// Rows that are locked, or written and not committed.
@@ -183,7 +208,7 @@ impl Server {
         let directory = std::env::temp_dir().join(&database);
         std::fs::create_dir_all(&directory).expect("the temporary directory can be written to");
         let clock = Arc::new(SetClock::default());
-        let service = service(store, &directory, clock.clone()).await;
+        let service = service(store, &directory, clock.clone(), ManifestLimits::default()).await;
         let (_, key) = service.first_start(|_| Ok(())).await.expect("the first start works").expect("the database is new");
         gates::secret(key.reveal());
         let caller = service.authenticate(key.reveal()).await.expect("the first key opens");
@@ -197,14 +222,23 @@ impl Server {
     /// # Panics
     /// When it can't.
     pub async fn twin(&self) -> Twin {
-        self.other(20).await
+        self.other(20, ManifestLimits::default()).await
     }
 
-    async fn other(&self, connections: u32) -> Twin {
+    /// Starts another server like [`Self::twin`], for which a version may have no more than so many entries.
+    ///
+    /// # Panics
+    /// When it can't.
+    pub async fn strict(&self, max_entries: u64) -> Twin {
+        self.other(20, ManifestLimits { max_entries, ..ManifestLimits::default() }).await
+    }
+
+    async fn other(&self, connections: u32, manifests: ManifestLimits) -> Twin {
         let store = Store::connect(&Address::Url(self.database_url.clone()), connections)
             .await
             .expect("the test database can be reached");
-        let (url, running) = serve(service(store, &self.directory, self.clock.clone()).await, Patience::default()).await;
+        let (url, running) =
+            serve(service(store, &self.directory, self.clock.clone(), manifests).await, Patience::default()).await;
         Twin { url, _running: running }
     }
 
@@ -223,10 +257,10 @@ impl Server {
             .spawn()
             .expect("the second server can be started");
         let mut url = String::new();
-        let said = process.stdout.as_mut().expect("its standard output is a pipe");
-        std::io::BufReader::new(said).read_line(&mut url).expect("it says where it is");
+        let mut said = std::io::BufReader::new(process.stdout.take().expect("its standard output is a pipe"));
+        said.read_line(&mut url).expect("it says where it is");
         assert!(url.starts_with("http://127.0.0.1:"), "the second server says {url:?}");
-        Neighbor { url: url.trim().to_owned(), process }
+        Neighbor { url: url.trim().to_owned(), process, said }
     }
 
     /// Keeps what a statement locks until it is released.
@@ -255,7 +289,7 @@ impl Server {
         for (name, value) in settings {
             self.sql(&format!("alter database {} set {name} = '{value}'", self.database)).await;
         }
-        self.other(1).await
+        self.other(1, ManifestLimits::default()).await
     }
 
     /// A client of the site administrator.
@@ -376,7 +410,7 @@ impl Server {
 }
 
 /// The use-cases on a database and a directory.
-async fn service(store: Store, directory: &Path, clock: Arc<SetClock>) -> Arc<Service> {
+async fn service(store: Store, directory: &Path, clock: Arc<SetClock>, manifests: ManifestLimits) -> Arc<Service> {
     let mut tx = store.begin().await.expect("a transaction begins");
     let keys = installation::signing_keys(&mut tx, [7; 32]).await.expect("there is a signing key");
     regalia_service::store::commit(tx).await.expect("the signing key is kept");
@@ -387,7 +421,7 @@ async fn service(store: Store, directory: &Path, clock: Arc<SetClock>) -> Arc<Se
         random: Arc::new(SystemRandom),
         signer: Signer::new(keys),
         hasher: Hasher::default(),
-        settings: Settings { public_url: None, largest_file: 64 * 1024 * 1024 },
+        settings: Settings { public_url: None, largest_file: 64 * 1024 * 1024, manifests },
     })
 }
 

@@ -60,6 +60,18 @@ async fn told(server: &Server, when: &str) {
     assert_eq!(server.number(&elsewhere).await, 0, "{when}: an alias isn't where its last event says");
 }
 
+/// Rule 28: a collection gave each index once, one after the other, though what stood there has gone; and what it gives next is new.
+async fn given(server: &Server, when: &str) {
+    let wrong = "select count(*) from (
+            select (after ->> 'collection')::bigint as collection, array_agg((after ->> 'index')::integer order by id) as given
+            from audit_events where kind in ('version.committed', 'version.linked') group by 1
+        ) told left join collections c on c.id = told.collection
+        where given <> array(select generate_series(0, cardinality(given) - 1)) or c.next_index <> cardinality(given)";
+    assert_eq!(server.number(wrong).await, 0, "{when}: an index was given twice, or left out");
+    let beyond = "select count(*) from memberships m join collections c on c.id = m.collection_id where m.index >= c.next_index";
+    assert_eq!(server.number(beyond).await, 0, "{when}: an index will be given twice");
+}
+
 /// Rule 30: an alias is pulled between two versions by many at once, in each way there is. Whoever reads meanwhile sees it on one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rule_30_an_alias_pulled_by_many_while_many_read() {
@@ -115,7 +127,7 @@ async fn rule_30_an_alias_pulled_by_many_while_many_read() {
     assert_eq!(arena.server.number(&events).await, periods, "each period began with an event");
 }
 
-/// Rules 30 and 33: an alias is moved, what carries it unlinked and linked again, and the collection deleted, all at once. Whoever
+/// Rules 28, 30 and 33: an alias is moved, what carries it unlinked and linked again, and the collection deleted, all at once. Whoever
 /// reads sees a collection whose aliases are single, or none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rules_30_and_33_move_against_unlink_against_the_end_of_the_collection() {
@@ -169,6 +181,7 @@ async fn rules_30_and_33_move_against_unlink_against_the_end_of_the_collection()
         let when = format!("round {round}");
         sound(&arena.server, &when).await;
         told(&arena.server, &when).await;
+        given(&arena.server, &when).await;
         // Nothing of the old one is left, and a second end finds nothing.
         let left = format!(
             "select (select count(*) from memberships where collection_id = {id}) + (select count(*) from aliases where \

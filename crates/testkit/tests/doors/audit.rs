@@ -14,6 +14,7 @@ use regalia_service::store::chain::{self, Place};
 use regalia_testkit::{Client, Server, VersionSpec};
 use serde_json::{Value, json};
 
+use crate::documents::native_mutation;
 use crate::life::collection_id;
 use crate::native::{code, own};
 
@@ -312,16 +313,41 @@ async fn timelines_by_who_may_see_them() {
     let world = world().await;
     let root = world.server.admin().await;
     world.set(&world.bob, 0, "production").await;
-    world.set(&world.bob, 1, "production").await;
+    let input = json!({ "link": world.places[1], "addAliases": ["production"] });
+    let body = json!({ "query": native_mutation("linkUpdate"), "variables": { "input": input } });
+    let moved =
+        world.bob.request("POST", "/graphql", |request| request.basic_auth("api", Some(world.bob.key())).json(&body)).await;
+    assert!(moved.status == 200 && !moved.text().contains("errors"), "{}", moved.text());
+    let request = moved.headers["x-request-id"].to_str().unwrap();
 
     let line = timeline(&world.alice, LINE, Value::Null).await;
     let expected = ["alias.set", "alias.set", "alias.set", "version.linked", "alias.set", "version.linked", "collection.created"];
     assert_eq!(kinds(&line), expected);
-    assert_eq!(line[0]["actor"], "bob");
-    assert_eq!(
-        line[0]["before"].as_str().map(|before| serde_json::from_str::<Value>(before).unwrap()["alias"].clone()),
-        Some(json!("production"))
+    // The last is what was answered under that id, and what its row says.
+    let row = world.server.rows("select * from audit_events order by id desc limit 1").await.remove(0);
+    let (bob, versions) = (
+        world.server.number("select id from entities where name = 'bob'").await,
+        [0, 1].map(|n| decode_id(&["Artifact"], &world.versions[n]).unwrap()),
     );
+    let value = |event: &Value, field: &str| serde_json::from_str::<Value>(text(&event[field])).unwrap();
+    for (field, version) in [("before", versions[0]), ("after", versions[1])] {
+        let expected = json!({ "alias": "production", "version": version });
+        assert_eq!((&value(&line[0], field), &row[field]), (&expected, &expected), "{field}");
+    }
+    assert_eq!((&line[0]["requestId"], &row["request_id"]), (&json!(request), &json!(request)));
+    assert_eq!(time(&line[0]["at"]), time(&row["at"]));
+    assert_eq!(
+        (&line[0]["actor"], &line[0]["actorId"], &row["actor_id"]),
+        (&json!("bob"), &json!(encode_id("User", bob)), &json!(bob))
+    );
+    assert_eq!(line[0]["id"], encode_id("AuditEvent", row["id"].as_i64().unwrap()));
+    // Nothing was before the first, and each other change has an id of its own.
+    assert_eq!(
+        (&line[1]["before"], value(&line[1], "after")),
+        (&Value::Null, json!({ "alias": "production", "version": versions[0] }))
+    );
+    assert_ne!(line[1]["requestId"], line[0]["requestId"]);
+    assert!(time(&line[1]["at"]) <= time(&line[0]["at"]));
     assert_eq!((&line[0]["subject"], &line[0]["collection"]["name"]), (&json!(world.line), &json!("Line")));
     let number = |id: &Value| decode_id(&["Version", "Artifact"], text(id)).unwrap();
     assert_eq!(number(&line[0]["version"]["id"]), number(&json!(world.versions[1])));

@@ -407,6 +407,49 @@ fragment Collections on ArtifactCollectionConnection {
 
 /// All that a person can ask, at once.
 /// Runs, by our own side.
+const RUN_INFO: &str = "fragment RunInfo on Run { __typename id name project { id internalId name entity { name } } }";
+
+/// Where a version stands.
+pub const LINKED_ARTIFACTS: &str = "query FetchLinkedArtifacts($artifactID: ID!) { artifact(id: $artifactID) { artifactMemberships { \
+    edges { node { versionIndex createdAt aliases { __typename id alias } artifactCollection { __typename name project { id internalId \
+    name entity { name } } } } } } } }";
+
+/// Who used a version.
+pub fn used_by() -> String {
+    ["query ArtifactUsedBy($id: ID!) { artifact(id: $id) { usedBy { edges { node { ...RunInfo } } } } } ", RUN_INFO].concat()
+}
+
+/// Who made a version.
+pub fn created_by() -> String {
+    let text = "query ArtifactCreatedBy($id: ID!) { artifact(id: $id) { createdBy { __typename ... on Run { ...RunInfo } } } } ";
+    [text, RUN_INFO].concat()
+}
+
+/// What a run used (`inputArtifacts`) or made (`outputArtifacts`).
+pub fn run_artifacts(field: &str) -> String {
+    let text = format!(
+        "query RunArtifacts($entity: String!, $project: String!, $run: String!, $cursor: String, $perPage: Int) {{ project(entityName: \
+         $entity, name: $project) {{ run(name: $run) {{ artifacts: {field}(after: $cursor, first: $perPage) {{ totalCount pageInfo {{ \
+         endCursor hasNextPage }} edges {{ node {{ ...Artifact }} }} }} }} }} }} "
+    );
+    [&text, ARTIFACT].concat()
+}
+
+/// A run by its name.
+pub fn run() -> String {
+    let text = "query Run($project: String!, $entity: String!, $name: String!) { project(name: $project, entityName: $entity) { \
+        run(name: $name) { projectId ...Run } } } ";
+    [text, RUN].concat()
+}
+
+/// The files of a run.
+pub fn run_files() -> String {
+    let text = "query RunFiles($project: String!, $entity: String!, $name: String!, $fileCursor: String, $fileLimit: Int = 50, \
+        $fileNames: [String] = [], $upload: Boolean = false, $pattern: String) { project(name: $project, entityName: $entity) { \
+        internalId run(name: $name) { ...RunFiles } } } ";
+    [text, RUN_FILES].concat()
+}
+
 const OWN_RUNS: &str = r#"
 {
   run(entity: "alpha", project: "demo", name: "run1") { id }

@@ -405,6 +405,80 @@ async fn rule_42_what_a_run_made_and_used() {
     }
 }
 
+/// Rules 22 and 42: the same through our own schema: what each caller sees of it, page by page, as if the rest weren't there.
+#[tokio::test]
+async fn rule_42_inputs_and_outputs_of_our_own_runs() {
+    let stage = Stage::set().await;
+    let ask = async |client: &Client, (entity, project, run): (&str, &str, &str), first: Option<i32>, after: Value| {
+        let text = "query($entity: String!, $project: String!, $run: String!, $first: Int, $after: String) { run(entity: $entity, \
+            project: $project, name: $run) { inputs(first: $first, after: $after) { ...Page } outputs(first: $first, after: $after) { ...Page } \
+            } } fragment Page on VersionConnection { edges { cursor node { id } } nodes { id digest source usedBy { nodes { name } } } \
+            pageInfo { endCursor hasNextPage } }";
+        let variables = json!({ "entity": entity, "project": project, "run": run, "first": first, "after": after });
+        client.graphql(text, variables).await
+    };
+    // The names of a page's versions, and whether there are more.
+    let page = |list: &Value| {
+        let number = |id: &str| decode_id(&["Version", "Artifact"], id).unwrap();
+        let named = |node: &Value| {
+            let found = stage.ids.iter().find(|(_, known)| number(known) == number(node["id"].as_str().unwrap()));
+            *found.unwrap().0
+        };
+        let nodes: Vec<&str> = list["nodes"].as_array().unwrap().iter().map(named).collect();
+        let edges: Vec<&str> = list["edges"].as_array().unwrap().iter().map(|edge| named(&edge["node"])).collect();
+        assert_eq!(nodes, edges);
+        (nodes, list["pageInfo"]["hasNextPage"].as_bool().unwrap())
+    };
+    let (train, publish, eval) = (("alpha", "work", "train"), ("alpha", "work", "publish"), ("beta", "lab", "eval"));
+    for (who, client, run, inputs, outputs) in [
+        ("alice", &stage.alice, train, vec!["secret", "feat"], vec!["net"]),
+        ("alice", &stage.alice, publish, vec!["net", "report"], vec!["page"]),
+        ("alice", &stage.alice, eval, vec!["net"], vec!["report"]),
+        ("bob", &stage.bob, train, vec!["feat"], vec!["net"]),
+        ("bob", &stage.bob, publish, vec!["net"], vec!["page"]),
+    ] {
+        let found = ask(client, run, None, Value::Null).await.ok()["run"].clone();
+        assert_eq!(
+            (page(&found["inputs"]), page(&found["outputs"])),
+            ((inputs.clone(), false), (outputs, false)),
+            "{who}: {run:?}"
+        );
+        // One at a time: what is hidden is on no page, nor announced by one.
+        let (mut seen, mut after) = (Vec::new(), Value::Null);
+        loop {
+            let found = ask(client, run, Some(1), after.clone()).await.ok()["run"]["inputs"].clone();
+            let (names, more) = page(&found);
+            assert_eq!(names.len(), 1, "{who}: {run:?}");
+            seen.extend(names);
+            assert_eq!(found["pageInfo"]["endCursor"], found["edges"][0]["cursor"]);
+            after = found["pageInfo"]["endCursor"].clone();
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(seen, inputs, "{who}: {run:?}");
+    }
+    // Which runs used them is told as far as he sees it, too.
+    let found = ask(&stage.bob, publish, None, Value::Null).await.ok()["run"]["inputs"]["nodes"][0].clone();
+    assert_eq!(found["usedBy"]["nodes"], json!([{ "name": "publish" }]));
+    // A run of others is none.
+    assert_eq!(ask(&stage.bob, eval, None, Value::Null).await.ok()["run"], Value::Null);
+    assert_eq!(ask(&stage.carol, train, None, Value::Null).await.ok()["run"], Value::Null);
+    // What is pending or deleted is in neither list.
+    let mut spec = VersionSpec::model("alpha", "coming", b"coming");
+    (spec.project, spec.run) = ("work".into(), Some("train".into()));
+    stage.alice.begin(&spec).await;
+    wire(&stage.alice, "deleteArtifact", json!({ "artifactID": stage.ids["feat"] })).await.expect_ok();
+    let found = ask(&stage.alice, train, None, Value::Null).await.ok()["run"].clone();
+    assert_eq!((page(&found["inputs"]), page(&found["outputs"])), ((vec!["secret"], false), (vec!["net"], false)));
+    let found = ask(&stage.bob, train, None, Value::Null).await.ok()["run"].clone();
+    assert_eq!((page(&found["inputs"]), page(&found["outputs"])), ((vec![], false), (vec!["net"], false)));
+    for after in ["x", "eA==", &encode_id("Run", 1)] {
+        let answer = ask(&stage.alice, train, Some(5), json!(after)).await;
+        assert_eq!((answer.status, answer.code()), (200, "INVALID"), "{after}");
+    }
+}
+
 /// Nested lists load together: as many statements for ten versions as for one.
 #[tokio::test]
 async fn lists_below_lists_take_constant_statements() {

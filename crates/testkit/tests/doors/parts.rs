@@ -247,6 +247,45 @@ async fn files_of_a_part_of_a_version_that_goes() {
     assert_eq!(server.number("select count(*) from uploads").await, 0);
 }
 
+/// A version of more entries than one may have is refused, whatever it is made of; so are parts that say the same again and again,
+/// though what they make is short.
+#[tokio::test]
+async fn too_many_entries() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let strict = server.strict(3).await;
+    let alice = alice.at(&strict.url);
+    let of = |name: &str, paths: &str| VersionSpec {
+        references: paths.chars().map(|path| (path.to_string(), format!("s3://bucket/{path}"))).collect(),
+        ..spec(name, &[])
+    };
+    let words = ["more than 3 entries"];
+    let whole = alice.begin(&of("net", "abcd")).await.id;
+    refused(&server, "a whole manifest", &words, 400, async || alice.commit(&whole).await).await;
+    let base = alice.log(&of("net", "ab")).await.id;
+    let id = on_top(&alice, &of("net", "cd"), Some(&base)).await;
+    refused(&server, "a base and more", &words, 400, async || alice.commit(&id).await).await;
+    let id = on_top(&alice, &of("net", "bc"), Some(&base)).await;
+    alice.commit(&id).await.expect_ok();
+    assert_eq!(look(&alice, "net", "latest").await.files.len(), 3, "what is replaced counts once");
+
+    let parts = async |id: &str, parts: &[&str]| {
+        let mut version = String::new();
+        for paths in parts {
+            version = part(&alice, &of("parts", paths), id).await;
+        }
+        version
+    };
+    let id = parts("many", &["ab", "cd"]).await;
+    refused(&server, "parts", &words, 400, async || alice.commit(&id).await).await;
+    // As many as twice may be staged, and no more.
+    let id = parts("twice", &["abc", "abc"]).await;
+    alice.commit(&id).await.expect_ok();
+    assert_eq!(look(&alice, "parts", "latest").await.files.len(), 3);
+    let id = parts("again", &["abc", "abc", "a"]).await;
+    refused(&server, "parts of the same", &words, 400, async || alice.commit(&id).await).await;
+}
+
 /// Rules 39 and 41: a base is a claim. One that isn't there, isn't committed or may not be downloaded is the same; and the right
 /// is asked for again at the commit.
 #[tokio::test]

@@ -119,6 +119,8 @@ async fn main_job(size: Size) -> Table {
     let version = publish(&mut job, &alice, size).await;
     pull(&mut job, &bob, &version, size).await;
     look(&mut job, &alice, &version).await;
+    compose(&mut job, &alice, size).await;
+    trace(&mut job, &alice, &version, size).await;
     change(&mut job, &alice, size).await;
     job.table
 }
@@ -264,6 +266,89 @@ async fn look(job: &mut Job, alice: &Client, version: &str) {
     .await;
 }
 
+/// A version that has its base's entries and more, and one that two processes make.
+async fn compose(job: &mut Job, alice: &Client, size: Size) {
+    // One file is new in each.
+    let named = |content: &str| {
+        let mut spec = VersionSpec { name: "grown".to_owned(), ..spec(size, "base") };
+        spec.files[0].1 = content.as_bytes().to_vec();
+        spec
+    };
+    let base = alice.log(&named("base")).await.id;
+    let more = named("more");
+    let id = alice.create_version(&more, "grown").await.ok()["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    let announced =
+        job.answer("CreateArtifactManifest, incremental", alice.announce_part(&id, "INCREMENTAL", Some(&base), "").await);
+    let draft = announced["createArtifactManifest"]["artifactManifest"]["id"].as_str().unwrap();
+    let announced = alice.announce_files_of(&id, Some(draft), &more.files).await;
+    let announced = job.answer("CreateArtifactFiles, of a manifest", announced);
+    alice.upload(&announced, &more.files).await;
+    let manifest = more.manifest();
+    let updated = job.answer("UpdateArtifactManifest", alice.update_manifest(draft, Some(&base), &manifest).await);
+    let url = updated["updateArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"].as_str().unwrap();
+    assert_eq!(alice.put(url, manifest).await, 200);
+    job.answer("CommitArtifact, incremental", alice.commit(&id).await);
+
+    let begun = job.answer("CreateArtifact, distributed", alice.create_shared(&named("one"), "job", "process one").await);
+    let id = begun["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    let found = job.answer("CreateArtifact, found by its id", alice.create_shared(&named("two"), "job", "process two").await);
+    assert_eq!(found["createArtifact"]["artifact"]["id"], json!(id));
+    for part in [named("one"), named("two")] {
+        alice.send_part(&id, "PATCH", None, &part.files, &part.manifest()).await;
+    }
+    job.answer("CommitArtifact, of two parts", alice.commit(&id).await);
+}
+
+/// Where a version comes from and where it went, and the runs of a project.
+async fn trace(job: &mut Job, alice: &Client, version: &str, size: Size) {
+    let of_run1 = json!({ "entity": "alpha", "project": "fresh", "run": "run1", "name": "run1", "perPage": 50 });
+    for number in 0..=size.others {
+        let run = format!("more{number}");
+        let input = json!({ "entityName": "alpha", "modelName": "fresh", "name": run, "config": "{\"a\":1}" });
+        alice.graphql(&documents::upsert_bucket(), json!({ "input": input })).await.expect_ok();
+        let mut made = spec(SMALL, &format!("made {number}"));
+        (made.project, made.name, made.run) = ("fresh".into(), format!("made{number}"), Some("run1".into()));
+        made.aliases = vec![format!("own{number}")];
+        let made = alice.log(&made).await.id;
+        for (version, run) in [(version, run.as_str()), (&made, "run1")] {
+            let input = json!({ "artifactID": version, "entityName": "alpha", "projectName": "fresh", "runName": run });
+            alice.graphql(documents::USE_ARTIFACT, json!({ "input": input })).await.expect_ok();
+        }
+        let input =
+            json!({ "entityName": "alpha", "projectName": "fresh", "runName": "run1", "files": [format!("log/{number}")] });
+        let announced = alice.graphql(&documents::create_run_files(), json!({ "input": input })).await.ok();
+        let url = announced["createRunFiles"]["files"][0]["uploadUrl"].as_str().unwrap();
+        assert_eq!(alice.put(url, "a log").await, 200);
+    }
+    let count = |list: &Value, wanted: usize| assert_eq!(list["edges"].as_array().unwrap().len(), wanted);
+    let id = json!({ "id": version, "artifactID": version });
+    job.ask(alice, "FetchLinkedArtifacts", documents::LINKED_ARTIFACTS, id.clone()).await;
+    let found = job.ask(alice, "ArtifactUsedBy", &documents::used_by(), id.clone()).await;
+    count(&found["artifact"]["usedBy"], size.others + 1);
+    job.ask(alice, "ArtifactCreatedBy", &documents::created_by(), id.clone()).await;
+    for (operation, field) in [("RunInputArtifacts", "inputArtifacts"), ("RunOutputArtifacts", "outputArtifacts")] {
+        let found = job.ask(alice, operation, &documents::run_artifacts(field), of_run1.clone()).await;
+        count(&found["project"]["run"]["artifacts"], size.others + 1);
+    }
+    job.ask(alice, "Run", &documents::run(), of_run1.clone()).await;
+    let found = job.ask(alice, "Runs", &documents::runs(), json!({ "entity": "alpha", "project": "fresh" })).await;
+    count(&found["project"]["runs"], size.others + 2);
+    let found = job.ask(alice, "RunFiles", &documents::run_files(), of_run1).await;
+    count(&found["project"]["run"]["files"], size.others + 2);
+    let listed = alice.graphql(documents::FETCH_MANIFEST, id.clone()).await.ok();
+    let url = listed["artifact"]["currentManifest"]["file"]["directUrl"].as_str().unwrap();
+    let manifest: Value = serde_json::from_slice(&alice.get(url, &[]).await.2).unwrap();
+    let entries: Vec<Value> = manifest["contents"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, entry)| json!({ "name": name, "digest": entry["digest"] }))
+        .collect();
+    let asked = json!({ "id": version, "entries": entries, "storageLayout": "V2", "manifestVersion": "1" });
+    let found = job.ask(alice, "ArtifactFileURLsByManifestEntries", documents::FILES_BY_ENTRIES, asked).await;
+    count(&found["artifact"]["filesByManifestEntries"], size.files);
+}
+
 /// What becomes of versions and collections, all of it gone at last.
 async fn change(job: &mut Job, alice: &Client, size: Size) {
     let (mut versions, mut line) = (Vec::new(), Value::Null);
@@ -324,7 +409,10 @@ async fn change(job: &mut Job, alice: &Client, size: Size) {
 
 /// The table as a person reads it: an operation, how many statements it takes, and below it which, by name.
 fn rendered(table: &Table) -> String {
-    let mut text = "The SQL statements of the SDK's requests, the same for 1 and for 300 files.\n\n".to_owned();
+    let mut text = "The SQL statements of the SDK's requests, the same for 1 and for 300 files. A commit takes one more manifests::stage \
+        (or\nmanifests::stage_part) for each 1,000 entries of a manifest, one more merging::page for each 1,000 of a merged one, and one more\n\
+        blobs::blob with its manifests::stage_part for each part.\n\n"
+        .to_owned();
     for (operation, statements) in table {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for statement in statements {
@@ -393,6 +481,52 @@ async fn the_main_job_takes_as_many_statements_for_300_files_as_for_one() {
                 {found} {checked_in}`."
         );
     }
+}
+
+/// A commit takes as many statements for 2,500 entries as for one, but for the pieces in which they are staged and read again, and
+/// as many for five parts as for one, but for what stages each.
+#[tokio::test]
+async fn a_commit_grows_by_pieces_of_1000_entries_alone() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    alice.graphql("{ __typename }", json!({})).await.expect_ok();
+    let of = |name: &str, from: usize, to: usize| VersionSpec {
+        files: Vec::new(),
+        references: (from..to).map(|n| (format!("{n:05}"), format!("s3://bucket/{n}"))).collect(),
+        ..VersionSpec::model("alpha", name, b"")
+    };
+    // The base of its collection is there, so that every commit is of a next version.
+    let commit = async |kind: &str, base: Option<&str>, parts: &[VersionSpec]| {
+        let id = uuid::Uuid::new_v4().to_string();
+        let begun = match kind {
+            "PATCH" => alice.create_shared(&parts[0], &id, &id).await,
+            _ => alice.create_version(&parts[0], &id).await,
+        };
+        let id = begun.ok()["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+        for part in parts {
+            alice.send_part(&id, kind, base, &[], &part.manifest()).await;
+        }
+        let answer = alice.commit(&id).await;
+        let statements = names(&answer.statements);
+        answer.expect_ok();
+        (id, statements)
+    };
+    let (short, _) = commit("FULL", None, &[of("net", 0, 1)]).await;
+    let (_, few) = commit("FULL", None, &[of("net", 0, 2)]).await;
+    let (long, many) = commit("FULL", None, &[of("net", 0, 2500)]).await;
+    assert_eq!((rest(&many, &few), rest(&few, &many)), (vec!["manifests::stage".to_owned(); 2], vec![]));
+    // The base's entries are staged, too, and what is merged is read again in pages.
+    let (_, few) = commit("INCREMENTAL", Some(&short), &[of("net", 3000, 3001)]).await;
+    let (_, many) = commit("INCREMENTAL", Some(&long), &[of("net", 3000, 4500)]).await;
+    let stage_part = || "manifests::stage_part".to_owned();
+    let pieces = |count: usize| vec![stage_part(); count];
+    let pages = |count: usize| vec!["merging::page".to_owned(); count];
+    assert_eq!((rest(&many, &few), rest(&few, &many)), ([pieces(3), pages(3)].concat(), vec![]));
+    let (_, few) = commit("PATCH", None, &[of("net", 5000, 5001)]).await;
+    let parts: Vec<VersionSpec> = (0..5).map(|part| of("net", 5000 + 700 * part, 5700 + 700 * part)).collect();
+    let (_, many) = commit("PATCH", None, &parts).await;
+    let blobs = vec!["blobs::blob".to_owned(); 4];
+    assert_eq!((rest(&many, &few), rest(&few, &many)), ([blobs, pieces(4), pages(3)].concat(), vec![]));
 }
 
 /// The ways in which the SDK and our own side resolve `ORG/registry/collection:alias`, with everything that one row can tell;
