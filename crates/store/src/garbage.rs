@@ -1,6 +1,6 @@
 //! What nobody needs any more: versions that were begun and left, announcements and clients' names of long ago, ended versions that
-//! no history names, manifests that no version names, bytes that nothing names, objects without a row. Batch by batch, each short and safe to break off. What must not
-//! live here: the objects themselves (the blobs crate), and how long anything is kept (service).
+//! no history names, manifests that no version names, bytes that nothing names, objects without a row. Batch by batch, each short
+//! and safe to break off. What must not live here: the objects themselves (the blobs crate), and how long anything is kept (service).
 
 use chrono::{DateTime, Utc};
 use regalia_domain::ids::BlobId;
