@@ -321,17 +321,22 @@ impl Key for AliasAt {
         let aliases: Vec<&str> = keys.iter().map(|key| key.alias.as_str()).collect();
         let times: Vec<DateTime<Utc>> = keys.iter().map(|key| key.at).collect();
         let rows = source.service.aliases_at(&source.caller, &collections, &aliases, &times).await?;
-        let mut periods: HashMap<(i64, &str), Vec<&PeriodRow>> = HashMap::new();
-        for row in &rows {
-            periods.entry((row.collection_id.0, &row.alias)).or_default().push(row);
-        }
-        let found = keys.iter().filter_map(|key| {
-            let mut periods = periods.get(&(key.collection, key.alias.as_str()))?.iter();
-            let then = periods.find(|row| row.from <= key.at && row.until.is_none_or(|until| key.at < until))?;
-            Some((key.clone(), (*then).clone()))
-        });
-        Ok(found.collect())
+        Ok(at_moments(keys, &rows))
     }
+}
+
+/// The period of each key, by name first: keys and rows may be a hundred thousand each.
+fn at_moments(keys: &[AliasAt], rows: &[PeriodRow]) -> HashMap<AliasAt, PeriodRow> {
+    let mut periods: HashMap<(i64, &str), Vec<&PeriodRow>> = HashMap::new();
+    for row in rows {
+        periods.entry((row.collection_id.0, &row.alias)).or_default().push(row);
+    }
+    let found = keys.iter().filter_map(|key| {
+        let mut periods = periods.get(&(key.collection, key.alias.as_str()))?.iter();
+        let then = periods.find(|row| row.from <= key.at && row.until.is_none_or(|until| key.at < until))?;
+        Some((key.clone(), (*then).clone()))
+    });
+    found.collect()
 }
 
 /// Where an alias of a collection pointed at a moment.
@@ -488,5 +493,38 @@ impl HistoryMutation {
         let row = context.service()?.restore_alias(context.request()?, id, &input.alias, input.at).await.fail()?;
         context.forget()?;
         Ok(AliasRestorePayload { period: AliasPeriod(row) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use regalia_domain::ids::{CollectionId, VersionId};
+
+    use super::*;
+
+    /// As many as one document may ask for. Each compared with each would take minutes.
+    #[test]
+    fn a_hundred_thousand_moments_are_found_at_once() {
+        let moment = |second| DateTime::from_timestamp(second, 0).unwrap();
+        let keys: Vec<AliasAt> =
+            (0..100_000).map(|i| AliasAt { collection: i / 100, alias: "production".into(), at: moment(i % 100) }).collect();
+        let row = |key: &AliasAt| PeriodRow {
+            collection_id: CollectionId(key.collection),
+            alias: key.alias.clone(),
+            version_id: VersionId(1),
+            from: key.at,
+            until: Some(key.at + Duration::from_secs(1)),
+            set_by_id: None,
+            set_by: None,
+            membership_id: None,
+        };
+        let rows: Vec<PeriodRow> = keys.iter().map(row).collect();
+        let begin = Instant::now();
+        let found = at_moments(&keys, &rows);
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+        assert_eq!(found.len(), keys.len());
+        assert!(keys.iter().all(|key| found[key].from == key.at));
     }
 }

@@ -304,34 +304,6 @@ async fn arguments_below_many_rows_are_bounded() {
     alive("long arguments", &alice).await;
 }
 
-/// As many moments of as many aliases as a document may ask for: what is found for one is not looked for among all.
-#[tokio::test(flavor = "multi_thread")]
-async fn moments_of_aliases_are_found_at_once() {
-    let server = Server::start().await;
-    let (alice, ..) = server.people().await;
-    let id = alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await.id;
-    alice.make_registry("acme", "r", "ORGANIZATION").await;
-    alice.link(&id, "acme", "r", "Net", &["production"]).await.expect_ok();
-    server
-        .sql(
-            "insert into collections (project_id, type_id, name, kind)
-                select project_id, type_id, 'net' || i, kind from collections, generate_series(1, 999) i where name = 'Net';
-             insert into aliases (collection_id, alias, version_id, valid)
-                select c.id, a.alias, a.version_id, a.valid from aliases a, collections c
-                where a.alias = 'production' and c.name like 'net_%';",
-        )
-        .await;
-    let moments = (0..60).map(|second| {
-        format!("a{second}: aliasAt(name: \"production\", time: \"2100-01-01T00:00:{second:02}Z\") {{ versionId }} ")
-    });
-    let moments = moments.collect::<String>();
-    let text =
-        format!("{{ registry(organization: \"acme\", name: \"r\") {{ collections(first: 1000) {{ nodes {{ {moments} }} }} }} }}");
-    let reply = post(&alice, query(text)).await;
-    assert_eq!(reply.status, 200, "{:.300}", reply.text());
-    assert_eq!(reply.text().matches("versionId").count(), 60_000, "{:.300}", reply.text());
-}
-
 /// Texts of any length are bounded together.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_of_long_texts_are_bounded() {
