@@ -2,7 +2,7 @@
 //! What must not live here: deletions by people (`life`), bytes (`garbage`), crashes (tests/crash).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
 use regalia_domain::ids::{decode_id, encode_id};
 use regalia_domain::roles::RegistryRole;
 use regalia_testkit::{Answer, Client, Server, VersionSpec};
@@ -265,13 +265,15 @@ async fn rule_35_links_into_projects_keep_nothing() {
     sound(&server, "in the end").await;
 }
 
-/// Show 4: expiry by several servers at once, of more than a batch, while half of it is linked. Each version is either linked and
-/// kept for ever, or ended once, with one event.
+/// Show 4: expiry by two servers at once while everything is linked at both. Each version is either linked and kept for ever, or
+/// ended once, with one event; and the links' indices have no gap (rule 28).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rule_35_expiry_while_versions_are_linked() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
-    let other = server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
+    let mut other = server.neighbor(env!("CARGO_BIN_EXE_neighbor"));
+    let there = alice.at(&other.url);
+    let (mut all_linked, mut all_ended) = (0, 0);
     for round in 0..many_rounds() {
         let versions = join_all((0..TASKS).map(|task| {
             let alice = &alice;
@@ -285,16 +287,27 @@ async fn rule_35_expiry_while_versions_are_linked() {
         let now = later(&server, TimeDelta::days(1)).await;
         let event = last_event(&server).await;
         let links = join_all(versions.iter().enumerate().map(|(task, version)| {
-            let client = if task % 2 == 1 { alice.at(&other.url) } else { alice.clone() };
+            let client = if task % 2 == 1 { &there } else { &alice };
             async move {
                 tokio::time::sleep(std::time::Duration::from_millis(task as u64 % 16 * 4)).await;
                 client.link(version, "acme", "model", &format!("Line {round}"), &[]).await
             }
         }));
-        let expiries = join_all((0..4).map(|_| server.service.expire(now)));
-        let (links, expiries) = join(links, expiries).await;
+        // At once in some rounds, later in others.
+        let pause = || tokio::time::sleep(std::time::Duration::from_millis(round as u64 % 4 * 20));
+        let expiries = join_all((0..4).map(|_| async {
+            pause().await;
+            server.service.expire(now).await
+        }));
+        let there_too = async {
+            pause().await;
+            other.expire(now).await
+        };
+        let (links, expiries, (neighbor, ended_there)) = join3(links, expiries, there_too).await;
+        other = neighbor;
         // Whoever waited for somebody else's batch left the rest to the next time.
-        let ended: usize = expiries.into_iter().map(Result::unwrap).sum::<usize>() + server.service.expire(now).await.unwrap();
+        let ended_here = expiries.into_iter().map(Result::unwrap).sum::<usize>();
+        let ended = ended_here + ended_there + server.service.expire(now).await.unwrap();
         let linked = links.iter().filter(|answer| answer.errors.is_empty()).count();
         assert!(links.iter().all(|answer| answer.errors.is_empty() || answer.status == 404), "{links:?}");
         assert_eq!(linked + ended, TASKS, "round {round}");
@@ -312,7 +325,14 @@ async fn rule_35_expiry_while_versions_are_linked() {
         let twice = "select count(*) from (select subject from audit_events where kind = 'version.deleted' group by subject \
                      having count(*) > 1) twice";
         assert_eq!(server.number(twice).await, 0);
+        let places = "select m.index from memberships m join collections c on c.id = m.collection_id where c.name = 'Line";
+        let places = server.rows(&format!("{places} {round}' order by m.index")).await;
+        let indices: Vec<usize> = places.iter().map(|place| place["index"].as_u64().unwrap() as usize).collect();
+        assert_eq!(indices, (0..linked).collect::<Vec<_>>(), "round {round}");
+        (all_linked, all_ended) = (all_linked + linked, all_ended + ended);
     }
+    println!("{all_linked} linked, {all_ended} ended");
+    assert!(all_linked > 0 && all_ended > 0, "{all_linked} linked, {all_ended} ended: this proved nothing");
 }
 
 /// An expiry that is set while the version is linked: it is refused, or the link sets it off. Never both.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use regalia_domain::ids::{decode_id, encode_id};
 use regalia_service::store::audit::Kind;
-use regalia_testkit::{Client, Server, VersionSpec, md5_hex};
+use regalia_testkit::{Client, Server, VersionSpec, md5_base64, md5_hex};
 use serde_json::{Value, json};
 
 use crate::documents::{self, native_mutation};
@@ -438,6 +438,54 @@ async fn each_mutation_writes_its_events_or_nothing() {
     wire!(documents::change("updateArtifact"), { "artifactID": version, "description": "newer" }, ["version.updated"], Same);
     wire!(documents::change("updateArtifactSequence"), { "artifactSequenceID": source, "name": "nets" }, ["collection.updated"], Same);
     own!(alice, "collectionDelete", { "collection": other }, ["collection.deleted"], Refused);
+
+    // The same by the wire, up to the end of a collection of links and of a version.
+    let target = json!({
+        "artifactID": version, "artifactPortfolioName": "Wire", "entityName": "acme", "projectName": "wandb-registry-model",
+        "aliases": [{ "alias": "a", "artifactCollectionName": "Wire" }],
+    });
+    wire!(link, target, ["collection.created", "version.linked", "alias.set", "alias.set"], Same);
+    let portfolio = encode_id("ArtifactCollection", collection_id(&watch.server, "Wire").await);
+    let tags = json!({
+        "entityName": "acme", "projectName": "wandb-registry-model", "artifactCollectionName": "Wire", "tags": [{ "tagName": "x" }, { "tagName": "y" }],
+    });
+    wire!(documents::change("createArtifactCollectionTagAssignments"), tags, ["collection.updated"], Same);
+    wire!(documents::change("deleteArtifactCollectionTagAssignments"), tags, ["collection.updated"], Same);
+    let tags = json!([{ "tagName": "green" }]);
+    wire!(documents::change("updateArtifact"), { "artifactID": version, "tagsToAdd": tags }, ["version.updated"], Same);
+    wire!(documents::change("updateArtifact"), { "artifactID": version, "tagsToDelete": tags }, ["version.updated"], Same);
+    let input = json!({ "artifactPortfolioID": portfolio, "name": "Wired", "description": "new" });
+    wire!(documents::change("updateArtifactPortfolio"), input, ["collection.updated"], Same);
+    let gone = ["alias.removed", "alias.removed", "version.unlinked"];
+    wire!(documents::change("unlinkArtifact"), { "artifactID": version, "artifactPortfolioID": portfolio }, gone, Refused);
+    let again = json!({
+        "artifactID": version, "artifactPortfolioName": "Wired", "entityName": "acme", "projectName": "wandb-registry-model", "aliases": [],
+    });
+    wire!(link, again, ["version.linked", "alias.set"], Same);
+    wire!(documents::change("deleteArtifactPortfolio"), { "artifactPortfolioID": portfolio }, ["collection.deleted"], Refused);
+    let spec = VersionSpec { aliases: Vec::new(), ..VersionSpec::model("alpha", "parts", b"part") };
+    let begun = alice.create_shared(&spec, "shared", "three").await.ok();
+    let shared = begun["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+    let draft = alice.announce_part(&shared, "PATCH", None, "").await.ok();
+    let draft = draft["createArtifactManifest"]["artifactManifest"]["id"].as_str().unwrap().to_owned();
+    let announced = alice.announce_files_of(&shared, Some(&draft), &spec.files).await.ok();
+    alice.upload(&announced, &spec.files).await;
+    watch.news().await;
+    let update =
+        "mutation($input: UpdateArtifactManifestInput!) { updateArtifactManifest(input: $input) { artifactManifest { id } } }";
+    wire!(update, { "artifactManifestID": draft, "digest": md5_base64(&spec.manifest()) }, [], Quiet);
+    // Each answer has another URL; the manifest is sent by the last.
+    let announced = alice.update_manifest(&draft, None, &spec.manifest()).await.ok();
+    let url = announced["updateArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"].as_str().unwrap().to_owned();
+    assert_eq!(alice.put(&url, spec.manifest()).await, 200);
+    let number = decode_id(&["Artifact"], &shared).unwrap();
+    let drafts = format!("select count(*) from manifest_drafts where patch_of = {number}");
+    assert_eq!(watch.server.number(&drafts).await, 1, "one part");
+    wire!(commit, { "artifactID": shared }, ["version.committed", "alias.set"], Same);
+    let entries = format!("select entry_count from manifests m join versions v on v.manifest_id = m.id where v.id = {number}");
+    assert_eq!(watch.server.number(&entries).await, 1, "with one file");
+    let gone = ["alias.removed", "version.deleted"];
+    wire!(documents::change("deleteArtifact"), { "artifactID": shared, "deleteAliases": true }, gone, Refused);
 
     // Registries with what was linked into them.
     let target = json!({ "version": version, "target": "acme/wandb-registry-theirs/Line" });
