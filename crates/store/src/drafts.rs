@@ -267,7 +267,9 @@ pub async fn join(
     let done = sqlx::query!(
         "-- drafts::join
         update versions set requested_aliases = $3, description = coalesce($4, description),
-            metadata = coalesce($5::text::json, metadata), metadata_index = coalesce($6::text::jsonb, metadata_index), updated_at = now()
+            metadata = coalesce($5::text::json, metadata), metadata_index = coalesce($6::text::jsonb, metadata_index),
+            updated_at = case when (requested_aliases, description, metadata::text)
+                is distinct from ($3, coalesce($4, description), coalesce($5, metadata::text)) then now() else updated_at end
         where id = $1 and collection_id = $2 and state = 'pending'",
         version.0,
         collection.id().0,

@@ -273,6 +273,7 @@ pub async fn set_client_id(
         on conflict (user_id, client_id) do update set version_id = excluded.version_id, digest = excluded.digest,
             named_at = now()
         where client_ids.version_id = $6
+                and (client_ids.version_id, client_ids.digest) is distinct from (excluded.version_id, excluded.digest)
             or exists (select 1 from versions old where old.id = client_ids.version_id and old.state = 'deleted')",
         version.0,
         project.target().0,
