@@ -96,21 +96,21 @@ def test_a_service_account_publishes(newest, tenants, server):
 
 def test_a_password_from_standard_input(server):
     """The command line reads it from standard input, and no line of the log has it."""
-    server.account("pat")
+    server.account("newcomer")
     password = "correct horse battery"
     server.keys.append(password)
-    command = [server.process.args[0], "admin", "--url", server.url, "user", "set-password", "pat", "--json"]
+    command = [server.process.args[0], "admin", "--url", server.url, "user", "set-password", "newcomer", "--json"]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(server.directory), "REGALIA_API_KEY": server.keys[0]}
     done = subprocess.run(command, input=f"{password}\n", capture_output=True, text=True, timeout=60, env=environment)
-    assert done.returncode == 0 and json.loads(done.stdout) == {"name": "pat"}, done.stderr
+    assert done.returncode == 0 and json.loads(done.stdout) == {"name": "newcomer"}, done.stderr
     short = subprocess.run(command, input="short\n", capture_output=True, text=True, timeout=60, env=environment)
     assert short.returncode == 1 and "12 to 256 characters" in short.stderr
 
     import urllib.request
     request = urllib.request.Request(
-        f"{server.url}/session", json.dumps({"name": "pat", "password": password}).encode(),
+        f"{server.url}/session", json.dumps({"name": "newcomer", "password": password}).encode(),
         {"Content-Type": "application/json", "Origin": server.url},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
-        assert json.load(answer)["user"]["name"] == "pat"
+        assert json.load(answer)["user"]["name"] == "newcomer"
         assert "HttpOnly" in answer.headers["Set-Cookie"]

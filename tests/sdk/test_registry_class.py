@@ -158,11 +158,11 @@ def test_several_organizations(version, sdks, tenants, server):
     """Rule 19: who is in several organizations is asked for one."""
     sdk, tenant = sdks[version], tenants(version)
     suffix = version.replace(".", "-")
-    dora = server.account(f"dora-{suffix}")
+    stranger = server.account(f"stranger-{suffix}")
     second = f"second-{suffix}"
-    server.organization(second, dora)
-    server.admin("org", "add-member", tenant.org, dora.name, "--role", "member")
-    outcome = sdk.run("registry_organizations", dora)
+    server.organization(second, stranger)
+    server.admin("org", "add-member", tenant.org, stranger.name, "--role", "member")
+    outcome = sdk.run("registry_organizations", stranger)
     assert re.search("(?i)multiple organizations", outcome.answer["ended"]), outcome.evidence
-    made = server.graphql(dora, REGISTRIES, name=second)["organization"]["registries"]["nodes"]
+    made = server.graphql(stranger, REGISTRIES, name=second)["organization"]["registries"]["nodes"]
     assert made == []

@@ -229,7 +229,7 @@ async fn an_alias_is_moved_back_by_whoever_may_set_it() {
         own(client, "aliasRestore", json!({ "collection": world.line, "alias": alias, "at": at })).await
     };
     let count = async || world.server.number("select count(*) from audit_events").await;
-    let stranger = world.server.user("dave").await;
+    let stranger = world.server.user("newcomer").await;
     let events = count().await;
     // A viewer sees where it pointed, and may not move it.
     let path = "acme/wandb-registry-closed/Line";

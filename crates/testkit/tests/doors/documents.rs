@@ -888,7 +888,7 @@ impl World {
             alice(CREATE_SERVICE_ACCOUNT, json!({ "entity": "gamma", "description": "CI service account" })),
             alice(TEAM, json!({ "name": "gamma" })),
             alice(DELETE_INVITE, json!({ "entity": "gamma", "id": bob })),
-            Document { client: &self.admin, text: CREATE_USER.into(), variables: json!({ "email": "erin@example.com" }) },
+            Document { client: &self.admin, text: CREATE_USER.into(), variables: json!({ "email": "stranger@example.com" }) },
             alice(UPDATE_USER, json!({ "entity": "alpha" })),
             alice(GENERATE_API_KEY, json!({ "description": "another" })),
             alice(DELETE_API_KEY, json!({ "id": spare["result"]["apiKey"]["id"] })),
@@ -913,13 +913,13 @@ impl World {
         let file = json!({ "path": "a.txt", "md5": md5_hex(b"a"), "size": 1 });
         let begin = json!({ "entity": "alpha", "project": "demo", "collection": "own", "typeName": "model", "files": [file] });
         vec![
-            ("userCreate", admin, json!({ "name": "dave", "email": "dave@example.com" })),
+            ("userCreate", admin, json!({ "name": "newcomer", "email": "newcomer@example.com" })),
             ("apiKeyCreate", alice, json!({ "name": "laptop" })),
             ("apiKeyImport", alice, json!({ "secret": "old-0123456789abcdef0123456789abcdef01234567" })),
             // The first start's key: nobody here uses it.
             ("apiKeyRevoke", admin, json!({ "id": key })),
             ("sessionEnd", alice, json!({ "others": true })),
-            ("organizationCreate", admin, json!({ "displayName": "Dave & Co", "admin": "dave" })),
+            ("organizationCreate", admin, json!({ "displayName": "Newcomer & Co", "admin": "newcomer" })),
             ("organizationUpdate", alice, json!({ "organization": "acme", "registryCreation": "ADMINS" })),
             ("organizationMemberSet", alice, json!({ "organization": "acme", "user": "bob", "role": "ADMIN" })),
             ("teamCreate", alice, json!({ "organization": "acme", "name": "beta", "admin": "bob" })),
@@ -930,8 +930,8 @@ impl World {
             ("teamMemberRemove", alice, json!({ "team": "beta", "user": "alice" })),
             ("teamDelete", alice, json!({ "team": "beta" })),
             ("organizationMemberRemove", alice, json!({ "organization": "acme", "user": "bob" })),
-            ("organizationDelete", admin, json!({ "organization": "Dave & Co" })),
-            ("userDelete", admin, json!({ "name": "dave" })),
+            ("organizationDelete", admin, json!({ "organization": "Newcomer & Co" })),
+            ("userDelete", admin, json!({ "name": "newcomer" })),
             ("registryCreate", alice, json!({ "organization": "acme", "name": "Reviewed", "types": ["model"] })),
             ("registryUpdate", alice, json!({ "id": registry, "description": "The models." })),
             ("registryMemberAdd", alice, json!({ "registry": registry, "users": ["alice"], "teams": ["alpha"] })),

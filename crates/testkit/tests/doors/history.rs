@@ -270,7 +270,7 @@ async fn each_mutation_writes_its_events_or_nothing() {
             watch.step(&$client, stringify!($client), &native_mutation($field), json!($input), &$kinds, Again::$again).await
         };
     }
-    own!(admin, "userCreate", { "name": "dave", "email": "dave@example.com" }, ["user.created"], Refused);
+    own!(admin, "userCreate", { "name": "newcomer", "email": "newcomer@example.com" }, ["user.created"], Refused);
     let made = own!(bob, "apiKeyCreate", { "name": "laptop" }, ["key.created"], Another);
     let imported = "old-0123456789abcdef0123456789abcdef01234567";
     own!(bob, "apiKeyImport", { "secret": imported }, ["key.created"], Refused);
@@ -279,7 +279,7 @@ async fn each_mutation_writes_its_events_or_nothing() {
 
     // Organizations and teams.
     own!(admin, "organizationCreate", { "displayName": "beta \
-        corp", "admin": "dave" }, ["organization.created", "organization_member.set"], Another);
+        corp", "admin": "newcomer" }, ["organization.created", "organization_member.set"], Another);
     let entities = watch
         .server
         .rows("select e.name from organizations o join entities e on e.id = o.id where o.display_name = 'beta corp'")
@@ -294,7 +294,7 @@ async fn each_mutation_writes_its_events_or_nothing() {
         own!(admin, "organizationMemberSet", { "organization": beta, "user": "bob", "role": role }, kinds, Same);
     }
     let kinds = ["team.created", "team_member.set"];
-    own!(admin, "teamCreate", { "organization": beta, "name": "gamma", "admin": "dave" }, kinds, Refused);
+    own!(admin, "teamCreate", { "organization": beta, "name": "gamma", "admin": "newcomer" }, kinds, Refused);
     own!(admin, "teamMemberSet", { "team": "gamma", "user": "bob", "role": "MEMBER" }, ["team_member.set"], Same);
     own!(admin, "teamMemberSet", { "team": "gamma", "user": "bob", "role": "ADMIN" }, ["team_member.set"], Same);
     own!(bob, "userUpdate", { "user": "bob", "defaultEntity": "gamma" }, ["user.updated"], Same);
@@ -305,7 +305,7 @@ async fn each_mutation_writes_its_events_or_nothing() {
     own!(admin, "organizationMemberRemove", { "organization": beta, "user": "bob" }, ["organization_member.removed"], Refused);
     own!(admin, "teamDelete", { "team": "gamma" }, ["team.deleted"], Refused);
     own!(admin, "organizationDelete", { "organization": beta }, ["organization.deleted"], Refused);
-    own!(admin, "userDelete", { "name": "dave" }, ["user.deleted"], Refused);
+    own!(admin, "userDelete", { "name": "newcomer" }, ["user.deleted"], Refused);
 
     // Registries and projects.
     own!(alice, "registryCreate", { "organization": "acme", "name": "ours", "types": ["model"] }, ["registry.created"], Refused);

@@ -53,11 +53,11 @@ async fn rule_19_one_namespace_for_users_teams_and_organizations() {
     }
     assert_eq!(server.everything().await, before);
     // A deleted name is free for another kind.
-    own(&admin, "userCreate", json!({ "name": "dave" })).await.expect_ok();
-    own(&admin, "userDelete", json!({ "name": "dave" })).await.expect_ok();
-    own(&alice, "teamCreate", json!({ "organization": "acme", "name": "Dave", "admin": "alice" })).await.expect_ok();
-    own(&alice, "teamDelete", json!({ "team": "Dave" })).await.expect_ok();
-    own(&admin, "organizationCreate", json!({ "displayName": "dave", "admin": "alice" })).await.expect_ok();
+    own(&admin, "userCreate", json!({ "name": "newcomer" })).await.expect_ok();
+    own(&admin, "userDelete", json!({ "name": "newcomer" })).await.expect_ok();
+    own(&alice, "teamCreate", json!({ "organization": "acme", "name": "Newcomer", "admin": "alice" })).await.expect_ok();
+    own(&alice, "teamDelete", json!({ "team": "Newcomer" })).await.expect_ok();
+    own(&admin, "organizationCreate", json!({ "displayName": "newcomer", "admin": "alice" })).await.expect_ok();
 }
 
 /// Whether a name is `<made to fit>_<nine of A-Z0-9>`.
@@ -141,8 +141,8 @@ async fn accounts() {
     alice.log(&VersionSpec::model("alice", "net", b"mine")).await;
     let before = server.everything().await;
     for (client, field, input, expected) in [
-        (&alice, "userCreate", json!({ "name": "dave" }), "FORBIDDEN"),
-        (&admin, "userCreate", json!({ "name": "dave", "email": "no address" }), "INVALID"),
+        (&alice, "userCreate", json!({ "name": "newcomer" }), "FORBIDDEN"),
+        (&admin, "userCreate", json!({ "name": "newcomer", "email": "no address" }), "INVALID"),
         (&alice, "userDelete", json!({ "name": "bob" }), "FORBIDDEN"),
         (&alice, "userDelete", json!({ "name": "nobody" }), "FORBIDDEN"),
         (&admin, "userDelete", json!({ "name": "nobody" }), "NOT_FOUND"),
@@ -306,7 +306,7 @@ async fn rule_23_who_manages_organizations_and_teams() {
             Some(("organizationDelete", json!({ "organization": "gamma" }))),
             SITE,
         ),
-        ("userCreate", json!({ "name": "dave" }), Some(("userDelete", json!({ "name": "dave" }))), SITE),
+        ("userCreate", json!({ "name": "newcomer" }), Some(("userDelete", json!({ "name": "newcomer" }))), SITE),
     ];
     for (field, input, undo, expected) in &cases {
         for ((who, client), expected) in callers.iter().zip(expected) {

@@ -440,7 +440,7 @@ async fn rule_5_nothing_stored_lies_outside_the_list() {
 async fn rule_16_two_admins_removing_each_other() {
     let arena = Arena::new().await;
     let mut admins = Vec::new();
-    for name in ["dave", "erin"] {
+    for name in ["newcomer", "stranger"] {
         admins.push(arena.server.user(name).await);
         arena.server.join("acme", name, regalia_domain::roles::OrganizationRole::Member).await;
     }
@@ -448,8 +448,8 @@ async fn rule_16_two_admins_removing_each_other() {
     for round in 0..many_rounds() {
         let name = format!("contested{round}");
         let id = admins[0].make_registry("acme", &name, "RESTRICTED").await;
-        own(&admins[0], "registryMemberAdd", json!({ "registry": id, "users": ["erin"] })).await.expect_ok();
-        own(&admins[0], "registryMemberSet", json!({ "registry": id, "user": "erin", "role": "ADMIN" })).await.expect_ok();
+        own(&admins[0], "registryMemberAdd", json!({ "registry": id, "users": ["stranger"] })).await.expect_ok();
+        own(&admins[0], "registryMemberSet", json!({ "registry": id, "user": "stranger", "role": "ADMIN" })).await.expect_ok();
         let attack = async |task: usize, victim: &str| {
             let client = arena.spread(&admins[task], round, task);
             if round % 4 < 2 {
@@ -458,7 +458,7 @@ async fn rule_16_two_admins_removing_each_other() {
                 own(&client, "registryMemberSet", json!({ "registry": id, "user": victim, "role": "VIEWER" })).await
             }
         };
-        let (one, other) = join(attack(0, "erin"), attack(1, "dave")).await;
+        let (one, other) = join(attack(0, "stranger"), attack(1, "newcomer")).await;
         let won = [&one, &other].iter().filter(|answer| answer.errors.is_empty()).count();
         assert_eq!(won, 1, "{:?} {:?}", one.errors, other.errors);
         for lost in [one, other].iter().filter(|answer| !answer.errors.is_empty()) {
@@ -472,15 +472,15 @@ async fn rule_16_two_admins_removing_each_other() {
         );
         assert_eq!(arena.server.number(&left).await, 1);
         // Both demote themselves at once: one stays.
-        own(&arena.alice, "registryMemberAdd", json!({ "registry": id, "users": ["dave", "erin"] })).await.expect_ok();
-        for user in ["dave", "erin"] {
+        own(&arena.alice, "registryMemberAdd", json!({ "registry": id, "users": ["newcomer", "stranger"] })).await.expect_ok();
+        for user in ["newcomer", "stranger"] {
             own(&arena.alice, "registryMemberSet", json!({ "registry": id, "user": user, "role": "ADMIN" })).await.expect_ok();
         }
         let leave = async |task: usize, name: &str| {
             let client = arena.spread(&admins[task], round, task);
             own(&client, "registryMemberSet", json!({ "registry": id, "user": name, "role": "MEMBER" })).await
         };
-        let (one, other) = join(leave(0, "dave"), leave(1, "erin")).await;
+        let (one, other) = join(leave(0, "newcomer"), leave(1, "stranger")).await;
         assert_eq!([one, other].iter().filter(|answer| answer.errors.is_empty()).count(), 1);
         assert_eq!(arena.server.number(&left).await, 1);
     }
@@ -493,24 +493,24 @@ async fn rule_16_two_admins_removing_each_other() {
 async fn rule_16_an_admin_leaves_the_organization_while_the_other_steps_down() {
     let arena = Arena::new().await;
     let mut admins = Vec::new();
-    for name in ["dave", "erin"] {
+    for name in ["newcomer", "stranger"] {
         admins.push(arena.server.user(name).await);
     }
     for round in 0..rounds() {
-        for name in ["dave", "erin"] {
+        for name in ["newcomer", "stranger"] {
             arena.server.join("acme", name, regalia_domain::roles::OrganizationRole::Member).await;
         }
         let name = format!("left{round}");
         let id = admins[0].make_registry("acme", &name, "RESTRICTED").await;
-        own(&admins[0], "registryMemberAdd", json!({ "registry": id, "users": ["erin"] })).await.expect_ok();
-        own(&admins[0], "registryMemberSet", json!({ "registry": id, "user": "erin", "role": "ADMIN" })).await.expect_ok();
+        own(&admins[0], "registryMemberAdd", json!({ "registry": id, "users": ["stranger"] })).await.expect_ok();
+        own(&admins[0], "registryMemberSet", json!({ "registry": id, "user": "stranger", "role": "ADMIN" })).await.expect_ok();
         let leave = async {
             let client = arena.spread(&arena.alice, round, 0);
-            own(&client, "organizationMemberRemove", json!({ "organization": "acme", "user": "erin" })).await
+            own(&client, "organizationMemberRemove", json!({ "organization": "acme", "user": "stranger" })).await
         };
         let step_down = async {
             let client = arena.spread(&admins[0], round, 1);
-            own(&client, "registryMemberSet", json!({ "registry": id, "user": "dave", "role": "MEMBER" })).await
+            own(&client, "registryMemberSet", json!({ "registry": id, "user": "newcomer", "role": "MEMBER" })).await
         };
         let (left, stepped) = join(leave, step_down).await;
         left.expect_ok();

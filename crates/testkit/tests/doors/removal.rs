@@ -34,9 +34,9 @@ async fn links(client: &Client) -> Value {
 async fn rule_24_what_is_linked_under_a_protected_alias_keeps_its_team() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
-    let (admin, dave) = (server.admin().await, server.user("dave").await);
-    server.join("acme", "dave", OrganizationRole::Member).await;
-    server.join_team("alpha", "dave", TeamRole::Admin).await;
+    let (admin, newcomer) = (server.admin().await, server.user("newcomer").await);
+    server.join("acme", "newcomer", OrganizationRole::Member).await;
+    server.join_team("alpha", "newcomer", TeamRole::Admin).await;
     let alpha = reviewed(&server, &alice).await;
     let made = own(&alice, "serviceAccountCreate", json!({ "team": "alpha", "name": "robot" })).await.ok();
     let robot = alice.with_key(made["serviceAccountCreate"]["secret"].as_str().unwrap());
@@ -46,7 +46,7 @@ async fn rule_24_what_is_linked_under_a_protected_alias_keeps_its_team() {
         (&alice, "teamDelete", json!({ "team": "alpha" }), "CONFLICT", "aliases: reviewed/Line:production."),
         (&alice, "organizationDelete", json!({ "organization": "acme" }), "CONFLICT", "aliases: reviewed/Line:production."),
         // Who doesn't see the registry isn't told its name.
-        (&dave, "teamDelete", json!({ "team": "alpha" }), "CONFLICT", "aliases: 1 in registries that you don't see."),
+        (&newcomer, "teamDelete", json!({ "team": "alpha" }), "CONFLICT", "aliases: 1 in registries that you don't see."),
         (&admin, "teamDelete", json!({ "team": "alpha" }), "CONFLICT", "aliases: 1 in registries that you don't see."),
         (&alice, "teamDelete", json!({ "team": "beta" }), "CONFLICT", "still owns projects"),
         (&alice, "userDelete", json!({ "name": "robot" }), "CONFLICT", "still owns projects"),

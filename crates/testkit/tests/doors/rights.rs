@@ -57,12 +57,12 @@ async fn refused_after_waiting<'a>(
 async fn rule_16_an_admin_of_an_organization_or_team_is_demoted_while_he_waits() {
     let server = Server::start().await;
     let (_, bob, _) = server.people().await;
-    let dave = server.user("dave").await;
-    for name in ["carol", "dave"] {
+    let newcomer = server.user("newcomer").await;
+    for name in ["carol", "newcomer"] {
         server.join("acme", name, OrganizationRole::Member).await;
     }
     server.join("acme", "bob", OrganizationRole::Admin).await;
-    server.join_team("alpha", "dave", TeamRole::Admin).await;
+    server.join_team("alpha", "newcomer", TeamRole::Admin).await;
     let lock = "select 1 from organizations for update";
 
     let bobs = number_of(&server, "bob").await;
@@ -71,7 +71,7 @@ async fn rule_16_an_admin_of_an_organization_or_team_is_demoted_while_he_waits()
         let (field, input) = match task % 6 {
             0 => ("organizationUpdate", json!({ "organization": "acme", "registryCreation": "ADMINS" })),
             1 => ("organizationMemberSet", json!({ "organization": "acme", "user": "carol", "role": "ADMIN" })),
-            2 => ("organizationMemberRemove", json!({ "organization": "acme", "user": "dave" })),
+            2 => ("organizationMemberRemove", json!({ "organization": "acme", "user": "newcomer" })),
             3 => ("teamCreate", json!({ "organization": "acme", "name": format!("team{task}"), "admin": "bob" })),
             4 => ("teamMemberSet", json!({ "team": "alpha", "user": "bob", "role": "ADMIN" })),
             _ => ("serviceAccountCreate", json!({ "team": "alpha", "name": format!("robot{task}") })),
@@ -81,7 +81,7 @@ async fn rule_16_an_admin_of_an_organization_or_team_is_demoted_while_he_waits()
     };
     refused_after_waiting(&server, lock, &lower, operation, &["FORBIDDEN"]).await;
 
-    let daves = number_of(&server, "dave").await;
+    let daves = number_of(&server, "newcomer").await;
     let lower = format!("update team_members set role = 'member' where user_id = {daves}");
     let operation = |task: usize| -> BoxFuture<'_, Answer> {
         let (field, input) = match task % 4 {
@@ -90,8 +90,8 @@ async fn rule_16_an_admin_of_an_organization_or_team_is_demoted_while_he_waits()
             2 => ("serviceAccountCreate", json!({ "team": "alpha", "name": format!("robot{task}") })),
             _ => ("teamDelete", json!({ "team": "alpha" })),
         };
-        let dave = &dave;
-        Box::pin(async move { own(dave, field, input).await })
+        let newcomer = &newcomer;
+        Box::pin(async move { own(newcomer, field, input).await })
     };
     refused_after_waiting(&server, lock, &lower, operation, &["FORBIDDEN"]).await;
 }
@@ -163,9 +163,9 @@ async fn rule_17_an_admin_of_a_registry_is_demoted_while_he_waits() {
 async fn rule_18_no_key_is_made_by_who_has_just_lost_the_right() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
-    let dave = server.user("dave").await;
-    server.join("acme", "dave", OrganizationRole::Member).await;
-    server.join_team("alpha", "dave", TeamRole::Admin).await;
+    let newcomer = server.user("newcomer").await;
+    server.join("acme", "newcomer", OrganizationRole::Member).await;
+    server.join_team("alpha", "newcomer", TeamRole::Admin).await;
     own(&alice, "serviceAccountCreate", json!({ "team": "alpha", "name": "robot" })).await.expect_ok();
     let (robots, alices) = (number_of(&server, "robot").await, number_of(&server, "alice").await);
     let make = |client: Client, user: &'static str| {
@@ -175,8 +175,8 @@ async fn rule_18_no_key_is_made_by_who_has_just_lost_the_right() {
         }
     };
     let lock = format!("select 1 from users where id = {robots} for update");
-    let lower = "update team_members set role = 'member' where user_id = (select id from entities where name = 'dave')";
-    refused_after_waiting(&server, &lock, lower, make(dave.clone(), "robot"), &["FORBIDDEN"]).await;
+    let lower = "update team_members set role = 'member' where user_id = (select id from entities where name = 'newcomer')";
+    refused_after_waiting(&server, &lock, lower, make(newcomer.clone(), "robot"), &["FORBIDDEN"]).await;
     // Out of its team, it is nobody's.
     server.sql("update team_members set role = 'admin' where role = 'member'").await;
     let lower = format!("delete from organization_members where user_id = {robots}");
@@ -184,7 +184,7 @@ async fn rule_18_no_key_is_made_by_who_has_just_lost_the_right() {
     let before = server.number("select count(*) from api_keys").await;
     let answers = join(server.sql(&format!("begin; {lock}; select pg_sleep({HELD}); {lower}; {home}; commit")), async {
         tokio::time::sleep(Duration::from_millis(400)).await;
-        join_all((0..TASKS).map(make(dave.clone(), "robot"))).await
+        join_all((0..TASKS).map(make(newcomer.clone(), "robot"))).await
     })
     .await
     .1;
@@ -250,12 +250,12 @@ async fn rule_18_no_key_survives_its_service_account() {
 async fn rule_16_a_team_admin_takes_no_last_direct_admin() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
-    let dave = server.user("dave").await;
-    server.join("acme", "dave", OrganizationRole::Member).await;
-    server.join_team("alpha", "dave", TeamRole::Admin).await;
+    let newcomer = server.user("newcomer").await;
+    server.join("acme", "newcomer", OrganizationRole::Member).await;
+    server.join_team("alpha", "newcomer", TeamRole::Admin).await;
     // A registry whose only direct admin is a service account of the team.
     let left_to = async |name: &str, robot: &str| {
-        own(&dave, "serviceAccountCreate", json!({ "team": "alpha", "name": robot })).await.expect_ok();
+        own(&newcomer, "serviceAccountCreate", json!({ "team": "alpha", "name": robot })).await.expect_ok();
         let id = alice.make_registry("acme", name, "RESTRICTED").await;
         own(&alice, "registryMemberAdd", json!({ "registry": id, "users": [robot] })).await.expect_ok();
         own(&alice, "registryMemberSet", json!({ "registry": id, "user": robot, "role": "ADMIN" })).await.expect_ok();
@@ -266,19 +266,19 @@ async fn rule_16_a_team_admin_takes_no_last_direct_admin() {
     let before = server.everything().await;
     let ways = [("userDelete", json!({ "name": "robot" })), ("teamMemberRemove", json!({ "team": "alpha", "user": "robot" }))];
     for (field, input) in &ways {
-        let refused = own(&dave, field, input.clone()).await;
+        let refused = own(&newcomer, field, input.clone()).await;
         assert_eq!(refused.code(), "FORBIDDEN");
         assert!(refused.message().contains("registry that you don't see"), "{}", refused.message());
     }
     assert_eq!(server.everything().await, before);
-    own(&alice, "registryMemberAdd", json!({ "registry": id, "users": ["dave"] })).await.expect_ok();
+    own(&alice, "registryMemberAdd", json!({ "registry": id, "users": ["newcomer"] })).await.expect_ok();
     for (field, input) in &ways {
-        let refused = own(&dave, field, input.clone()).await;
+        let refused = own(&newcomer, field, input.clone()).await;
         assert!(refused.code() == "FORBIDDEN" && refused.message().contains("\"reviewed\" of acme"), "{}", refused.message());
     }
     // Where another one stays, and where it isn't admin, he may.
-    own(&alice, "registryMemberSet", json!({ "registry": id, "user": "dave", "role": "ADMIN" })).await.expect_ok();
-    own(&dave, "userDelete", json!({ "name": "robot" })).await.expect_ok();
+    own(&alice, "registryMemberSet", json!({ "registry": id, "user": "newcomer", "role": "ADMIN" })).await.expect_ok();
+    own(&newcomer, "userDelete", json!({ "name": "robot" })).await.expect_ok();
     // An admin of the organization may, and one of the site.
     left_to("second", "robot2").await;
     own(&alice, "teamMemberRemove", json!({ "team": "alpha", "user": "robot2" })).await.expect_ok();
@@ -293,25 +293,25 @@ async fn rule_16_a_team_admin_takes_no_last_direct_admin() {
 async fn rule_16_an_account_is_deleted_while_the_other_admin_steps_down() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
-    let dave = server.user("dave").await;
+    let newcomer = server.user("newcomer").await;
     let twin = server.twin().await;
-    server.join("acme", "dave", OrganizationRole::Member).await;
-    server.join_team("alpha", "dave", TeamRole::Admin).await;
+    server.join("acme", "newcomer", OrganizationRole::Member).await;
+    server.join_team("alpha", "newcomer", TeamRole::Admin).await;
     for round in 0..rounds() {
         let (registry, robot) = (format!("contested{round}"), format!("robot{round}"));
-        own(&dave, "serviceAccountCreate", json!({ "team": "alpha", "name": robot })).await.expect_ok();
-        let id = dave.make_registry("acme", &registry, "RESTRICTED").await;
-        own(&dave, "registryMemberAdd", json!({ "registry": id, "users": [robot] })).await.expect_ok();
+        own(&newcomer, "serviceAccountCreate", json!({ "team": "alpha", "name": robot })).await.expect_ok();
+        let id = newcomer.make_registry("acme", &registry, "RESTRICTED").await;
+        own(&newcomer, "registryMemberAdd", json!({ "registry": id, "users": [robot] })).await.expect_ok();
         own(&alice, "registryMemberSet", json!({ "registry": id, "user": robot, "role": "ADMIN" })).await.expect_ok();
         let end = async {
             if round % 2 == 0 {
-                own(&dave, "userDelete", json!({ "name": robot })).await
+                own(&newcomer, "userDelete", json!({ "name": robot })).await
             } else {
-                own(&dave, "teamMemberRemove", json!({ "team": "alpha", "user": robot })).await
+                own(&newcomer, "teamMemberRemove", json!({ "team": "alpha", "user": robot })).await
             }
         };
-        let other = dave.at(&twin.url);
-        let step_down = own(&other, "registryMemberSet", json!({ "registry": id, "user": "dave", "role": "MEMBER" }));
+        let other = newcomer.at(&twin.url);
+        let step_down = own(&other, "registryMemberSet", json!({ "registry": id, "user": "newcomer", "role": "MEMBER" }));
         let (ended, stepped) = join(end, step_down).await;
         let mut outcome = [&ended, &stepped].map(code);
         outcome.sort_unstable();

@@ -207,9 +207,9 @@ async fn demo_data_leaves_alone_what_no_load_made() {
     server.team("acme", "demo-search", "alice").await;
     refused(&server, "demo-search", "a team").await;
     let server = Server::start().await;
-    server.user("dave").await;
-    server.organization("acme", "dave").await;
-    server.team("acme", "alpha", "dave").await;
+    server.user("newcomer").await;
+    server.organization("acme", "newcomer").await;
+    server.team("acme", "alpha", "newcomer").await;
     let input = json!({ "team": "alpha", "name": "carol" });
     own(&server.admin().await, "serviceAccountCreate", input).await.expect_ok();
     refused(&server, "carol", "a service account").await;

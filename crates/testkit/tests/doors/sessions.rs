@@ -478,7 +478,7 @@ async fn a_session_resets_passwords_and_makes_site_administrators_with_the_passw
     let ways = [
         ("userSetPassword", json!({ "user": "alice", "newPassword": "another horse battery" })),
         ("userSetPassword", json!({ "user": "bob", "newPassword": "another horse battery" })),
-        ("userCreate", json!({ "name": "dave", "siteAdmin": true })),
+        ("userCreate", json!({ "name": "newcomer", "siteAdmin": true })),
     ];
     let before = server.everything().await;
     for (field, input) in &ways {
@@ -493,7 +493,7 @@ async fn a_session_resets_passwords_and_makes_site_administrators_with_the_passw
             assert!(refused["errors"][0]["message"].as_str().unwrap().contains("currentPassword"), "{input}");
         }
     }
-    let wire = json!({ "query": CREATE_USER, "variables": { "email": "dave@example.com", "admin": true } });
+    let wire = json!({ "query": CREATE_USER, "variables": { "email": "newcomer@example.com", "admin": true } });
     assert_eq!(post(wire).await.status, 403);
     assert_eq!(server.everything().await, before, "and no try was counted");
     for (field, input) in &ways {
@@ -508,8 +508,8 @@ async fn a_session_resets_passwords_and_makes_site_administrators_with_the_passw
     }
     assert_eq!(sign_in(&browser, "alice", "another horse battery").await.status, 200);
     // Another account needs no proof, and a key needs none.
-    assert!(mutation("userCreate", &json!({ "name": "erin" })).await["errors"].is_null());
-    own(&admin, "userCreate", json!({ "name": "frank", "siteAdmin": true })).await.expect_ok();
+    assert!(mutation("userCreate", &json!({ "name": "stranger" })).await["errors"].is_null());
+    own(&admin, "userCreate", json!({ "name": "visitor", "siteAdmin": true })).await.expect_ok();
     own(&admin, "userSetPassword", json!({ "user": "alice", "newPassword": PASSWORD })).await.expect_ok();
 }
 
