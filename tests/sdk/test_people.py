@@ -22,7 +22,7 @@ def admin(server):
 
 @some
 def test_a_site_administrator_makes_and_finds_accounts(version, sdks, tenants, server, admin):
-    acme, name = tenants(version), "dana" + suffix(version)
+    acme, name = tenants(version), "guest" + suffix(version)
     # Somebody whose name holds bob's is found as well, and never instead of him.
     server.account("a-" + acme.bob.name)
     answer = sdks[version].run("people_admin", admin, f"{name}@example.com", acme.bob.name, acme.bob.name).answer
