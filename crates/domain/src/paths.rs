@@ -141,13 +141,20 @@ impl TargetPath {
                 collection: RegistryCollectionName::parse(collection)?,
             });
         }
-        // It would be taken for a collection of that name in a project.
+        Self::in_project(owner, home, collection, text)
+    }
+
+    /// A collection of a project by its parts; `text` is what an error shows.
+    ///
+    /// # Errors
+    /// Also for a collection with the name of a registry: whoever names it has forgotten the collection.
+    pub fn in_project(entity: Option<&str>, project: Option<&str>, collection: &str, text: &str) -> Result<Self, PathError> {
         if collection.starts_with(REGISTRY_PREFIX) {
             return Err(PathError::NoCollection(quoted(text)));
         }
         Ok(Self::Project {
-            entity: owner.map(EntityName::parse).transpose()?,
-            project: home.map(ProjectName::parse).transpose()?,
+            entity: entity.map(EntityName::parse).transpose()?,
+            project: project.map(ProjectName::parse).transpose()?,
             collection: RegistryCollectionName::parse(collection)?,
         })
     }

@@ -108,7 +108,7 @@ impl Service {
     /// and 32). What it points at then.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden`; `Invalid` for `latest` and what is no alias; `Conflict` when it pointed at nothing, or at a version that has
+    /// `NotFound`; `Forbidden`; `Invalid` for `latest`, what is no alias and a time to come; `Conflict` when it pointed at nothing, or at a version that has
     /// left the collection since.
     pub async fn restore_alias(
         &self,
@@ -122,6 +122,9 @@ impl Service {
         let Some(name) = names.first() else {
             return Err(Error::Invalid("`latest` follows the newest version by itself, so it can't be moved back.".into()));
         };
+        if at > self.store.clock().await? {
+            return Err(Error::Invalid(format!("{} is yet to come. Name the moment that the alias shall go back to.", time(at))));
+        }
         let mut tx = self.begin().await?;
         let (row, project) = found(&mut tx, caller, collection).await?;
         let (granted, locked) = contribute(&mut tx, caller, &row, &project).await?;

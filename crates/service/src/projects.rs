@@ -4,6 +4,7 @@ use regalia_domain::alias::{AliasRef, split_versioned_name};
 use regalia_domain::description;
 use regalia_domain::ids::ProjectId;
 use regalia_domain::names::{ArtifactTypeName, EntityName, ProjectName};
+use regalia_domain::roles::RegistryRole;
 use regalia_store::access::{self, At, Caller, Contribute, EntityRow, ProjectKind, ProjectRow};
 use regalia_store::audit::{self, Event, Kind};
 use regalia_store::{Tx, projects};
@@ -230,8 +231,11 @@ pub(crate) fn forbidden_project(project: &ProjectRow) -> impl FnOnce(regalia_sto
     Error::named(
         "There is no such project, or you may not see it.",
         format!(
-            "You don't have the right to do this in the {what} \"{}\" of {}. Ask one of its admins.",
-            project.name, project.entity_name
+            "You don't have the right to do this in the {what} \"{}\" of {}, where your role is {}. Ask one of its admins for a \
+             higher one.",
+            project.name,
+            project.entity_name,
+            RegistryRole::of_level(project.level).map_or("none", RegistryRole::as_str)
         ),
     )
 }

@@ -361,6 +361,9 @@ impl MetadataFilter {
         if let Some(text) = self.matches {
             parts.push(ask(JsonIs::Matching(Pattern::parse(&text).map_err(|error| refused("matches", error))?)));
         }
+        if parts.is_empty() {
+            return Err(refused("path", "asks nothing of what is there. Add `present: true` or what its value shall be"));
+        }
         Ok(Filter::all(parts))
     }
 }

@@ -154,7 +154,7 @@ pub struct UserQuery;
 
 #[Object]
 impl UserQuery {
-    /// Who you are; null for a request without an API key.
+    /// Who you are.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         match &ctx.request()?.caller {
             Some(caller) => Ok(ctx.row(caller.user).await?.map(|row: UserRow| row.into())),

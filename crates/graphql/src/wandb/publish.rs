@@ -546,18 +546,16 @@ impl PublishMutation {
             (None, None) => return refuse("Send the version to link as `artifactID` or `clientID`."),
         };
         let aliases = aliases(input.aliases, &input.artifact_portfolio_name)?;
-        let collection = RegistryCollectionName::parse(&input.artifact_portfolio_name).parsed()?;
+        let name = input.artifact_portfolio_name.as_str();
         let target = match split_project(&input.project_name) {
             (ProjectKind::Registry, registry) => TargetPath::Registry {
-                organization: Some(input.entity_name),
+                organization: Some(input.entity_name.clone()),
                 registry: RegistryName::parse(registry).parsed()?,
-                collection,
+                collection: RegistryCollectionName::parse(name).parsed()?,
             },
-            (ProjectKind::Project, project) => TargetPath::Project {
-                entity: Some(EntityName::parse(&input.entity_name).parsed()?),
-                project: Some(ProjectName::parse(project).parsed()?),
-                collection,
-            },
+            (ProjectKind::Project, project) => {
+                TargetPath::in_project(Some(&input.entity_name), Some(project), name, name).parsed()?
+            }
         };
         let link = Link { version, target, aliases };
         let place = service.link(request, &link).await.fail()?;

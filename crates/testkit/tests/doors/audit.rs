@@ -240,6 +240,7 @@ async fn an_alias_is_moved_back_by_whoever_may_set_it() {
         (&world.alice, "latest", &first, "INVALID"),
         (&world.alice, "v1", &first, "INVALID"),
         (&world.alice, "production", &before, "CONFLICT"),
+        (&world.alice, "production", &json!("2999-01-01T00:00:00Z"), "INVALID"),
         (&world.alice, "staging", &first, "CONFLICT"),
         // Nothing to do.
         (&world.alice, "production", &second, "OK"),

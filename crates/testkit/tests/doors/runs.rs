@@ -564,6 +564,9 @@ async fn rule_43_typed_filters_of_runs() {
     ] {
         assert_eq!(ask(filter.clone(), "CREATED_ASCENDING").await, expected, "{filter}");
     }
+    let nothing = alice.graphql(text, json!({ "filter": { "config": [{ "path": "lr" }] }, "order": "CREATED_ASCENDING" })).await;
+    assert_eq!(nothing.code(), "INVALID");
+    assert!(nothing.message().contains("present: true"), "{}", nothing.message());
     for (order, expected) in [("CREATED_DESCENDING", "6543210"), ("NAME_ASCENDING", "0614253"), ("NAME_DESCENDING", "3524160")] {
         assert_eq!(ask(json!(null), order).await, expected, "{order}");
     }

@@ -38,6 +38,12 @@ async fn what_is_not_there_or_does_not_fit() {
         ("a twin of a registry's name", link(&version, "acme", "wandb-registry-ANY", "C"), 404, vec!["ANY"]),
         ("an unknown version", link(&absent, "acme", "wandb-registry-any", "C"), 404, vec!["version"]),
         ("another entity's project", link(&version, "alice", "demo", "C"), 400, vec![LINKING, "alpha", "alice"]),
+        (
+            "a registry and no collection",
+            link(&version, "alpha", "demo", "wandb-registry-model"),
+            400,
+            vec!["/COLLECTION", "wandb-registry-model"],
+        ),
         ("an ordinary project of the organization", link(&version, "acme", "demo", "C"), 400, vec!["organization", "team"]),
         ("a project of an unknown entity", link(&version, "acne", "demo", "C"), 404, vec!["acne"]),
         ("a collection where versions are logged", link(&version, "alpha", "demo", "net"), 409, vec!["net", "logged"]),
