@@ -906,10 +906,11 @@ impl World {
         let key = &viewer["viewer"]["apiKeys"]["nodes"][0]["id"];
         let (admin, alice) = (&self.admin, &self.alice);
         let changed = alice.log(&VersionSpec::model("alpha", "changing", b"changing")).await.id;
-        let place = alice.link(&changed, "acme", "model", "Changing", &[]).await.ok();
+        let place = alice.link(&changed, "acme", "model", "Changing", &["best"]).await.ok();
         let place = &place["linkArtifact"]["artifactMembership"]["id"];
         let collection = self.server.number("select id from collections where name = 'Changing'").await;
         let collection = encode_id("Collection", collection);
+        let set = chrono::Utc::now();
         let file = json!({ "path": "a.txt", "md5": md5_hex(b"a"), "size": 1 });
         let begin = json!({ "entity": "alpha", "project": "demo", "collection": "own", "typeName": "model", "files": [file] });
         vec![
@@ -947,8 +948,8 @@ impl World {
             ),
             ("versionUpdate", alice, json!({ "version": changed, "description": "Changed.", "addTags": ["blue"], "ttl": 0 })),
             ("collectionUpdate", alice, json!({ "collection": collection, "name": "Changed", "addTags": ["blue"] })),
-            ("linkUpdate", alice, json!({ "link": place, "addAliases": ["best"] })),
-            ("aliasRestore", alice, json!({ "collection": collection, "alias": "best", "at": "2999-01-01T00:00:00Z" })),
+            ("linkUpdate", alice, json!({ "link": place, "addAliases": ["better"] })),
+            ("aliasRestore", alice, json!({ "collection": collection, "alias": "best", "at": set })),
             ("linkDelete", alice, json!({ "link": place })),
             ("collectionDelete", alice, json!({ "collection": collection })),
             ("versionDelete", alice, json!({ "version": changed, "deleteAliases": true })),
