@@ -29,14 +29,14 @@ def test_lineage(version, sdks, server):
     made = sdk.run("lineage", tenant.alice, tenant.entity, team, other, timeout=300)
     runs = made.answer["runs"]
     paths = {
-        "prepare": f"{team}/work/{runs['prepare']}",
-        "train": f"{team}/work/{runs['train']}",
-        "again": f"{team}/work/{runs['again']}",
+        "prepare": f"{team}/training/{runs['prepare']}",
+        "train": f"{team}/training/{runs['train']}",
+        "again": f"{team}/training/{runs['again']}",
         "evaluate": f"{other}/lab/{runs['evaluate']}",
     }
-    model, raw, features = f"{team}/work/net:v0", f"{team}/data/raw:v0", f"{team}/work/features:v0"
+    model, raw, features = f"{team}/training/net:v0", f"{team}/data/raw:v0", f"{team}/training/features:v0"
     secret, report = f"{other}/data/secret:v0", f"{other}/lab/report:v0"
-    links = [f"{tenant.entity}/wandb-registry-model/Net:v0", f"{team}/shelf/Best ones:v0", f"{team}/work/Here:v0"]
+    links = [f"{tenant.entity}/wandb-registry-model/Net:v0", f"{team}/shelf/Best ones:v0", f"{team}/training/Here:v0"]
 
     def lists(used, logged):
         return {"used": sorted(used), "counted": [len(used), len(logged)], "logged": sorted(logged)}

@@ -40,7 +40,15 @@ const STORAGE_POLICY: &str = "wandb-storage-policy-v1";
 const STORAGE_LAYOUT: &str = "V2";
 
 /// What clients call the one place where bytes are kept. `minio-local` is what development set-ups of the W&B clients ask for.
-pub const STORAGE_REGIONS: [&str; 2] = ["default", "minio-local"];
+const STORAGE_REGIONS: [&str; 2] = ["default", "minio-local"];
+
+/// Refuses a storage region that no client may ask for.
+///
+/// # Errors
+/// `UnknownRegion`.
+pub fn known_region(region: &str) -> Result<(), ManifestError> {
+    if STORAGE_REGIONS.contains(&region) { Ok(()) } else { Err(ManifestError::UnknownRegion(quoted(region))) }
+}
 
 /// How much one manifest may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +73,7 @@ pub struct ManifestHeader {
     pub entries: u64,
     /// The sum of the entries' sizes, references included, in bytes.
     pub size: i64,
-    /// The storage region as it was given: absent or one of [`STORAGE_REGIONS`].
+    /// The storage region as it was given: absent or a [`known_region`].
     pub storage_region: Option<String>,
 }
 
@@ -274,11 +282,11 @@ impl<E> Parser<'_, E> {
         }
         match config.get("storageRegion") {
             None | Some(Value::Null) => Ok(()),
-            Some(Value::String(region)) if STORAGE_REGIONS.contains(&region.as_str()) => {
+            Some(Value::String(region)) => {
+                known_region(region)?;
                 self.header.storage_region = Some(region.clone());
                 Ok(())
             }
-            Some(Value::String(region)) => Err(ManifestError::UnknownRegion(quoted(region))),
             Some(other) => Err(unsupported("storageRegion", other, STORAGE_REGIONS[0])),
         }
     }

@@ -14,8 +14,8 @@ pub const ALIASES: usize = 100;
 pub const TOKENS: usize = 4000;
 
 /// Most values that an operation may bring, every field counted as often as there may be rows above it. The SDK's largest
-/// page, 5,000 files with all their fields, is a third of it. Lists whose length only the database knows are taken for short ones; what they bring
-/// beyond that is counted while it is read, up to the same number.
+/// page, 5,000 files with all their fields, is a third of it. Lists whose length only the database knows are taken for short ones;
+/// what they bring beyond that is counted while it is read, up to the same number.
 pub const COST: usize = 300_000;
 
 /// Most bytes of arguments, each as often as there may be rows above its field: every row has its own copy. All that a body

@@ -313,13 +313,13 @@ async fn clear_leftovers_once(service: &Service) {
     if let Err(error) = service.clear_sessions().await {
         tracing::warn!(%error, "old sessions could not be cleared");
     }
-    let collected = match service.store.clock().await {
-        Ok(now) => Ok(service.collect(now).await),
-        Err(error) => Err(error),
-    };
-    match collected {
-        Ok(collected) if collected == Collected::default() => {}
-        Ok(collected) => tracing::info!(?collected, "cleared what nothing needed"),
+    match service.store.clock().await {
+        Ok(now) => {
+            let collected = service.collect(now).await;
+            if collected != Collected::default() {
+                tracing::info!(?collected, "cleared what nothing needed");
+            }
+        }
         Err(error) => tracing::warn!(?error, "what nothing needs could not be cleared; this is tried again"),
     }
 }

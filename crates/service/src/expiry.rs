@@ -16,8 +16,8 @@ const REASON: &str = "expired";
 
 impl Service {
     /// Ends all versions whose time is over, and says how many: as a deletion with their aliases would, but that nobody did it. One
-    /// that is linked into a registry stays. `now` is the database's time, by which a version's creation is known too, so that a server whose
-    /// own clock is wrong ends nothing early.
+    /// that is linked into a registry stays. `now` is the database's time, by which a version's creation is known too, so that a
+    /// server whose own clock is wrong ends nothing early.
     ///
     /// Any number of servers may do it at once, and each may die at any moment: a batch is one transaction, and who holds a
     /// collection's lock ends what is due in it. Collections that somebody is at work on are left to the next time.

@@ -28,12 +28,12 @@ def logged(entity, project, artifact):
 runs = {}
 raw, runs["raw"] = logged(TEAM, "data", new("raw", "dataset", "raw"))
 secret, runs["secret"] = logged(OTHER, "data", new("secret", "dataset", "secret"))
-with wandb.init(entity=TEAM, project="work") as run:
+with wandb.init(entity=TEAM, project="training") as run:
     run.use_artifact(f"{TEAM}/data/raw:v0")
     run.log_artifact(new("features", "dataset", "features")).wait()
     runs["prepare"] = run.id
-with wandb.init(entity=TEAM, project="work") as run:
-    run.use_artifact(f"{TEAM}/work/features:latest")
+with wandb.init(entity=TEAM, project="training") as run:
+    run.use_artifact(f"{TEAM}/training/features:latest")
     run.use_artifact(f"{OTHER}/data/secret:v0")
     model = run.log_artifact(new("net", "model", "weights")).wait()
     runs["train"] = run.id
@@ -41,13 +41,13 @@ with wandb.init(entity=TEAM, project="work") as run:
     run.link_artifact(model, target_path=f"{TEAM}/shelf/Best ones", aliases=["chosen"])
     run.link_artifact(model, target_path="Here")
 with wandb.init(entity=OTHER, project="lab") as run:
-    run.use_artifact(f"{TEAM}/work/net:v0")
+    run.use_artifact(f"{TEAM}/training/net:v0")
     run.log_artifact(new("report", "report", "report")).wait()
     # What is there already: logged by this run, too.
     run.log_artifact(new("report", "report", "report")).wait()
     runs["evaluate"] = run.id
 model.link(f"{ORG}/wandb-registry-model/Net")
-with wandb.init(entity=TEAM, project="work") as run:
+with wandb.init(entity=TEAM, project="training") as run:
     run.log_artifact(new("net", "model", "weights")).wait()
     runs["again"] = run.id
 

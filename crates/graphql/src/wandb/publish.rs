@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use regalia_domain::digest::Md5;
 use regalia_domain::ids::VersionId;
-use regalia_domain::manifest::STORAGE_REGIONS;
+use regalia_domain::manifest::known_region;
 use regalia_domain::names::{
     ArtifactTypeName, EntityName, ProjectName, RegistryCollectionName, RegistryName, RunName, SourceCollectionName, TagName,
 };
@@ -377,10 +377,8 @@ impl CreateArtifactInput {
             _ => return refuse("A version belongs to exactly one collection: send `artifactCollectionName`."),
         };
         let ttl = self.ttl_duration_seconds.map(ttl).transpose()?.unwrap_or(Ttl::INHERIT);
-        if let Some(region) =
-            self.storage_region.filter(|region| !region.is_empty() && !STORAGE_REGIONS.contains(&region.as_str()))
-        {
-            return refuse(format!("There is no storage region \"{region}\" here; leave it out or use \"default\"."));
+        if let Some(region) = self.storage_region.filter(|region| !region.is_empty()) {
+            known_region(&region).parsed()?;
         }
         Ok(NewVersion {
             entity: EntityName::parse(&self.entity_name).parsed()?,
@@ -549,7 +547,7 @@ impl PublishMutation {
         let name = input.artifact_portfolio_name.as_str();
         let target = match split_project(&input.project_name) {
             (ProjectKind::Registry, registry) => TargetPath::Registry {
-                organization: Some(input.entity_name.clone()),
+                organization: Some(input.entity_name),
                 registry: RegistryName::parse(registry).parsed()?,
                 collection: RegistryCollectionName::parse(name).parsed()?,
             },

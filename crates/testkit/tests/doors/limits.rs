@@ -197,6 +197,17 @@ async fn pages_that_multiply_are_refused() {
     alive("defaults", &alice).await;
 }
 
+/// 3,000 aliases of each version that is `latest` somewhere.
+async fn many_aliases(server: &Server) {
+    server
+        .sql(
+            "insert into aliases (collection_id, alias, version_id, valid)
+                select a.collection_id, 'a' || i, a.version_id, a.valid
+                from aliases a, generate_series(1, 3000) i where a.alias = 'latest'",
+        )
+        .await;
+}
+
 /// Lists without pages are taken for short ones. What they bring beyond that is counted while they are read, with all that is
 /// asked of each row.
 #[tokio::test(flavor = "multi_thread")]
@@ -204,13 +215,7 @@ async fn lists_that_turn_out_long_are_bounded() {
     let server = Server::start().await;
     let (alice, ..) = server.people().await;
     let id = alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await.id;
-    server
-        .sql(
-            "insert into aliases (collection_id, alias, version_id, valid)
-                select a.collection_id, 'a' || i, a.version_id, a.valid
-                from aliases a, generate_series(1, 3000) i where a.alias = 'latest';",
-        )
-        .await;
+    many_aliases(&server).await;
     let ask = async |inner: &str| {
         let query = format!("query($id: ID!) {{ artifact(id: $id) {{ {inner} }} }}");
         alice.graphql(&query, json!({ "id": id })).await
@@ -286,13 +291,7 @@ async fn arguments_below_many_rows_are_bounded() {
     assert_eq!(reply.status, 200, "{:.300}", reply.text());
 
     // A list that turns out long has many copies, too.
-    server
-        .sql(
-            "insert into aliases (collection_id, alias, version_id, valid)
-                select a.collection_id, 'a' || i, a.version_id, a.valid
-                from aliases a, generate_series(1, 3000) i where a.alias = 'latest';",
-        )
-        .await;
+    many_aliases(&server).await;
     let query = "query($id: ID!, $a: String!) { artifact(id: $id) { aliases {
         artifactCollection { artifactMembership(aliasName: $a) { id } } } } }";
     let ask = async |bytes| alice.graphql(query, json!({ "id": id, "a": long(bytes) })).await;
