@@ -6,6 +6,8 @@ full=${REGALIA_TEST_FULL:-}
 if [ -n "$full" ]; then
     export REGALIA_TEST_ROUNDS=${REGALIA_TEST_ROUNDS:-20} REGALIA_TEST_KILLS=${REGALIA_TEST_KILLS:-20}
     export REGALIA_TEST_MANY_ROUNDS=${REGALIA_TEST_MANY_ROUNDS:-200}
+    # What is shipped. The figures are of it alone, and the SDKs, the browser and the kills meet it too.
+    export REGALIA_BIN=$PWD/target/release/regalia
 fi
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
@@ -35,7 +37,7 @@ running() { cat /proc/[0-9]*/comm 2>/dev/null | grep -cxE 'postgres|regalia' || 
 before=$(running)
 
 level checks scripts/check.sh
-cargo build --quiet --locked -p regalia-server
+cargo build --quiet --locked -p regalia-server ${full:+--release}
 level domain cargo test --quiet --locked -p regalia-domain
 # Two at a time, whatever the machine: each has a server with connections of its own.
 level rust env RUST_TEST_THREADS=2 scripts/with-postgres.sh cargo test --quiet --locked --workspace --exclude regalia-domain
@@ -44,8 +46,7 @@ level sdk "$python" -m pytest -q tests/sdk
 level browser tests/browser/run.sh
 level crash "$python" -m pytest -q tests/crash
 if [ -n "$full" ]; then
-    cargo build --quiet --locked --release -p regalia-server
-    level figures env REGALIA_BIN=target/release/regalia scripts/with-postgres.sh "$python" -m pytest -q -s tests/figures
+    level figures scripts/with-postgres.sh "$python" -m pytest -q -s tests/figures
 fi
 
 after=$(running)
