@@ -46,3 +46,17 @@ def test_life(version, sdks, tenants):
     assert sorted(outcome.answer["refused"]) == sorted(expected)
     for name, pattern in expected.items():
         assert re.search(pattern, outcome.answer["refused"][name]), f"{name}: {outcome.evidence}"
+
+
+@pytest.mark.parametrize("version", VERSIONS if FULL else [NEWEST])
+def test_links_with_numbers_of_their_own(version, sdks, tenants):
+    """Rules 26 and 28: whatever handle one has of a link, its number is the link's and the bytes are its source's."""
+    sdk, tenant = sdks[version], tenants(version)
+    outcome = sdk.run("places", tenant.alice, tenant.entity, tenant.team, timeout=300)
+    said = outcome.answer["said"]
+    links = [[f"Line:v{number}", f"v{number}", f"weights {2 - number}", ["weights.txt"]] for number in range(3)]
+    assert said["listed"] == said["of the collection"] == links, outcome.evidence
+    assert said["saved"] == [*links[0], ["production"]]
+    assert said["replaced"] == ["staging"]
+    assert said["declared"] == ["net:v0"]
+    assert said["versions"] == ["net:v0", "net:v1", "net:v2"]

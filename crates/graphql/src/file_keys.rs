@@ -35,7 +35,8 @@ impl Key for EntriesNamed {
         let mut rows = Vec::new();
         for (like, manifests) in alike {
             let page = Page { after: like.after.clone(), first: like.first };
-            let loaded = source.service.entries_named(&manifests, &like.names, &page).await?;
+            let loaded = source.service.entries_named(&manifests, &like.names, &page, source.room.left()).await?;
+            source.room.fill(loaded.iter().map(EntryRow::length).sum());
             rows.extend(loaded.into_iter().map(|row| (Self { manifest: row.manifest_id, ..like.clone() }, row)));
         }
         Ok(grouped(keys, rows))

@@ -330,7 +330,8 @@ impl Key for VersionKey {
     type Value = VersionRow;
 
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        let rows = source.service.versions_by_id(&source.caller, &numbers(keys, |key| key.0)).await?;
+        let rows = source.service.versions_by_id(&source.caller, &numbers(keys, |key| key.0), source.room.left()).await?;
+        source.room.fill(rows.iter().map(|row| row.description.as_ref().map_or(0, String::len)).sum());
         Ok(rows.into_iter().map(|row| (VersionKey(row.id.0), row)).collect())
     }
 }
@@ -349,7 +350,8 @@ impl Key for CollectionKey {
     type Value = CollectionRow;
 
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
-        let rows = source.service.collections_by_id(&numbers(keys, |key| key.0)).await?;
+        let rows = source.service.collections_by_id(&numbers(keys, |key| key.0), source.room.left()).await?;
+        source.room.fill(rows.iter().map(|row| row.description.as_ref().map_or(0, String::len)).sum());
         Ok(rows.into_iter().map(|row| (CollectionKey(row.id.0), row)).collect())
     }
 }
@@ -479,7 +481,8 @@ impl Key for EntriesOf {
 
     async fn load(source: &Source, keys: &[Self]) -> Result<HashMap<Self, Self::Value>> {
         paged(keys, |manifests, page| async move {
-            let rows = source.service.entries(&manifests, &page).await?;
+            let rows = source.service.entries(&manifests, &page, source.room.left()).await?;
+            source.room.fill(rows.iter().map(EntryRow::length).sum());
             Ok(rows.into_iter().map(|row| (row.manifest_id, row)).collect())
         })
         .await

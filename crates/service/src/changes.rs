@@ -1,6 +1,7 @@
 //! Changes of committed versions: their fields and tags, their aliases in one collection, their end (rules 29, 30, 32 to 36).
 //! What must not live here: content, which never changes; links (`links`).
 
+use regalia_domain::alias::is_version_alias;
 use regalia_domain::description;
 use regalia_domain::ids::{CollectionId, VersionId};
 use regalia_domain::metadata::Metadata;
@@ -108,7 +109,7 @@ impl Service {
     }
 
     /// Gives a version aliases in one collection where it stands, and takes others away (rules 29, 30 and 32). `latest` may be
-    /// named and means nothing.
+    /// named and means nothing; among those to take away so may `vN`, which the SDK itself puts into a link's list.
     ///
     /// # Errors
     /// `NotFound`, also when the version isn't in the collection; `Forbidden`; `Invalid`.
@@ -121,7 +122,8 @@ impl Service {
         remove: &[String],
     ) -> Result<MembershipRow> {
         let caller = request.caller()?;
-        let (add, remove) = (custom_aliases(add)?, custom_aliases(remove)?);
+        let remove: Vec<String> = remove.iter().filter(|alias| is_version_alias(alias).is_none()).cloned().collect();
+        let (add, remove) = (custom_aliases(add)?, custom_aliases(&remove)?);
         if let Some(both) = add.iter().find(|alias| remove.contains(alias)) {
             return Err(Error::Invalid(format!(
                 "The alias \"{both}\" is to be given and taken away at once. Send it in one list."

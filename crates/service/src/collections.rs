@@ -117,6 +117,10 @@ impl Service {
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
         let (type_id, _) = projects::ensure_type(&mut tx, &granted, type_name).await?;
         let locked = collections::lock_by_id(&mut tx, &granted, id).await.map_err(missing)?;
+        if locked.type_name == type_name.as_str() {
+            // Another request came first.
+            return Ok(found(&mut tx, caller, id).await?.0);
+        }
         if !collections::set_type(&mut tx, &locked, type_id).await? {
             return Err(Error::Conflict(format!(
                 "A version of the collection \"{}\" is linked, and a link's type never changes. Unlink it, or log to a new collection.",

@@ -110,6 +110,10 @@ impl From<store::Error> for Error {
         match error {
             store::Error::NotFound => Self::NotFound("There is no such thing, or you may not see it.".into()),
             store::Error::Forbidden => Self::Forbidden("You do not have the right to do this.".into()),
+            store::Error::TooManyAliases => Self::Invalid(format!(
+                "A version has at most {} aliases in one collection. Take some away first.",
+                store::aliases::MOST
+            )),
             store::Error::Protected(alias) => Self::Forbidden(format!(
                 "The alias \"{alias}\" is protected in this registry: only its admins set, move or remove it. Ask one of them, or use \
                  another alias."

@@ -19,7 +19,8 @@ use crate::{Error, Result, Service};
 /// for uploads are good, and for the other half what was begun by them may last.
 const BEGUN: TimeDelta = TimeDelta::days(2);
 
-/// So long a client may say its own name of a version: longer than any process waits with what it has to send.
+/// So long a client may say its own name of a version, and the processes that make one together may be silent: longer than any waits
+/// with what it has to send. Who came after the end would commit a version without what the others were told is in it.
 const CLIENT_IDS: TimeDelta = TimeDelta::days(30);
 
 /// So long bytes stay that nothing names: who is about to name them has done so by then.
@@ -90,7 +91,7 @@ impl Service {
     async fn collect_abandoned(&self, now: DateTime<Utc>, gone: &mut u64) -> Result<()> {
         loop {
             let mut tx = self.begin_long().await?;
-            let (versions, more) = garbage::abandoned(&mut tx, now - BEGUN).await?;
+            let (versions, more) = garbage::abandoned(&mut tx, now - BEGUN, now - CLIENT_IDS).await?;
             regalia_store::commit(tx).await?;
             *gone += versions;
             if !more {
@@ -101,6 +102,7 @@ impl Service {
 
     async fn collect_words(&self, now: DateTime<Utc>) -> Result<()> {
         while garbage::announcements(&mut *self.store.read().await?, now - BEGUN).await? > 0 {}
+        while garbage::drafts(&mut *self.store.read().await?, now - BEGUN).await? > 0 {}
         while garbage::client_ids(&mut *self.store.read().await?, now - CLIENT_IDS).await? > 0 {}
         Ok(())
     }

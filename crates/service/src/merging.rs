@@ -20,8 +20,9 @@ use crate::drafts::missing_base;
 use crate::files::receive_error;
 use crate::{Error, Result, Service};
 
-/// Entries of a merged manifest that are read at once.
+/// Entries of a merged manifest that are read at once, and how long those are together that one more is read after.
 const PAGE: i32 = 1000;
+const PAGE_BYTES: i64 = 256 * 1024;
 
 /// The manifest of a version, as it was announced: what its commit stages, and looks at again in its transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,8 +119,11 @@ impl Service {
             return Err(ManifestError::TooManyEntries(most).into());
         }
         let text = stream::try_unfold(Some(0), |after| self.text_page(staging, after));
-        let received = self.blobs.receive(&format!("manifest.{staging}"), text, u64::MAX).await.map_err(|error| match error {
+        // What no commit could read again as its base isn't kept.
+        let longest = self.settings.manifests.max_bytes;
+        let received = self.blobs.receive(&format!("manifest.{staging}"), text, longest).await.map_err(|error| match error {
             ReceiveError::Sender(error) => error,
+            ReceiveError::TooLarge(_) => ManifestError::TooLong(longest).into(),
             other => receive_error(other),
         })?;
         let text = received.sha256;
@@ -131,7 +135,7 @@ impl Service {
         let Some(after) = after else { return Ok(None) };
         let rows = {
             let mut connection = self.store.read().await?;
-            merging::page(&mut connection, staging, after, PAGE).await?
+            merging::page(&mut connection, staging, after, PAGE, PAGE_BYTES).await?
         };
         let mut text = CleanManifest::behind(after > 0);
         let last = rows.last().map(|row| row.ordinal);

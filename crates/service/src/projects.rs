@@ -121,14 +121,15 @@ impl Service {
         {
             let granted = project.grant(caller).map_err(forbidden_project(&project))?;
             description::check(Some(text))?;
-            projects::describe(&mut tx, &granted, text).await?;
-            let event = Event {
-                kind: Kind::ProjectUpdated,
-                subject: subject(project.id),
-                before: Some(json!({ "description": project.description })),
-                after: Some(json!({ "description": text })),
-            };
-            audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
+            if let Some(before) = projects::describe(&mut tx, &granted, text).await? {
+                let event = Event {
+                    kind: Kind::ProjectUpdated,
+                    subject: subject(project.id),
+                    before: Some(json!({ "description": before })),
+                    after: Some(json!({ "description": text })),
+                };
+                audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
+            }
         }
         let project = access::project(&mut tx, caller, project.id).await?;
         regalia_store::commit(tx).await?;

@@ -13,7 +13,7 @@ use regalia_store::{Connection, Error as StoreError, Tx};
 use serde_json::json;
 
 use crate::projects::{forbidden_project, subject};
-use crate::{Error, Request, Result, Service, at_most};
+use crate::{Error, Request, Result, Service, at_most, to_the_end};
 
 /// Registries that linking makes by itself, with the one type that each takes (rule 11).
 const CORE: [(&str, &str); 2] = [("model", "model"), ("dataset", "dataset")];
@@ -103,8 +103,13 @@ impl Service {
     /// # Errors
     /// `NotFound`, also the second time; `Forbidden`.
     pub async fn delete_registry(&self, request: &Request, registry: ProjectId) -> Result<ProjectRow> {
+        let (service, request) = (self.clone(), request.clone());
+        to_the_end(async move { service.delete_registry_to_the_end(&request, registry).await }).await
+    }
+
+    async fn delete_registry_to_the_end(&self, request: &Request, registry: ProjectId) -> Result<ProjectRow> {
         let caller = request.caller()?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_long().await?;
         let (project, granted) = administered(&mut tx, caller, registry).await?;
         // Nobody links into it from here on.
         let (rules, granted) = locked(&mut tx, caller, &granted).await.map_err(lost(&project))?;

@@ -9,7 +9,7 @@ use regalia_domain::metadata::Metadata;
 use regalia_domain::names::{EntityName, ProjectName, RunName};
 use regalia_domain::orders::RunOrder;
 use regalia_domain::roles::Right;
-use regalia_domain::run_values::RunValues;
+use regalia_domain::run_values::{RunValues, RunValuesError};
 use regalia_store::access::{self, Caller, Contribute, Granted, ProjectKind, ProjectRow};
 use regalia_store::lists::{Listed, Part, Runs};
 use regalia_store::runs::{self, LongText, Moment, RunFields, RunRow};
@@ -136,10 +136,11 @@ impl Service {
         Ok(Runs { caller, projects, filter, silent: self.moment().silent }.count(&mut connection).await?)
     }
 
-    /// Notes that a run was heard of, with a new summary and an exit code if it brought them; says whether it shall stop.
+    /// Notes that a run was heard of, with a new summary and an exit code if it brought them; says whether it shall stop. A summary that
+    /// can't be kept is dropped and logged: at a refusal the SDK would send nothing more of the run.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`, `Invalid`.
+    /// `NotFound`, `Forbidden`.
     pub async fn run_heartbeat(
         &self,
         request: &Request,
@@ -149,20 +150,18 @@ impl Service {
         summary: Option<&str>,
         ended: Option<i32>,
     ) -> Result<bool> {
-        // A summary that can't be kept doesn't cost the run its end.
-        let summary = summary.map(|text| RunValues::parse("summary", text)).transpose();
-        let kept = summary.as_ref().ok().and_then(Option::as_ref);
+        let dropped = |error: &RunValuesError| tracing::warn!(run = name.as_str(), %error, "a run's summary is dropped");
+        let summary = summary.and_then(|text| RunValues::parse("summary", text).inspect_err(dropped).ok());
         let caller = request.caller()?;
         let mut tx = self.begin().await?;
         let project = access::project_by_name(&mut tx, caller, entity.as_str(), ProjectKind::Project, project.as_str())
             .await
             .map_err(missing_project(entity.as_str(), project.as_str()))?;
         let granted = project.grant::<Contribute>(caller).map_err(forbidden_project(&project))?;
-        let stop = runs::heartbeat(&mut tx, &granted, name, kept, ended, self.moment().now)
+        let stop = runs::heartbeat(&mut tx, &granted, name, summary.as_ref(), ended, self.moment().now)
             .await
             .map_err(Error::named(missing_run(name.as_str()).to_string(), ""))?;
         regalia_store::commit(tx).await?;
-        summary?;
         Ok(stop)
     }
 

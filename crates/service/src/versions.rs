@@ -64,7 +64,7 @@ pub struct NewVersion {
 /// What became of it.
 #[derive(Debug)]
 pub struct Logged {
-    /// The new pending version, or the newest committed one with the same content.
+    /// The new pending version, or the committed one with the same content.
     pub version: VersionId,
     /// The collection's newest committed version before this request.
     pub latest: Option<VersionId>,
@@ -89,8 +89,9 @@ pub enum Announced {
 }
 
 impl Service {
-    /// Begins a version, or finds that it is the collection's newest already (rule 26). A repeated request with the same
-    /// client id finds what the first one made, until another version is newer.
+    /// Begins a version, or finds that it is the collection's newest already (rule 26), or, for a run that declares it without a
+    /// client id, any that is committed. A repeated request with the same client id finds what the first one made, until another
+    /// version is newer.
     ///
     /// # Errors
     /// `NotFound`, `Forbidden`, `Invalid`, `Conflict`.
@@ -117,7 +118,7 @@ impl Service {
         };
         let collection = source_collection(&mut tx, request, &granted, &new.collection, &new.type_name).await?;
         let newest = versions::newest(&mut tx, &collection).await?;
-        let latest = newest.as_ref().map(|(id, _)| *id);
+        let latest = newest.as_ref().map(|newest| newest.id);
         let digest = new.digest.to_hex();
         let known = match &new.client_id {
             None => None,
@@ -128,8 +129,15 @@ impl Service {
         let repeated = known.as_ref().filter(|known| known.digest == digest && known.distributed_id == new.distributed_id);
         let repeated = repeated.map(|known| known.version_id);
         // What one process says of its part is no word about the whole.
-        let equal = |stored: &str| new.deduplicate && new.distributed_id.is_none() && stored == digest;
-        let same = newest.filter(|(id, stored)| repeated == Some(*id) || equal(stored));
+        let compared = new.deduplicate && new.distributed_id.is_none();
+        // What is over is only not deleted yet.
+        let equal = |newest: &versions::Newest| compared && newest.digest == digest && !newest.over;
+        let mut same = newest.filter(|newest| repeated == Some(newest.id) || equal(newest)).map(|newest| newest.id);
+        // The SDK's `Run.log_artifact` declares a version that is there: it gives it no name of its own and sends nothing after this.
+        // Who logs bytes names what he begins, so for him A, B, A are three (rule 26).
+        if same.is_none() && new.deduplicate && new.client_id.is_none() && new.distributed_id.is_none() && run.is_some() {
+            same = versions::by_digest(&mut tx, &collection, &digest).await?;
+        }
         let mut committed = false;
         let version = if let Some(begun) = begun(&mut tx, &collection, known, new).await? {
             join(&mut tx, &collection, &begun, new, &aliases, &metadata).await?;
@@ -137,7 +145,7 @@ impl Service {
                 versions::note_output(&mut tx, &granted, run, begun.id).await?;
             }
             begun.id
-        } else if let Some((version, _)) = same {
+        } else if let Some(version) = same {
             committed = true;
             let moved = aliases::set(&mut tx, &collection, version, &aliases, caller.user).await?;
             let events: Vec<_> = moved.iter().map(|moved| alias_event(&collection, version, moved)).collect();
@@ -232,13 +240,13 @@ impl Service {
         versions::version(&mut connection, caller, version).await.map_err(missing_version)
     }
 
-    /// Versions that the caller sees by some path.
+    /// Versions that the caller sees by some path, if their descriptions have no more than `most` bytes together.
     ///
     /// # Errors
-    /// Of the database alone.
-    pub async fn versions_by_id(&self, caller: &Caller, ids: &[i64]) -> Result<Vec<VersionRow>> {
+    /// `TooLarge`.
+    pub async fn versions_by_id(&self, caller: &Caller, ids: &[i64], most: usize) -> Result<Vec<VersionRow>> {
         let mut connection = self.store.read().await?;
-        Ok(versions::versions(&mut connection, caller, ids).await?)
+        versions::versions(&mut connection, caller, ids, most).await?.ok_or_else(|| too_long("These versions' descriptions"))
     }
 
     /// The metadata of versions that the caller was allowed to see, if it has no more than `most` bytes together.
@@ -286,13 +294,13 @@ impl Service {
         Ok(collections::visible(&mut connection, caller, id).await?)
     }
 
-    /// Collections by number. The caller of this checks their projects.
+    /// Collections by number, if their descriptions have no more than `most` bytes together. The caller of this checks their projects.
     ///
     /// # Errors
-    /// Of the database alone.
-    pub async fn collections_by_id(&self, ids: &[i64]) -> Result<Vec<CollectionRow>> {
+    /// `TooLarge`.
+    pub async fn collections_by_id(&self, ids: &[i64], most: usize) -> Result<Vec<CollectionRow>> {
         let mut connection = self.store.read().await?;
-        Ok(collections::collections(&mut connection, ids).await?)
+        collections::collections(&mut connection, ids, most).await?.ok_or_else(|| too_long("These collections' descriptions"))
     }
 
     /// What `collection:alias` texts mean in projects, in their order; none where nothing is. The caller of this checks the
@@ -356,28 +364,30 @@ impl Service {
         Ok(aliases::of_versions(&mut connection, versions).await?)
     }
 
-    /// One page of the entries of each of several committed manifests, for a caller who has the download right by the paths
-    /// used (rule 41).
+    /// One page of the entries of each of several committed manifests, if their texts have no more than `most` bytes together, for a
+    /// caller who has the download right by the paths used (rule 41).
     ///
     /// # Errors
-    /// `Invalid` for what is no cursor.
-    pub async fn entries(&self, manifests: &[i64], page: &Page) -> Result<Vec<EntryRow>> {
+    /// `Invalid` for what is no cursor; `TooLarge`.
+    pub async fn entries(&self, manifests: &[i64], page: &Page, most: usize) -> Result<Vec<EntryRow>> {
         let after = numbered(page)?;
         let mut connection = self.store.read().await?;
-        let mut rows = manifests::entries(&mut connection, manifests, after, page.first).await?;
+        let rows = manifests::entries(&mut connection, manifests, after, page.first, most).await?;
+        let mut rows = rows.ok_or_else(|| too_long("These entries"))?;
         rows.retain(harmless);
         Ok(rows)
     }
 
-    /// One page of the entries of some names of each of several committed manifests, for a caller who has the download right by the
-    /// paths used (rule 41).
+    /// One page of the entries of some names of each of several committed manifests, if their texts have no more than `most` bytes
+    /// together, for a caller who has the download right by the paths used (rule 41).
     ///
     /// # Errors
-    /// `Invalid` for what is no cursor.
-    pub async fn entries_named(&self, manifests: &[i64], names: &[String], page: &Page) -> Result<Vec<EntryRow>> {
+    /// `Invalid` for what is no cursor; `TooLarge`.
+    pub async fn entries_named(&self, manifests: &[i64], names: &[String], page: &Page, most: usize) -> Result<Vec<EntryRow>> {
         let after = numbered(page)?;
         let mut connection = self.store.read().await?;
-        let mut rows = manifests::entries_named(&mut connection, manifests, names, after, page.first).await?;
+        let rows = manifests::entries_named(&mut connection, manifests, names, after, page.first, most).await?;
+        let mut rows = rows.ok_or_else(|| too_long("These entries"))?;
         rows.retain(harmless);
         Ok(rows)
     }
@@ -390,6 +400,11 @@ impl Service {
         let mut connection = self.store.read().await?;
         Ok(manifests::count_named(&mut connection, manifests, names).await?)
     }
+}
+
+/// The sentence for more texts than a request may bring.
+fn too_long(what: &str) -> Error {
+    Error::TooLarge(format!("{what} are longer than one request may bring. Ask for less in one request, with a smaller `first`."))
 }
 
 /// Paths were checked when they were committed, and are here again: older SDKs write wherever a path says (rule 37).

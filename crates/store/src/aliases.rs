@@ -8,7 +8,7 @@ use regalia_domain::alias::LATEST;
 use regalia_domain::ids::{AliasId, CollectionId, UserId, VersionId};
 
 use crate::collections::Locked;
-use crate::{Connection, Result, Tx};
+use crate::{Connection, Error, Result, Tx};
 
 /// An alias of today.
 #[derive(Debug, Clone)]
@@ -32,27 +32,37 @@ pub struct Moved {
     pub from: Option<VersionId>,
 }
 
+/// Most aliases of one version in one collection, `latest` not counted: whoever reads one reads them all, and the SDK asks for 1,000.
+pub const MOST: usize = 1000;
+
 /// Points aliases of a locked collection at a version. Whatever held them loses them in the same transaction (rule 30),
 /// and the time of the change is later than that of every change before it in this collection.
 ///
 /// # Errors
-/// `Protected`, when one of them is to change that only an admin of the registry changes (rule 32).
+/// `Protected`, when one of them is to change that only an admin of the registry changes (rule 32); `TooManyAliases`.
 pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[String], actor: UserId) -> Result<Vec<Moved>> {
     // Nothing is written for what is so already, not even the time of a change.
-    let needed = sqlx::query_scalar!(
+    let rows = sqlx::query!(
         r#"-- aliases::set_needed
-        select name as "name!" from unnest($3::text[]) name
+        select name as "name!", (
+            select count(*) from aliases a where a.collection_id = $1 and a.version_id = $2 and upper_inf(a.valid) and a.alias <> $4
+        ) as "held!"
+        from unnest($3::text[]) name
         where not exists (
             select 1 from aliases a
             where a.collection_id = $1 and a.version_id = $2 and a.alias = name and upper_inf(a.valid))"#,
         collection.id().0,
         version.0,
-        names
+        names,
+        LATEST
     )
     .fetch_all(&mut **tx)
     .await?;
-    if needed.is_empty() {
-        return Ok(Vec::new());
+    let Some(held) = rows.first().map(|row| row.held) else { return Ok(Vec::new()) };
+    let needed: Vec<String> = rows.into_iter().map(|row| row.name).collect();
+    let custom = needed.iter().filter(|name| *name != LATEST).count();
+    if custom > 0 && usize::try_from(held).unwrap_or(usize::MAX).saturating_add(custom) > MOST {
+        return Err(Error::TooManyAliases);
     }
     collection.may_change(&needed)?;
     let at: DateTime<Utc> = sqlx::query_scalar!(

@@ -6,7 +6,7 @@ use regalia_domain::ids::{ArtifactTypeId, CollectionId, ProjectId, UserId, Versi
 use regalia_domain::roles::{RegistryRole, Right};
 
 use crate::access::{Administer, Caller, Contribute, Granted, ProjectKind, ProjectPermission};
-use crate::{Connection, Error, Result, Tx, one};
+use crate::{Connection, Error, Result, Tx, one, within};
 
 /// A collection.
 #[derive(Debug, Clone)]
@@ -80,12 +80,14 @@ pub async fn visible(connection: &mut Connection, caller: &Caller, id: Collectio
         .await?)
 }
 
-/// Collections by number, in any order. The caller of this checks their projects.
+/// Collections by number, in any order; none if their descriptions have more than `most` bytes together. The caller of this checks
+/// their projects.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn collections(connection: &mut Connection, ids: &[i64]) -> Result<Vec<CollectionRow>> {
-    Ok(select_collection!("collections", "where c.id = any($1)", ids).fetch_all(connection).await?)
+pub async fn collections(connection: &mut Connection, ids: &[i64], most: usize) -> Result<Option<Vec<CollectionRow>>> {
+    let rows = select_collection!("collections", "where c.id = any($1)", ids);
+    within(rows.fetch(connection), most, |row| row.description.as_ref().map_or(0, String::len)).await
 }
 
 /// A collection whose row is locked until the transaction ends: what writes to its versions and aliases demand.

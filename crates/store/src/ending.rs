@@ -112,14 +112,15 @@ pub async fn end(
         "-- ending::latest
         insert into aliases (collection_id, version_id, alias, valid, set_by)
         select c.id, newest.version_id, $4, tstzrange(c.alias_clock, null), $5
-        from collections c
-        join aliases a on a.collection_id = c.id and a.alias = $4 and upper(a.valid) = c.alias_clock
+        from versions ended
+        join aliases a on a.version_id = ended.id and a.alias = $4
+        join collections c on c.id = a.collection_id and upper(a.valid) = c.alias_clock
         cross join lateral (
             select m.version_id from memberships m join versions v on v.id = m.version_id
             where m.collection_id = c.id and (v.collection_id = $1 and ($2::bigint[] is null or v.id = any($2))) is not true
             order by m.index desc limit 1
         ) newest
-        where c.id = any($3) and (c.id <> $1 or not $6)",
+        where ended.collection_id = $1 and ($2::bigint[] is null or ended.id = any($2)) and c.id = any($3) and (c.id <> $1 or not $6)",
         source.id().0,
         which.ids(),
         &places,

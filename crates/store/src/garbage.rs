@@ -11,20 +11,22 @@ use crate::{Connection, Result, Tx};
 /// Announcements that one statement forgets.
 const ANNOUNCEMENTS: i64 = 5000;
 
-/// Forgets a few versions that were begun, and of which nothing was announced since a time; before them, so many at a time, their
-/// announcements. How many, and whether there may be more.
+/// Forgets a few versions that were begun, and of which nothing was announced since a time, `shared_before` being that for those that
+/// several processes make; before them, so many at a time, their announcements. How many, and whether there may be more.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn abandoned(tx: &mut Tx, before: DateTime<Utc>) -> Result<(u64, bool)> {
+pub async fn abandoned(tx: &mut Tx, before: DateTime<Utc>, shared_before: DateTime<Utc>) -> Result<(u64, bool)> {
     let ids = sqlx::query_scalar!(
         "-- garbage::abandoned_lock
         select v.id from versions v
-        where v.state = 'pending' and v.created_at < $1
-            and not exists (select 1 from uploads u where u.version_id = v.id and u.created_at >= $1)
-            and not exists (select 1 from manifest_drafts d where v.id in (d.version_id, d.patch_of) and d.created_at >= $1)
+        cross join lateral (select case when v.distributed_id is null then $1::timestamptz else $2 end as time) since
+        where v.state = 'pending' and v.created_at < $1 and v.created_at < since.time
+            and not exists (select 1 from uploads u where u.version_id = v.id and u.created_at >= since.time)
+            and not exists (select 1 from manifest_drafts d where v.id in (d.version_id, d.patch_of) and d.created_at >= since.time)
         order by v.created_at limit 10 for update of v skip locked",
-        before
+        before,
+        shared_before
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -34,12 +36,14 @@ pub async fn abandoned(tx: &mut Tx, before: DateTime<Utc>) -> Result<(u64, bool)
         "-- garbage::abandoned_uploads
         delete from uploads where id in (
             select u.id from versions v join uploads u on u.version_id = v.id
+            cross join lateral (select case when v.distributed_id is null then $2::timestamptz else $3 end as time) since
             where v.id = any($1) and v.state = 'pending'
-                and not exists (select 1 from uploads n where n.version_id = v.id and n.created_at >= $2)
-                and not exists (select 1 from manifest_drafts d where v.id in (d.version_id, d.patch_of) and d.created_at >= $2)
-            limit $3)",
+                and not exists (select 1 from uploads n where n.version_id = v.id and n.created_at >= since.time)
+                and not exists (select 1 from manifest_drafts d where v.id in (d.version_id, d.patch_of) and d.created_at >= since.time)
+            limit $4)",
         &ids,
         before,
+        shared_before,
         ANNOUNCEMENTS
     )
     .execute(&mut **tx)
@@ -49,16 +53,39 @@ pub async fn abandoned(tx: &mut Tx, before: DateTime<Utc>) -> Result<(u64, bool)
     }
     let done = sqlx::query!(
         "-- garbage::abandoned
-        delete from versions v
-        where v.id = any($1) and v.state = 'pending'
-            and not exists (select 1 from uploads u where u.version_id = v.id and u.created_at >= $2)
-            and not exists (select 1 from manifest_drafts d where v.id in (d.version_id, d.patch_of) and d.created_at >= $2)",
+        delete from versions where id in (
+            select v.id from versions v
+            cross join lateral (select case when v.distributed_id is null then $2::timestamptz else $3 end as time) since
+            where v.id = any($1) and v.state = 'pending'
+                and not exists (select 1 from uploads u where u.version_id = v.id and u.created_at >= since.time)
+                and not exists (select 1 from manifest_drafts d where v.id in (d.version_id, d.patch_of) and d.created_at >= since.time))",
         &ids,
-        before
+        before,
+        shared_before
     )
     .execute(&mut **tx)
     .await?;
     Ok((done.rows_affected(), done.rows_affected() > 0))
+}
+
+/// Forgets what was announced of manifests before a time, but for those of versions that are still to be committed. How many.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn drafts(connection: &mut Connection, before: DateTime<Utc>) -> Result<u64> {
+    let done = sqlx::query!(
+        "-- garbage::drafts
+        delete from manifest_drafts where id in (
+            select d.id from manifest_drafts d
+            where d.created_at < $1
+                and not exists (select 1 from versions v where v.id in (d.version_id, d.patch_of) and v.state = 'pending')
+            order by d.id limit $2 for update of d skip locked)",
+        before,
+        ANNOUNCEMENTS
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Forgets announcements from before a time, but for those of versions that are still to be committed. How many.

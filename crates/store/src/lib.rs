@@ -43,6 +43,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{Stream, TryStreamExt as _};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -92,6 +93,9 @@ pub enum Error {
     /// An alias is protected, and the caller is no admin of the registry (rule 32).
     #[error("the alias is protected")]
     Protected(String),
+    /// A version would have more than [`aliases::MOST`] aliases in a collection.
+    #[error("too many aliases")]
+    TooManyAliases,
     /// The input holds something that no row can hold, such as a NUL character.
     #[error("the input can't be stored")]
     Invalid,
@@ -339,6 +343,21 @@ pub async fn take_for(tx: &mut Tx, rows: i64) -> Result<bool> {
 pub async fn take_usual(tx: &mut Tx) -> Result<()> {
     sqlx::query("-- lib::take_usual\nset local statement_timeout to default").execute(&mut **tx).await?;
     Ok(())
+}
+
+/// Rows whose long texts have at most `most` bytes together; none if they have more, and then the others were never in memory.
+pub(crate) async fn within<T>(
+    mut rows: impl Stream<Item = sqlx::Result<T>> + Unpin,
+    most: usize,
+    length: impl Fn(&T) -> usize,
+) -> Result<Option<Vec<T>>> {
+    let (mut left, mut found) = (most, Vec::new());
+    while let Some(row) = rows.try_next().await? {
+        let Some(rest) = left.checked_sub(length(&row)) else { return Ok(None) };
+        left = rest;
+        found.push(row);
+    }
+    Ok(Some(found))
 }
 
 /// Asserts that a write changed exactly one row.

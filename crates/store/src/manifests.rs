@@ -8,7 +8,7 @@ use regalia_domain::manifest::{EntryContent, ManifestEntry};
 use uuid::Uuid;
 
 use crate::access::{Caller, Contribute, Granted};
-use crate::{Connection, Error, Result, Store, Tx};
+use crate::{Connection, Error, Result, Store, Tx, within};
 
 /// An entry that a staging table takes, as one line of COPY's text format.
 fn copy_line(line: &mut String, staging: Uuid, entry: &ManifestEntry, part: Option<i32>) {
@@ -166,22 +166,31 @@ pub async fn resolve(
     staging: Uuid,
     scope: i64,
 ) -> Result<Vec<Unresolved>> {
-    // A look-up for each row: nobody has statistics of a staging table, and files with the same bytes would multiply a join.
+    // A look-up for each row, or in what is grouped by the bytes: nobody has statistics of a staging table, and files with the same
+    // bytes would multiply a join.
     // Where to look, and whether the caller may, is found once for all rows: that is what `materialized` is for.
     sqlx::query!(
         "-- manifests::resolve_uploads
-        update manifest_staging s set blob_id = coalesce(
-            (
-                select u.blob_id from uploads u join blobs b on b.id = u.blob_id and b.size = s.size
-                where u.version_id = $2 and u.purpose = 'file' and u.md5 = s.md5 and md5(u.name) = md5(s.path) and u.name = s.path
-                order by u.created_at desc limit 1
-            ),
-            (
-                select u.blob_id from uploads u join blobs b on b.id = u.blob_id and b.size = s.size
-                where u.version_id = $2 and u.purpose = 'file' and u.md5 = s.md5 limit 1
-            )
+        update manifest_staging s set blob_id = (
+            select u.blob_id from uploads u join blobs b on b.id = u.blob_id and b.size = s.size
+            where u.version_id = $2 and u.purpose = 'file' and u.md5 = s.md5 and md5(u.name) = md5(s.path) and u.name = s.path
+            order by u.created_at desc limit 1
         )
         where s.staging_id = $1 and s.md5 is not null",
+        staging,
+        version.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    // Grouped first: any number of announcements may have the same MD5.
+    sqlx::query!(
+        "-- manifests::resolve_renamed
+        with found as materialized (
+            select u.md5, b.size, max(u.blob_id) as blob_id from uploads u join blobs b on b.id = u.blob_id
+            where u.version_id = $2 and u.purpose = 'file' group by u.md5, b.size
+        )
+        update manifest_staging s set blob_id = found.blob_id from found
+        where s.staging_id = $1 and s.blob_id is null and s.md5 = found.md5 and s.size = found.size",
         staging,
         version.0
     )
@@ -385,12 +394,27 @@ pub struct EntryRow {
     pub reference: Option<String>,
 }
 
-/// One page of the entries of each of several manifests by path. For manifests whose content the caller was allowed to read.
+impl EntryRow {
+    /// Bytes of its texts.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.path.len() + self.digest.len() + self.reference.as_ref().map_or(0, String::len)
+    }
+}
+
+/// One page of the entries of each of several manifests by path; none if they have more than `most` bytes together. For manifests
+/// whose content the caller was allowed to read.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn entries(connection: &mut Connection, manifests: &[i64], after: i32, limit: i64) -> Result<Vec<EntryRow>> {
-    Ok(sqlx::query_as!(
+pub async fn entries(
+    connection: &mut Connection,
+    manifests: &[i64],
+    after: i32,
+    limit: i64,
+    most: usize,
+) -> Result<Option<Vec<EntryRow>>> {
+    let rows = sqlx::query_as!(
         EntryRow,
         "-- manifests::entries
         select e.manifest_id, e.ordinal, e.path, e.digest, e.size, e.blob_id, e.reference
@@ -402,13 +426,12 @@ pub async fn entries(connection: &mut Connection, manifests: &[i64], after: i32,
         manifests,
         after,
         limit
-    )
-    .fetch_all(connection)
-    .await?)
+    );
+    within(rows.fetch(connection), most, EntryRow::length).await
 }
 
-/// One page of the entries of some names of each of several manifests by path. For manifests whose content the caller was allowed to
-/// read.
+/// One page of the entries of some names of each of several manifests by path; none if they have more than `most` bytes together. For
+/// manifests whose content the caller was allowed to read.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -418,8 +441,9 @@ pub async fn entries_named(
     names: &[String],
     after: i32,
     limit: i64,
-) -> Result<Vec<EntryRow>> {
-    Ok(sqlx::query_as!(
+    most: usize,
+) -> Result<Option<Vec<EntryRow>>> {
+    let rows = sqlx::query_as!(
         EntryRow,
         "-- manifests::entries_named
         select e.manifest_id, e.ordinal, e.path, e.digest, e.size, e.blob_id, e.reference
@@ -434,9 +458,8 @@ pub async fn entries_named(
         after,
         limit,
         names
-    )
-    .fetch_all(connection)
-    .await?)
+    );
+    within(rows.fetch(connection), most, EntryRow::length).await
 }
 
 /// How many entries of some names each of several manifests has: the manifest's number, and how many; without those that have none.

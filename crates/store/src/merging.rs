@@ -67,20 +67,27 @@ pub struct MergedRow {
     pub skip_cache: bool,
 }
 
-/// The next merged entries behind a place.
+/// The next merged entries behind a place: at most so many, and none after those that have so many bytes together.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn page(connection: &mut Connection, staging: Uuid, after: i32, limit: i32) -> Result<Vec<MergedRow>> {
+pub async fn page(connection: &mut Connection, staging: Uuid, after: i32, limit: i32, bytes: i64) -> Result<Vec<MergedRow>> {
     // Both ends of the range, since nobody has statistics of a staging table.
     Ok(sqlx::query_as!(
         MergedRow,
         r#"-- merging::page
-        select ordinal as "ordinal!", path, digest, size, reference, extra, birth_artifact, coalesce(skip_cache, false) as "skip_cache!"
-        from manifest_staging where staging_id = $1 and ordinal > $2 and ordinal <= $2 + $3::integer order by ordinal"#,
+        with page as (
+            select *, sum(octet_length(path) + octet_length(digest) + coalesce(octet_length(reference), 0) + coalesce(octet_length(extra), 0))
+                over (order by ordinal rows between unbounded preceding and 1 preceding) as before
+            from manifest_staging where staging_id = $1 and ordinal > $2 and ordinal <= $2 + $3::integer
+        )
+        select ordinal as "ordinal!", path as "path!", digest as "digest!", size as "size!", reference as "reference?", extra as "extra?",
+            birth_artifact as "birth_artifact?", coalesce(skip_cache, false) as "skip_cache!"
+        from page where coalesce(before, 0) < $4 order by ordinal"#,
         staging,
         after,
-        limit
+        limit,
+        bytes
     )
     .fetch_all(connection)
     .await?)

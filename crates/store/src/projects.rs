@@ -5,7 +5,7 @@ use regalia_domain::ids::{ArtifactTypeId, ProjectId};
 use regalia_domain::names::{ArtifactTypeName, ProjectName, name_key};
 
 use crate::access::{Administer, Contribute, CreateProject, Granted};
-use crate::{Connection, Error, Result, Tx, one};
+use crate::{Connection, Error, Result, Tx};
 
 /// Makes a project; none when one of that name is there already.
 ///
@@ -32,19 +32,22 @@ pub async fn create(
     Ok(id.map(ProjectId))
 }
 
-/// Changes a project's or registry's description.
+/// Changes a project's description. What it was; none when it is so already.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn describe(tx: &mut Tx, project: &Granted<Administer>, description: &str) -> Result<()> {
-    let done = sqlx::query!(
-        "-- projects::describe\nupdate projects set description = $2, updated_at = now() where id = $1",
+pub async fn describe(tx: &mut Tx, project: &Granted<Administer>, description: &str) -> Result<Option<Option<String>>> {
+    Ok(sqlx::query_scalar!(
+        "-- projects::describe
+        update projects p set description = $2, updated_at = now()
+        from (select id, description from projects where id = $1 for update) old
+        where p.id = old.id and old.description is distinct from $2
+        returning old.description",
         project.target().0,
         description
     )
-    .execute(&mut **tx)
-    .await?;
-    one("projects::describe", &done)
+    .fetch_optional(&mut **tx)
+    .await?)
 }
 
 /// An artifact type of a project or registry.

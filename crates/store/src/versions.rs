@@ -10,7 +10,7 @@ use regalia_domain::ttl::Ttl;
 
 use crate::access::{Caller, Contribute, Granted};
 use crate::collections::Locked;
-use crate::{Connection, Error, Result, Tx, one};
+use crate::{Connection, Error, Result, Tx, one, within};
 
 /// A version with what the caller may do with it.
 #[derive(Debug, Clone)]
@@ -77,11 +77,12 @@ impl VersionRow {
     }
 }
 
-/// Versions by number that the caller sees by some path, in any order. Deleted ones are gone.
+/// Versions by number that the caller sees by some path, in any order; none if their descriptions have more than `most` bytes
+/// together. Deleted ones are gone.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn versions(connection: &mut Connection, caller: &Caller, ids: &[i64]) -> Result<Vec<VersionRow>> {
+pub async fn versions(connection: &mut Connection, caller: &Caller, ids: &[i64], most: usize) -> Result<Option<Vec<VersionRow>>> {
     let rows = sqlx::query_as!(
         VersionRow,
         r#"-- versions::versions
@@ -119,10 +120,9 @@ pub async fn versions(connection: &mut Connection, caller: &Caller, ids: &[i64])
         left join memberships s on s.version_id = v.id and s.collection_id = v.collection_id"#,
         caller.user.0,
         ids
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().filter(|row| row.allows(Right::See)).collect())
+    );
+    let rows = within(rows.fetch(connection), most, |row| row.description.as_ref().map_or(0, String::len)).await?;
+    Ok(rows.map(|rows| rows.into_iter().filter(|row| row.allows(Right::See)).collect()))
 }
 
 /// The metadata of versions as it was given, in the order of their numbers, and none where those before leave no room within
@@ -150,7 +150,7 @@ pub async fn metadata(connection: &mut Connection, ids: &[i64], most: i64) -> Re
 /// # Errors
 /// `NotFound`: absent, deleted or invisible.
 pub async fn version(connection: &mut Connection, caller: &Caller, id: VersionId) -> Result<VersionRow> {
-    versions(connection, caller, &[id.0]).await?.pop().ok_or(Error::NotFound)
+    versions(connection, caller, &[id.0], usize::MAX).await?.and_then(|mut rows| rows.pop()).ok_or(Error::NotFound)
 }
 
 /// What a pending version is made with.
@@ -201,20 +201,49 @@ pub async fn insert(tx: &mut Tx, project: &Granted<Contribute>, collection: &Loc
     Ok(VersionId(id))
 }
 
-/// The newest committed version of a locked collection, with its digest.
+/// The newest committed version of a collection.
+#[derive(Debug)]
+pub struct Newest {
+    /// Number.
+    pub id: VersionId,
+    /// Its digest.
+    pub digest: String,
+    /// Whether it has expired, and is deleted in a moment.
+    pub over: bool,
+}
+
+/// The newest committed version of a locked collection.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn newest(tx: &mut Tx, collection: &Locked) -> Result<Option<(VersionId, String)>> {
-    let row = sqlx::query!(
-        "-- versions::newest
-        select v.id, v.digest from memberships m join versions v on v.id = m.version_id
-        where m.collection_id = $1 order by m.index desc limit 1",
+pub async fn newest(tx: &mut Tx, collection: &Locked) -> Result<Option<Newest>> {
+    Ok(sqlx::query_as!(
+        Newest,
+        r#"-- versions::newest
+        select v.id, v.digest, coalesce(v.expires_at <= now(), false) as "over!"
+        from memberships m join versions v on v.id = m.version_id
+        where m.collection_id = $1 order by m.index desc limit 1"#,
         collection.id().0
     )
     .fetch_optional(&mut **tx)
+    .await?)
+}
+
+/// The newest committed version of a locked collection with this digest, if it hasn't expired.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn by_digest(tx: &mut Tx, collection: &Locked, digest: &str) -> Result<Option<VersionId>> {
+    let id = sqlx::query_scalar!(
+        "-- versions::by_digest
+        select v.id from memberships m join versions v on v.id = m.version_id
+        where m.collection_id = $1 and v.digest = $2 and (v.expires_at <= now()) is not true order by m.index desc limit 1",
+        collection.id().0,
+        digest
+    )
+    .fetch_optional(&mut **tx)
     .await?;
-    Ok(row.map(|row| (VersionId(row.id), row.digest)))
+    Ok(id.map(VersionId))
 }
 
 /// What a client's own name for a version means.

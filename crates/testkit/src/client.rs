@@ -105,6 +105,13 @@ impl Client {
         Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
+    /// The same client under the name of the SDK, which is shown the numbers of places among aliases.
+    #[must_use]
+    pub fn as_sdk(&self) -> Self {
+        let named = reqwest::Client::builder().no_proxy().user_agent("W&B Public Client 0.31.0");
+        Self { http: named.build().expect("a client is built"), ..self.clone() }
+    }
+
     /// The same client at another server.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {

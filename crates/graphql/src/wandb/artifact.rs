@@ -142,7 +142,7 @@ impl Artifact {
             collection.is_some_and(|collection| projects.contains_key(&ProjectKey(collection.project_id.0)))
         };
         let mut visible: Vec<ArtifactAlias> = aliases.into_iter().filter(seen).map(ArtifactAlias::Chosen).collect();
-        if context.data::<Client>()?.index_in_aliases {
+        if context.data::<Client>()?.sdk {
             let places = context.page(PlacesOf(self.0.id.0)).await?;
             let projects = context.rows(places.iter().map(|place| ProjectKey(place.project_id.0))).await?;
             let seen = places.into_iter().filter(|place| projects.contains_key(&ProjectKey(place.project_id.0)));

@@ -296,7 +296,7 @@ impl ArtifactCollectionMembership {
     async fn aliases(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ArtifactAlias>> {
         let aliases = context.page(AliasesOf(self.0.version_id.0)).await?;
         let own = aliases.into_iter().filter(|alias| alias.collection_id == self.0.collection_id).map(ArtifactAlias::Chosen);
-        let index = context.data::<Client>()?.index_in_aliases.then(|| ArtifactAlias::Index(self.0.clone()));
+        let index = context.data::<Client>()?.before_0_25.then(|| ArtifactAlias::Index(self.0.clone()));
         context.counted(own.chain(index).collect())
     }
 

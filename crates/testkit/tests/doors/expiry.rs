@@ -206,6 +206,23 @@ async fn rules_33_and_35_what_is_over_is_deleted_with_its_aliases() {
     assert_eq!(shown(&alice, &again).await, json!([-1, true, null]));
 }
 
+/// Rules 26 and 35: what is over may not be deleted yet; who logs the same then has a version that stays.
+#[tokio::test]
+async fn rule_35_what_is_over_is_not_what_is_logged() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let spec = VersionSpec::model("alpha", "net", b"the same");
+    let first = alice.log(&spec).await.id;
+    set(&alice, &first, 3600).await.expect_ok();
+    assert_eq!(alice.log(&spec).await.id, first, "it is there for an hour");
+    server.sql("update versions set created_at = created_at - interval '2 hours'").await;
+    let second = alice.log(&spec).await.id;
+    assert_ne!(second, first);
+    assert_eq!(server.service.expire(later(&server, TimeDelta::zero()).await).await.unwrap(), 1);
+    assert_eq!(places(&server, "net").await, expected(&[(1, "latest")]));
+    assert_eq!(alice.log(&spec).await.id, second);
+}
+
 /// What can't be ended keeps nothing else from ending.
 #[tokio::test]
 async fn rule_35_a_collection_that_fails_stops_no_other() {

@@ -172,6 +172,44 @@ async fn what_was_begun_and_left_is_forgotten() {
     assert_eq!(server.objects().0.len(), 2);
 }
 
+/// What one process of several was told is in the version is there for the others, who may come much later.
+#[tokio::test]
+async fn parts_of_a_version_wait_for_the_others() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let part = async |spec: &VersionSpec, client_id: &str| {
+        let begun = alice.create_shared(spec, "job", client_id).await.ok();
+        let id = begun["createArtifact"]["artifact"]["id"].as_str().unwrap().to_owned();
+        alice.send_part(&id, "PATCH", None, &spec.files, &spec.manifest()).await;
+        id
+    };
+    let age = async |days: u32| {
+        for column in [
+            "versions set created_at = created_at",
+            "manifest_drafts set created_at = created_at",
+            "uploads set created_at = created_at",
+        ] {
+            server.sql(&format!("update {column} - interval '{days} days'")).await;
+        }
+    };
+    let (first, second) = (net(&[("first", "of one")]), net(&[("second", "of another")]));
+    let id = part(&first, "one").await;
+    age(29).await;
+    assert_eq!(collect(&server, later(&server, TimeDelta::zero()).await).await, Collected::default());
+    assert_eq!(part(&second, "two").await, id);
+    alice.commit(&id).await.expect_ok();
+    downloads(&alice, &net(&[("first", "of one"), ("second", "of another")]), &id).await;
+    // Once it is committed nobody asks what was announced for it.
+    age(3).await;
+    collect(&server, later(&server, TimeDelta::zero()).await).await;
+    assert_eq!(server.number("select count(*) from manifest_drafts").await, 0);
+    downloads(&alice, &net(&[("first", "of one"), ("second", "of another")]), &id).await;
+
+    part(&first, "three").await;
+    age(31).await;
+    assert_eq!(collect(&server, later(&server, TimeDelta::zero()).await).await.versions, 1);
+}
+
 /// Rule 33: what can't be cleared keeps nothing else from being cleared.
 #[tokio::test]
 async fn rule_33_each_step_is_done_whatever_becomes_of_the_others() {

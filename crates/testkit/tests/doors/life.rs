@@ -101,14 +101,24 @@ async fn rules_29_and_30_aliases_given_and_taken_by_hand() {
     assert_eq!(places(&server, "net").await, expected(&[(0, "best candidate"), (1, ""), (2, "latest")]));
     alias(&alice, "addAliases", &versions[1], here, &["best"]).await.expect_ok();
     assert_eq!(places(&server, "net").await, expected(&[(0, "candidate"), (1, "best"), (2, "latest")]));
-    // Naming `latest`, what it hasn't, or nothing: accepted, and means nothing.
-    alias(&alice, "deleteAliases", &versions[2], here, &["latest", "best", "never"]).await.expect_ok();
+    // Naming `latest`, `vN`, what it hasn't, or nothing: accepted, and means nothing.
+    alias(&alice, "deleteAliases", &versions[2], here, &["latest", "v2", "best", "never"]).await.expect_ok();
     alias(&alice, "deleteAliases", &versions[2], here, &[]).await.expect_ok();
     assert_eq!(places(&server, "net").await, expected(&[(0, "candidate"), (1, "best"), (2, "latest")]));
     alias(&alice, "deleteAliases", &versions[1], here, &["best"]).await.expect_ok();
     assert_eq!(places(&server, "net").await, expected(&[(0, "candidate"), (1, ""), (2, "latest")]));
 
     alice.log(&VersionSpec::model("alpha", "other", b"other")).await;
+    // As many as the SDK reads at once, and none more.
+    let many: Vec<String> = (0..999).map(|number| format!("more{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    alias(&alice, "addAliases", &versions[0], here, &many).await.expect_ok();
+    let before = server.everything().await;
+    let refused = alias(&alice, "addAliases", &versions[0], here, &["more0", "one more"]).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.message().contains("at most 1000 aliases"), "{}", refused.message());
+    assert_eq!(server.everything().await, before);
+    alias(&alice, "deleteAliases", &versions[0], here, &many).await.expect_ok();
     let before = server.everything().await;
     let long = "a".repeat(129);
     for name in ["v3", "", "a/b", "a:b", "a\n", &long] {

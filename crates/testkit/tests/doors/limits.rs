@@ -366,6 +366,47 @@ async fn metadata_that_one_request_reads_is_bounded() {
     alive("long metadata", &alice).await;
 }
 
+/// So are descriptions and the texts of entries.
+#[tokio::test(flavor = "multi_thread")]
+async fn descriptions_and_entries_that_one_request_reads_are_bounded() {
+    const EACH: usize = 65_536;
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    alice.log(&VersionSpec::model("alpha", "net", b"the weights")).await;
+    let most = LOADED_BYTES / EACH;
+    server
+        .sql(&format!(
+            "insert into versions (collection_id, state, digest, manifest_id, committed_at)
+                select collection_id, state, md5(i::text), manifest_id, committed_at from versions, generate_series(1, {most}) i;
+             insert into memberships (collection_id, version_id, index)
+                select collection_id, id, row_number() over (order by id) from versions
+                where id not in (select version_id from memberships);
+             update versions set description = repeat('d', {EACH});
+             delete from manifest_entries where manifest_id not in (select manifest_id from versions);
+             insert into manifest_entries (manifest_id, ordinal, path, digest, size, reference)
+                select manifest_id, 1 + i, 'path' || i, repeat('e', {EACH}), 1, 's3://bucket/' || i
+                from (select distinct manifest_id from versions) v, generate_series(1, {most}) i"
+        ))
+        .await;
+    let ask = async |list: &str, first: usize, fields: &str| {
+        let query = format!(
+            "{{ collection(path: \"alpha/demo/net\") {{ links(first: {list}) {{ nodes {{ version {{ {fields} }} }} }} }} }}"
+        );
+        alice.graphql(&query.replace("FIRST", &first.to_string()), json!({})).await
+    };
+    for (what, list, first, fields) in
+        [("descriptions", "FIRST", 1000, "digest"), ("entries", "1", 1000, "files(first: FIRST) { nodes { path } }")]
+    {
+        assert!(most > first, "{what}");
+        assert_eq!(ask(list, first, fields).await.code(), "", "{what}");
+    }
+    // A thousand of each are within the limit, not of both.
+    let refused = ask("FIRST", 1000, "files(first: 50) { nodes { path } }").await;
+    assert_eq!((refused.status, refused.code()), (200, "TOO_LARGE"), "{}", refused.message());
+    assert!(refused.message().contains("longer than one request may bring") && refused.message().contains("`first`"));
+    alive("long texts of many rows", &alice).await;
+}
+
 /// So is what events tell, however many a page has.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_events_tell_in_one_request_is_bounded() {
@@ -636,7 +677,7 @@ fn rule_44_the_readme_has_the_limits() {
         ("values that such lists bring beyond that", number(graphql::COST)),
         ("bytes of arguments, counted for each row above; the same beyond that", number(graphql::ARGUMENT_BYTES)),
         ("bytes of the answer's long texts", number(graphql::ANSWER_BYTES)),
-        ("bytes of metadata that a request reads", number(graphql::LOADED_BYTES)),
+        ("bytes of metadata, descriptions, entries and events that a request reads", number(graphql::LOADED_BYTES)),
         ("bytes of a description or a run's notes", number(description::MAX_BYTES)),
         ("rows of a page; of files, for W&B clients", format!("{}; {}", number(page), number(graphql::FILES))),
         ("files announced at once", number(graphql::FILES)),

@@ -110,6 +110,7 @@ async fn main_job(size: Size) -> Table {
     let server = Server::start().await;
     let (alice, bob, _) = server.people().await;
     fill(&server, &alice, size).await;
+    let (alice, bob) = (alice.as_sdk(), bob.as_sdk());
     for client in [&alice, &bob] {
         // The first use of a key is noted, with a statement of its own.
         client.graphql("{ __typename }", json!({})).await.expect_ok();

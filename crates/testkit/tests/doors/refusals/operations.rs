@@ -435,14 +435,23 @@ async fn what_is_not_there_or_does_not_fit() {
         let reply = alice.request("POST", path, |request| request.bearer_auth(alice.key()).body(body)).await;
         unchanged.route(&format!("a stream of {what}"), reply, status, &[]).await;
     }
-    // A summary that can't be kept is refused, and doesn't cost the run its end.
-    let body =
-        "{\"files\": {\"wandb-summary.json\": {\"offset\": 0, \"content\": [\"what?\"]}}, \"complete\": true, \"exitcode\": 0}";
-    let reply =
-        alice.request("POST", "/files/alpha/demo/run1/file_stream", |request| request.bearer_auth(alice.key()).body(body)).await;
-    assert_eq!(reply.status, 400);
-    sentence("a summary that is no JSON", &reply.message(), &["summary"]);
-    assert_eq!(server.rows("select state, summary::text from runs").await, [json!({ "state": "finished", "summary": "{}" })]);
+    // A summary that can't be kept is dropped: at a refusal the SDK would send nothing more of the run, not even its end.
+    let large = format!("{{\"text\": \"{}\"}}", "a".repeat(4 << 20));
+    let deep = format!("{}{}", "{\"a\": ".repeat(1000), "}".repeat(1000));
+    for (summary, state, end) in [
+        ("what?", "running", json!({})),
+        (&deep, "running", json!({})),
+        (&large, "finished", json!({ "complete": true, "exitcode": 0 })),
+    ] {
+        let mut body = json!({ "files": { "wandb-summary.json": { "offset": 0, "content": [summary] } } });
+        body.as_object_mut().unwrap().extend(end.as_object().unwrap().clone());
+        let body = body.to_string();
+        let reply = alice
+            .request("POST", "/files/alpha/demo/run1/file_stream", |request| request.bearer_auth(alice.key()).body(body))
+            .await;
+        assert_eq!((reply.status, reply.text().as_str()), (200, "{}"));
+        assert_eq!(server.rows("select state, summary::text from runs").await, [json!({ "state": state, "summary": "{}" })]);
+    }
 }
 
 /// Rule 2: a name that stands for anything that the caller doesn't administer, seen or unseen, or that is a twin of one but
