@@ -15,6 +15,8 @@ from functools import cached_property
 
 PIECE = 64 * 1024
 PATIENCE = 120.0
+# What these requests say they are: some answers tell the SDK more.
+SDK = "W&B Public Client 0.31.0"
 
 CREATE = """mutation CreateArtifact($input: CreateArtifactInput!) { createArtifact(input: $input) { artifact {
   id state artifactSequence { latestArtifact { id versionIndex } } } } }"""
@@ -89,7 +91,8 @@ class Client:
     def graphql(self, query: str, variables: dict) -> dict:
         """The `data` of a query or mutation that succeeded."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        answer = self.send("POST", "/graphql", body, {"Content-Type": "application/json", "Authorization": self.authorization})
+        headers = {"Content-Type": "application/json", "Authorization": self.authorization, "User-Agent": SDK}
+        answer = self.send("POST", "/graphql", body, headers)
         text = b"".join(self.read(answer)).decode()
         found = json.loads(text)
         errors = found.get("errors")

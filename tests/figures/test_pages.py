@@ -33,7 +33,7 @@ ADDRESS = """query { project(entityName: "demo", name: "wandb-registry-vision-00
 PAGES = [
     ("a page of 50 collections of a registry", COLLECTIONS, '"typeName"', 50, 8, 50),
     ("a page of 50 versions of 10,019", VERSIONS, '"createdAt"', 50, 9, 50),
-    ("a page of 50 versions, as the SDK asks", SDK_VERSIONS, '"metadata"', 50, 14, 50),
+    ("a page of 50 versions, as the SDK asks", SDK_VERSIONS, '"metadata"', 50, 17, 50),
     ("a page of 50 collections of all registries", EVERYWHERE, '"id"', 50, 7, 50),
     ("an address with the right to it", ADDRESS, '"versionIndex"', 1, 2, 10),
 ]
