@@ -26,8 +26,8 @@ pub const ARGUMENT_BYTES: usize = 32 * 1024 * 1024;
 /// page of files fits, with the longest paths.
 pub const ANSWER_BYTES: usize = 128 * 1024 * 1024;
 
-/// Most bytes of metadata that one request reads, each once however often it is asked for. 1,000 versions with 64 KiB each fit,
-/// or 64 of the largest.
+/// Most bytes of metadata, descriptions, entries and what events tell that one request reads, each once however often it is asked for.
+/// 1,000 versions with 64 KiB each fit, or 64 with the largest metadata.
 pub const LOADED_BYTES: usize = 64 * 1024 * 1024;
 
 /// Most files of one page of the W&B side, and most that are announced in one request (rule 44).

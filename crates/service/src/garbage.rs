@@ -19,9 +19,12 @@ use crate::{Error, Result, Service};
 /// for uploads are good, and for the other half what was begun by them may last.
 const BEGUN: TimeDelta = TimeDelta::days(2);
 
-/// So long a client may say its own name of a version, and the processes that make one together may be silent: longer than any waits
-/// with what it has to send. Who came after the end would commit a version without what the others were told is in it.
+/// So long a client may say its own name of a version: longer than any process waits with what it has to send.
 const CLIENT_IDS: TimeDelta = TimeDelta::days(30);
+
+/// So long the processes that make a version together may be silent. Who came later would commit one without what the others were told
+/// is in it.
+const SHARED: TimeDelta = TimeDelta::days(30);
 
 /// So long bytes stay that nothing names: who is about to name them has done so by then.
 const UNNAMED: TimeDelta = TimeDelta::days(1);
@@ -91,7 +94,7 @@ impl Service {
     async fn collect_abandoned(&self, now: DateTime<Utc>, gone: &mut u64) -> Result<()> {
         loop {
             let mut tx = self.begin_long().await?;
-            let (versions, more) = garbage::abandoned(&mut tx, now - BEGUN, now - CLIENT_IDS).await?;
+            let (versions, more) = garbage::abandoned(&mut tx, now - BEGUN, now - SHARED).await?;
             regalia_store::commit(tx).await?;
             *gone += versions;
             if !more {

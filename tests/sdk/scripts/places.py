@@ -40,7 +40,6 @@ with wandb.init(entity=TEAM, project=PROJECT) as run:
     versions = [run.log_artifact(new(f"weights {number}")).wait() for number in range(3)]
     for number in (2, 1, 0):
         run.link_artifact(versions[number], target_path=line)
-    first_run = run.id
 
 said["listed"] = sorted(look(artifact) for artifact in wandb.Api().artifacts("model", line))
 said["of the collection"] = sorted(look(artifact) for artifact in wandb.Api().artifact_collection("model", line).artifacts())
@@ -52,7 +51,7 @@ link.save()
 said["saved"] = [*look(link), sorted(link.aliases)]
 
 # The SDK itself puts the number among the aliases of these handles.
-linked = next(found for found in wandb.Api().artifact(f"{source}:v2").linked_artifacts)
+[linked] = wandb.Api().artifact(f"{source}:v2").linked_artifacts
 linked.aliases = ["staging"]
 linked.save()
 said["replaced"] = sorted(wandb.Api().artifact(f"{line}:v0").aliases)
