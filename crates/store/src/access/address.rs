@@ -75,10 +75,11 @@ pub async fn at(
         left join collections c on c.project_id = p.id and c.name = $5
         left join artifact_types ct on ct.id = c.type_id
         left join lateral (
+            -- Behind a `select` the planner doesn't see that one of the two is null, and settles for one plan (see CONTRIBUTING).
             select m.* from aliases a join memberships m on m.collection_id = a.collection_id and m.version_id = a.version_id
-            where a.collection_id = c.id and a.alias = $6 and upper_inf(a.valid)
+            where a.collection_id = c.id and a.alias = (select $6::text) and upper_inf(a.valid)
             union all
-            select m.* from memberships m where m.collection_id = c.id and m.index = $7
+            select m.* from memberships m where m.collection_id = c.id and m.index = (select $7::int)
         ) m on true
         left join versions v on v.id = m.version_id and v.state <> 'deleted'
         left join collections vc on vc.id = v.collection_id

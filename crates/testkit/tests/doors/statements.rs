@@ -1,5 +1,6 @@
-//! How many SQL statements a request takes: the same for one file and for 300, for a short list and for a long one. What the
-//! SDK's requests take stands in `statements.txt`. What must not live here: how long anything takes.
+//! How many SQL statements a request takes: the same for one file and for 300, for a short list and for a long one; and that those
+//! asked most aren't planned anew each time. What the SDK's requests take stands in `statements.txt`. What must not live here: how
+//! long anything takes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -554,6 +555,39 @@ const ADDRESSES: [(&str, &str); 4] = [
          typeName link(alias: \"staging\") { index collection { name } version { digest metadata } } } } }",
     ),
 ];
+
+/// What nearly every request asks, and arguments for it. It joins so many tables that planning takes ten times as long as running.
+const ASKED_MOST: [(&str, &str); 3] = [
+    ("versions::versions", "1, array[1]"),
+    ("access::projects", "1, array[1]"),
+    ("access::at", "1, 'alpha', 'project', 'demo', 'net', 'latest', null"),
+];
+
+#[tokio::test]
+async fn what_is_asked_most_is_planned_for_a_connection_and_not_for_each_request() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let version = alice.log(&VersionSpec::model("alpha", "net", b"bytes")).await.id;
+    let twin = server.explaining().await;
+    let alice = alice.at(&twin.url);
+    let by_number = alice.graphql("query($id: ID!) { version(id: $id) { source } }", json!({ "id": version })).await;
+    let by_name = alice.graphql(ADDRESSES[0].1, json!({ "name": "wandb-registry-none" })).await;
+    let plans = [by_number.plans, by_name.plans].concat();
+    for (name, arguments) in ASKED_MOST {
+        let mut texts = plans.iter().map(|plan| plan["Query Text"].as_str().unwrap());
+        let text = texts.find(|text| text.split_whitespace().nth(1) == Some(name)).expect(name);
+        // PostgreSQL plans a statement five times before it may settle for one plan.
+        let execute = format!("execute asked ({arguments}); ").repeat(7);
+        server
+            .sql(&format!(
+                "prepare asked as {text}; {execute}
+                 do $$ declare settled int := (select generic_plans from pg_prepared_statements where name = 'asked'); begin
+                    assert settled = 2, format('{name} took the plan that was there %s times of 7', settled);
+                 end $$;"
+            ))
+            .await;
+    }
+}
 
 #[tokio::test]
 async fn an_address_and_the_right_to_it_take_one_statement() {
