@@ -2,6 +2,8 @@
 //! binary; a file for each thing that is proved. What must not live here: rules that need no database (the domain crate's
 //! tests), the SDK itself (tests/sdk), crashes (tests/crash).
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on says why and ends.
+// As in the server: for an optimized build.
+#![recursion_limit = "256"]
 
 mod access;
 mod again;
