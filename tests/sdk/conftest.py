@@ -18,6 +18,8 @@ def interrupted(*_):
 
 # So that the fixtures end what they started also when the whole suite is told to end.
 signal.signal(signal.SIGTERM, interrupted)
+# Whoever is started in the background of a shell ignores SIGINT and hands that on; a run is asked to stop by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -53,9 +53,6 @@ UNREAD = {
     "0.31.0": "sdk/artifacts/_gqlutils.py:UseArtifact",
 }
 
-# Fields that an SDK puts into an operation only where introspection shows them.
-ONLY_IF_OFFERED = {"UpsertBucket": "serverSettings"}
-
 # Operations that every SDK has, so that a reading that finds nothing is noticed.
 IN_EVERY_SDK = """
     AddAliases ArtifactUsedBy ClientIDMapping CommitArtifact CreateArtifact CreateArtifactFiles CreateArtifactManifest DeleteArtifact
@@ -93,8 +90,7 @@ def test_documents(schema, found):
     invalid = defaultdict(set)
     for text, versions in senders.items():
         name = sdk_documents.name(text)
-        if name not in ONLY_IF_OFFERED or ONLY_IF_OFFERED[name] not in text:
-            invalid[name] |= {f"{', '.join(sorted(versions))}: {mistake}" for mistake in mistakes(schema, text)}
+        invalid[name] |= {f"{', '.join(sorted(versions))}: {mistake}" for mistake in mistakes(schema, text)}
     invalid = {name: found for name, found in invalid.items() if found}
     listed = " ".join(OUT_OF_SCOPE.values()).split()
     assert len(listed) == len(set(listed)), "a name is listed twice"

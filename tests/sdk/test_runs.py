@@ -84,3 +84,18 @@ def test_runs(version, sdks, tenants):
     assert sorted(outcome.answer["refused"]) == sorted(expected)
     for name, pattern in expected.items():
         assert re.search(pattern, outcome.answer["refused"][name]), f"{name}: {outcome.evidence}"
+
+
+@pytest.mark.parametrize("version", VERSIONS if FULL else [NEWEST, "0.25.1"])
+def test_offline_runs_and_awkward_files(version, sdks, tenants):
+    """Rules 27 and 47: what was made without a network is all there once it is sent; a name that can't be a file's costs no other."""
+    sdk, tenant = sdks[version], tenants(version)
+    outcome = sdk.run("offline", tenant.alice, tenant.team, timeout=300)
+    said = outcome.answer["said"]
+    assert said["synced"] == 0
+    assert said["run"] == ["finished", 0.1, 0.5, ["net:v0"]], outcome.evidence
+    assert said["bytes"] == "made on a train"
+    assert said["hash"] is True
+    assert {"config.yaml", "wandb-metadata.json", "wandb-summary.json"} <= set(said["files"]), outcome.evidence
+    assert any("$\\alpha$" in name for name in said["files"]) and not any("lines" in name for name in said["files"])
+    assert said["alpha"] is True

@@ -1,4 +1,4 @@
-//! Paths: of an entry inside a version (rule 37) and of a link's target (rule 20).
+//! Paths: of an entry inside a version (rule 37), of a run's file (rule 47) and of a link's target (rule 20).
 
 use std::fmt;
 
@@ -16,6 +16,14 @@ pub enum PathError {
     Entry {
         /// The path, quoted and shortened.
         path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A run's file that could be written elsewhere than below the directory it is downloaded to.
+    #[error("The file name {name} {problem}. Files of a run have relative names, with \"/\" between their parts.")]
+    RunFile {
+        /// The name, quoted and shortened.
+        name: String,
         /// What is wrong with it.
         problem: &'static str,
     },
@@ -67,7 +75,32 @@ impl fmt::Display for EntryPath {
     }
 }
 
+/// The path of a run's file (rule 47): as an [`EntryPath`], but with backslashes, which SDKs make of what a value is called
+/// (`$\alpha$`). Where they divide paths, it leads nowhere else either.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFilePath(String);
+
+impl RunFilePath {
+    /// Takes the path if it fits the rule.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        match problem(text, &['/', '\\']) {
+            None => Ok(Self(text.to_owned())),
+            Some(problem) => Err(PathError::RunFile { name: quoted(text), problem }),
+        }
+    }
+
+    /// The path as it is stored and served.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 fn entry_problem(path: &str) -> Option<&'static str> {
+    if path.contains('\\') { Some("contains a backslash") } else { problem(path, &['/']) }
+}
+
+/// What is wrong with a relative path of parts between these separators.
+fn problem(path: &str, separators: &[char]) -> Option<&'static str> {
     if path.is_empty() {
         return Some("is empty");
     }
@@ -77,16 +110,13 @@ fn entry_problem(path: &str) -> Option<&'static str> {
     if path.starts_with('/') {
         return Some("begins with \"/\"");
     }
-    if path.contains('\\') {
-        return Some("contains a backslash");
-    }
     if path.chars().any(char::is_control) {
         return Some("contains a control character");
     }
     if matches!(path.as_bytes(), [drive, b':', ..] if drive.is_ascii_alphabetic()) {
         return Some("begins with a drive letter");
     }
-    path.split('/').find_map(|part| match part {
+    path.split(separators).find_map(|part| match part {
         "" => Some("has an empty part"),
         "." | ".." => Some("has a part \".\" or \"..\""),
         _ => None,
@@ -223,6 +253,20 @@ mod tests {
         }
         let error = EntryPath::parse("../\n").unwrap_err().to_string();
         assert!(error.contains(r#""../\n""#), "{error}");
+    }
+
+    #[test]
+    fn rule_47_names_of_runs_files() {
+        for name in ["a", "media/html/$\\alpha$_0_1f.html", "a\\b/c", "media/a:b.png", "..a\\b"] {
+            assert_eq!(RunFilePath::parse(name).unwrap().as_str(), name);
+        }
+        for name in
+            ["", "/a", "\\a", "a\\", "a//b", "a\\\\b", "a/\\b", "..\\a", "a\\..\\b", "a\\.", "../a", "C:\\a", "c:a", "a\nb"]
+        {
+            assert!(RunFilePath::parse(name).is_err(), "{name:?}");
+        }
+        let error = RunFilePath::parse("..\\a").unwrap_err().to_string();
+        assert!(error.contains("has a part"), "{error}");
     }
 
     fn shown(path: &str) -> String {

@@ -25,7 +25,7 @@ const SHORT_LIST: usize = 5;
 
 /// Lists that are as long as what the same request sent, or always the same. Every other list without pages is counted by the
 /// meter while it is read.
-const BOUNDED: [(&str, &str, usize); 12] = [
+const BOUNDED: [(&str, &str, usize); 13] = [
     ("Artifact", "filesByManifestEntries", FILES),
     ("CreateArtifactCollectionTagAssignmentsPayload", "tags", 100),
     ("CreateArtifactFilesPayload", "files", FILES),
@@ -36,6 +36,7 @@ const BOUNDED: [(&str, &str, usize); 12] = [
     ("Organization", "featureFlags", 1),
     ("Registry", "protectedAliases", 100),
     ("ServerInfo", "features", 50),
+    ("ServerSettings", "serverMessages", 1),
     // Nobody signs in so often within the days that a session lasts.
     ("SessionEndPayload", "ids", 1000),
     ("UploadMultipartUrls", "uploadUrlParts", 1),
@@ -100,11 +101,15 @@ impl Shape {
         let mut types: HashMap<String, Kind> =
             ["Int", "Float", "String", "Boolean", "ID"].map(|name| (name.to_owned(), Kind::Scalar)).into();
         let parsed = async_graphql::parser::parse_schema(schema);
+        let mut arguments = 0;
         for definition in parsed.into_iter().flat_map(|document| document.definitions) {
             let TypeSystemDefinition::Type(definition) = definition else { continue };
             let name = definition.node.name.node.to_string();
             let kind = match definition.node.kind {
-                TypeKind::Object(object) => Kind::Fields(fields(&name, object.fields)),
+                TypeKind::Object(object) => {
+                    arguments += object.fields.iter().map(|field| field.node.arguments.len()).sum::<usize>();
+                    Kind::Fields(fields(&name, object.fields))
+                }
                 TypeKind::Interface(interface) => Kind::Fields(fields(&name, interface.fields)),
                 TypeKind::Union(_) => Kind::Fields(HashMap::new()),
                 TypeKind::InputObject(input) => {
@@ -117,7 +122,7 @@ impl Shape {
             };
             types.insert(name, kind);
         }
-        introspection(&mut types);
+        introspection(&mut types, arguments);
         Self { types }
     }
 
@@ -188,8 +193,9 @@ fn named(base: &BaseType) -> (&str, bool) {
     }
 }
 
-/// The fields by which a schema describes itself, with lists as long as they are on the average.
-fn introspection(types: &mut HashMap<String, Kind>) {
+/// The fields by which a schema describes itself, with lists as long as they are on the average. `arguments` is how many the fields
+/// of all types have.
+fn introspection(types: &mut HashMap<String, Kind>, arguments: usize) {
     let all = types.len() + 8;
     let (mut fields_of_all, mut inputs, mut values) = (0, 0, 0);
     for kind in types.values() {
@@ -228,7 +234,7 @@ fn introspection(types: &mut HashMap<String, Kind>) {
             ("ofType", "__Type", 1),
         ],
     );
-    of("__Field", &[("args", "__InputValue", 2), ("type", "__Type", 1)]);
+    of("__Field", &[("args", "__InputValue", arguments.div_ceil(fields_of_all.max(1))), ("type", "__Type", 1)]);
     of("__InputValue", &[("type", "__Type", 1)]);
     of("__Directive", &[("args", "__InputValue", 2), ("locations", "String", 10)]);
 }

@@ -345,7 +345,8 @@ fn complete(missing: &[manifests::Unresolved]) -> Result<()> {
             first.path, first.size
         )),
         None => Error::Conflict(format!(
-            "The file \"{}\" of this version hasn't been uploaded. Upload every file of the manifest, then commit.",
+            "The file \"{}\" of this version hasn't been uploaded. Upload every file of the manifest, then commit. Files of a \
+             version of another organization, or of somebody's own project, are not taken over: download them and add them.",
             first.path
         )),
     })

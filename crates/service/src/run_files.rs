@@ -2,7 +2,7 @@
 
 use regalia_domain::ids::RunId;
 use regalia_domain::names::{EntityName, ProjectName, RunName};
-use regalia_domain::paths::EntryPath;
+use regalia_domain::paths::RunFilePath;
 use regalia_store::access::{self, Caller, Contribute, ProjectKind};
 use regalia_store::run_files::{self, RunFileRow, Which};
 use regalia_store::{runs, uploads};
@@ -46,10 +46,11 @@ pub fn which(names: Option<Vec<String>>, pattern: Option<String>) -> Result<Whic
 }
 
 impl Service {
-    /// Announces files of a run and gives each an upload URL, in the order asked for.
+    /// Announces files of a run and gives each an upload URL, in the order asked for; none where a name can't be that of a file,
+    /// for clients announce all files of a run at once, and the others shall not be lost with it.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`, `Invalid`.
+    /// `NotFound`, `Forbidden`, `Invalid`: none of the names can be taken, among others.
     pub async fn announce_run_files(
         &self,
         request: &Request,
@@ -57,13 +58,27 @@ impl Service {
         project: &ProjectName,
         name: &RunName,
         files: &[String],
-    ) -> Result<(RunId, Vec<UploadTarget>)> {
+    ) -> Result<(RunId, Vec<Option<UploadTarget>>)> {
         let caller = request.caller()?;
         at_most("files", files.len(), 5000)?;
+        let mut ids = Vec::with_capacity(files.len());
         let mut new = Vec::with_capacity(files.len());
+        let mut refused = None;
         for file in files {
-            let path = regalia_domain::paths::EntryPath::parse(file)?;
-            new.push(uploads::NewUpload { id: self.random_uuid(), name: path.as_str().to_owned(), md5: None, stored: None });
+            match RunFilePath::parse(file) {
+                Ok(path) => {
+                    let id = self.random_uuid();
+                    new.push(uploads::NewUpload { id, name: path.as_str().to_owned(), md5: None, stored: None });
+                    ids.push(Some(id));
+                }
+                Err(error) => {
+                    refused.get_or_insert(error);
+                    ids.push(None);
+                }
+            }
+        }
+        if let Some(error) = refused.filter(|_| new.is_empty()) {
+            return Err(error.into());
         }
         let mut tx = self.begin().await?;
         let project = access::project_by_name(&mut tx, caller, entity.as_str(), ProjectKind::Project, project.as_str())
@@ -73,7 +88,7 @@ impl Service {
         let run = runs::by_name(&mut tx, project.id, name.as_str()).await?.ok_or_else(|| missing_run(name.as_str()))?;
         uploads::announce(&mut tx, &granted, uploads::Owner::Run(run), project.scope(), &new).await?;
         regalia_store::commit(tx).await?;
-        let targets = new.iter().map(|file| self.upload_target(request, caller, file.id)).collect();
+        let targets = ids.into_iter().map(|id| id.map(|id| self.upload_target(request, caller, id))).collect();
         Ok((run, targets))
     }
 
@@ -156,7 +171,7 @@ impl Service {
     }
 
     async fn run_file_for(&self, caller: &Caller, run: RunId, name: &str) -> Result<Content> {
-        let path = EntryPath::parse(name)?;
+        let path = RunFilePath::parse(name)?;
         let mut connection = self.store.read().await?;
         run_files::content(&mut connection, caller, run, path.as_str()).await.map_err(gone)?.try_into()
     }

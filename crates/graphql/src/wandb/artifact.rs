@@ -112,9 +112,9 @@ impl Artifact {
         ArtifactDigestAlgorithm::ManifestMd5
     }
 
-    /// W&B protocol: a name from before digests: always null.
+    /// W&B protocol: a name from before digests: the digest, null until committed.
     async fn commit_hash(&self) -> Option<&str> {
-        None
+        self.0.manifest_id.map(|_| self.0.digest.as_str())
     }
 
     /// W&B protocol: number of entries.

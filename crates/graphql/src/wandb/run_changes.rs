@@ -71,6 +71,30 @@ pub struct UpsertBucketPayload {
     bucket: Run,
     /// W&B protocol: whether it is new.
     inserted: bool,
+    /// W&B protocol: what the server says besides. `wandb sync` of SDKs before 0.28 uploads nothing where it isn't offered.
+    server_settings: ServerSettings,
+}
+
+/// W&B protocol: what the server says to whoever begins a run.
+#[derive(SimpleObject)]
+pub struct ServerSettings {
+    /// W&B protocol: messages of the operator to print. There are none.
+    server_messages: Vec<ServerMessage>,
+}
+
+/// W&B protocol: a message of the operator.
+#[derive(SimpleObject)]
+pub struct ServerMessage {
+    /// W&B protocol: for terminals that know colours.
+    utf_text: Option<String>,
+    /// W&B protocol: for those that don't.
+    plain_text: Option<String>,
+    /// W&B protocol: for notebooks.
+    html_text: Option<String>,
+    /// W&B protocol: what it is about.
+    message_type: Option<String>,
+    /// W&B protocol: how important it is.
+    message_level: Option<String>,
 }
 
 /// W&B protocol: files that a run announces.
@@ -96,7 +120,7 @@ pub struct CreateRunFilesPayload {
     run_id: ID,
     /// W&B protocol: headers to send with each: none.
     upload_headers: Vec<String>,
-    /// W&B protocol: one for each path, in the order asked for.
+    /// W&B protocol: one for each path, in the order asked for; without an upload URL where it can't be that of a file.
     files: Vec<File>,
 }
 
@@ -223,7 +247,7 @@ impl RunMutation {
             }
         };
         context.forget()?;
-        Ok(UpsertBucketPayload { bucket: Run(run), inserted })
+        Ok(UpsertBucketPayload { bucket: Run(run), inserted, server_settings: ServerSettings { server_messages: Vec::new() } })
     }
 
     /// W&B protocol: asks a run to stop: it is told when it is next heard of.
@@ -259,8 +283,7 @@ impl RunMutation {
         let (entity, project, run) = place(&input.entity_name, &input.project_name, &input.run_name)?;
         let (run, targets) =
             context.service()?.announce_run_files(context.request()?, &entity, &project, &run, &input.files).await.fail()?;
-        let files =
-            input.files.into_iter().zip(targets).map(|(name, target)| File::announced(name, Some(target), None)).collect();
+        let files = input.files.into_iter().zip(targets).map(|(name, target)| File::announced(name, target, None)).collect();
         Ok(CreateRunFilesPayload { run_id: ids::id("Run", run.0), upload_headers: Vec::new(), files })
     }
 

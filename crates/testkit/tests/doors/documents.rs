@@ -241,6 +241,10 @@ pub fn upsert_bucket() -> String {
         .concat()
 }
 
+/// The same by `wandb sync` before 0.28.
+const SYNC_BUCKET: &str = "mutation UpsertBucket($input: UpsertBucketInput!) { upsertBucket(input: $input) { bucket { id name } \
+    inserted serverSettings { serverMessages { utfText plainText htmlText messageType messageLevel } } } }";
+
 /// A place by `collection:alias`.
 pub fn membership_by_name() -> String {
     let text = "query ArtifactMembershipByName($entity: String!, $project: String!, $name: String!) { project(name: $project, \
@@ -691,6 +695,7 @@ impl World {
             alice(fetch_registry(), registry),
             alice(upsert_registry(), json!({ "input": { "entityName": "acme", "name": "wandb-registry-more" } })),
             alice(upsert_bucket(), json!({ "input": run })),
+            alice(SYNC_BUCKET.into(), json!({ "input": run })),
             alice(membership_by_name(), place),
             alice(FILE_URLS.into(), files.clone()),
             alice(membership_files(), files),

@@ -435,6 +435,31 @@ async fn rule_47_files_of_a_run() {
     assert_eq!(alice.get(direct, &[]).await.0, 403);
 }
 
+/// Clients announce all files of a run at once: what can't be a file gets no URL, and the others are kept.
+#[tokio::test]
+async fn rule_47_a_name_that_no_file_can_have_costs_no_other() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    begin(&alice, json!({ "name": "run1" })).await;
+    let names = ["config.yaml", "../b", "media/$\\alpha$.html", "..\\b", "two\nlines", "C:\\x"];
+    let announce = json!({ "input": { "entityName": "alpha", "projectName": "demo", "runName": "run1", "files": names } });
+    let data = alice.graphql(&documents::create_run_files(), announce).await.ok();
+    let announced = data["createRunFiles"]["files"].as_array().unwrap();
+    assert_eq!(announced.iter().map(|file| file["name"].as_str().unwrap()).collect::<Vec<_>>(), names);
+    let urls: Vec<Option<&str>> = announced.iter().map(|file| file["uploadUrl"].as_str()).collect();
+    assert_eq!(urls.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true, false, false, false]);
+    for url in urls.into_iter().flatten() {
+        assert_eq!(alice.put(url, "its bytes").await, 200);
+    }
+    let files = "{ project(entityName: \"alpha\", name: \"demo\") { run(name: \"run1\") { files { edges { node { name directUrl } } } } } }";
+    let data = alice.graphql(files, json!({})).await.ok();
+    let edges = data["project"]["run"]["files"]["edges"].as_array().unwrap();
+    assert_eq!(edges.iter().map(|edge| edge["node"]["name"].as_str().unwrap()).collect::<Vec<_>>(), [names[0], names[2]]);
+    for edge in edges {
+        assert_eq!(alice.get(edge["node"]["directUrl"].as_str().unwrap(), &[]).await.2, b"its bytes");
+    }
+}
+
 /// Rules 18 and 40: an upload ends by the right of that moment, and one that is repeated later doesn't bring its bytes back.
 #[tokio::test]
 async fn rule_40_a_late_or_repeated_upload_changes_no_file() {

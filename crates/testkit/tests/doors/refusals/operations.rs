@@ -406,7 +406,7 @@ async fn what_is_not_there_or_does_not_fit() {
     for (what, spoilt, status, words) in [
         ("an unknown run", files(json!({ "runName": "none" })), 404, vec!["none"]),
         ("an unknown project", files(json!({ "projectName": "none" })), 404, vec!["none"]),
-        ("a path out of the run", files(json!({ "files": ["a", "../b"] })), 400, vec!["../b"]),
+        ("a path out of the run", files(json!({ "files": ["../b"] })), 400, vec!["../b"]),
         ("an absolute path", files(json!({ "files": ["/etc/passwd"] })), 400, vec!["/etc/passwd"]),
     ] {
         unchanged.wire(what, input(&alice, RUN_FILES, spoilt).await, status, &words).await;
