@@ -40,7 +40,7 @@ level checks scripts/check.sh
 cargo build --quiet --locked -p regalia-server ${full:+--release}
 level domain cargo test --quiet --locked -p regalia-domain
 # Two at a time, whatever the machine: each has a server with connections of its own.
-level rust env RUST_TEST_THREADS=2 scripts/with-postgres.sh cargo test --quiet --locked --workspace --exclude regalia-domain
+level rust env RUST_TEST_THREADS=2 scripts/with-postgres.sh cargo test --quiet --locked --no-fail-fast --workspace --exclude regalia-domain
 python=target/sdk/pytest/bin/python
 level sdk "$python" -m pytest -q tests/sdk
 level browser tests/browser/run.sh
