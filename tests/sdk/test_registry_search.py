@@ -69,6 +69,7 @@ def expected(version, private):
     }
     if minor >= 22:
         found |= {"registries by one": registries, "collections by one": collections, "versions by two": versions}
+        found["collections at once"] = collections
     if minor >= 25:
         found["len of collections"] = len(nets)
     if minor >= 28:

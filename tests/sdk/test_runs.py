@@ -37,6 +37,7 @@ def test_runs(version, sdks, tenants):
     assert said["lists"] == {
         "all": ["first", "second", "third"],
         "one by one": ["first", "second", "third"],
+        "all at once": ["first", "second", "third"],
         "newest first": ["third", "second", "first"],
         # What has no number stands in front.
         "by loss": ["third", "second", "first"],

@@ -67,7 +67,7 @@ EXPECTED = {
     "get_entry": ["data/test/a.txt", 6, "test a", Like("not contained in artifact")],
     "get_path": "weights 0",
     "files": [
-        ["data/test/a.txt", "data/train/a.txt", "data/train/b.txt", "deep/weights.txt", "notes.txt"], ["notes.txt"], 5, "noted",
+        ["data/test/a.txt", "data/train/a.txt", "data/train/b.txt", "deep/weights.txt", "notes.txt"], True, ["notes.txt"], 5, "noted",
     ],
     "file": ["weights 1", Like("more than one file")],
     "checkout": {"weights.txt": "weights 1"},

@@ -10,7 +10,6 @@ use async_graphql::Context;
 use async_graphql::connection::{CursorType as _, OpaqueCursor};
 use regalia_domain::filters::{CollectionTest, Filter, RegistryTest, RunTest, VersionTest};
 use regalia_domain::orders::{CollectionOrder, Order, OrderKey, Position, RegistryOrder, RunOrder, VersionOrder};
-use regalia_service::lists::LARGEST_PAGE;
 use regalia_service::store::lists::{Collections, CollectionsIn, Listed, Part, Projects, Versions, VersionsIn};
 use regalia_service::{Error, Page, Result};
 
@@ -30,8 +29,8 @@ impl<K: OrderKey> Wanted<K> {
     /// Reads `first` and `after` under an order.
     pub(crate) fn read(first: Option<i32>, after: Option<&str>, order: Order<K>) -> async_graphql::Result<Self> {
         let first = first.map_or(Page::DEFAULT, i64::from);
-        if !(0..=LARGEST_PAGE).contains(&first) {
-            return Err(Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
+        if !(0..=Page::MOST).contains(&first) {
+            return Err(Error::Invalid(format!("`first` is {first}; it must be from 0 to {}.", Page::MOST))).fail();
         }
         let after = match after {
             None | Some("") => None,

@@ -6,6 +6,9 @@ use regalia_service::{Error, Page};
 
 use crate::error::Fail as _;
 
+/// How many rows a page has at most, files of the W&B side apart.
+pub(crate) const MOST: i32 = Page::MOST as i32;
+
 /// Reads `first` and `after`.
 pub(crate) fn page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
     let first = i64::from(first.unwrap_or(Page::DEFAULT as i32));
@@ -21,6 +24,12 @@ pub(crate) fn page(first: Option<i32>, after: Option<&str>) -> async_graphql::Re
         },
     };
     Ok(Page { after, first })
+}
+
+/// What the W&B side takes for `first`. Its users choose it, its clients follow `hasNextPage`, and older ones repeat for minutes what
+/// is refused: so of a page that is too long they get as much as there may be.
+pub(crate) fn shortened(first: Option<i32>) -> Option<i32> {
+    first.map(|first| first.min(MOST))
 }
 
 /// Reads `first` and `after` of a list that is ordered by a number.

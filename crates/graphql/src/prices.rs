@@ -17,6 +17,9 @@ use crate::limits::{DEPTH, FILES};
 /// How many rows a page has when a client doesn't say, and the schema says nothing else either.
 const DEFAULT_PAGE: usize = Page::DEFAULT as usize;
 
+/// How many rows a page has at most, those of files apart.
+const LARGEST_PAGE: usize = Page::MOST as usize;
+
 /// A page that is longer then.
 const LONGER_PAGE: (&str, &str, usize) = ("ArtifactCollectionMembership", "files", 50);
 
@@ -80,7 +83,7 @@ pub(crate) struct FieldShape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rows {
     One,
-    /// As many as `first` says.
+    /// As many as `first` says, this many without it, and no more than a page has.
     Page(usize),
     /// The meter counts what is more than so many, and than `first` says.
     List(usize),
@@ -382,7 +385,10 @@ impl<'d> Scales<'d> {
         let count = match *rows {
             Rows::One => 1,
             Rows::Bounded(rows) => rows,
-            Rows::Page(rows) => self.first(field).unwrap_or(rows).max(1),
+            Rows::Page(rows) => {
+                let most = if of == "FileConnection" { FILES } else { LARGEST_PAGE };
+                self.first(field).unwrap_or(rows).clamp(1, most)
+            }
             Rows::List(rows) => self.first(field).unwrap_or(rows).clamp(1, rows),
         };
         let mut weight = self.below(field, of, count, depth)?;
@@ -514,6 +520,7 @@ mod tests {
         assert_eq!(cost("query($n: Int = 9) { many(first: $n) { nodes { id } } }"), 1 + 9 * 3);
         assert_eq!(cost("query($n: Int) { many(first: $n) { nodes { id } } }"), 1 + 50 * 3);
         assert_eq!(cost("{ many(first: 0) { nodes { id } } }"), 1 + 2);
+        assert_eq!(cost("{ many(first: 1001) { nodes { id } } }"), 1 + LARGEST_PAGE * 3, "no page has more");
         // Through fragments the type is theirs, or that of what is around them.
         assert_eq!(
             cost(

@@ -7,9 +7,6 @@ use regalia_store::tags::{self, TagRow};
 
 use crate::{Result, Service};
 
-/// The most rows that a client gets on one page of a filtered list.
-pub const LARGEST_PAGE: i64 = 1000;
-
 impl Service {
     /// One part of the list of each parent.
     ///

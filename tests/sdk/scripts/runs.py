@@ -81,6 +81,7 @@ def names(filters=None, **options):
 said["lists"] = {
     "all": names(),
     "one by one": names(per_page=1),
+    "all at once": names(per_page=100_000),
     "newest first": names(order="-created_at"),
     "by loss": names(order="+summary_metrics.loss"),
     "by rate": names(order="-config.lr.value"),
@@ -118,7 +119,7 @@ said["a new summary"] = [read("first").summary["best"], read("first").summary["l
 run = read("first")
 files = {file.name: file for file in run.files(per_page=2)}
 said["files"] = sorted(set(files) & {"config.yaml", "wandb-metadata.json", "wandb-summary.json", "notes/of the run.txt"})
-said["count"] = len(run.files()) == len(files)
+said["count"] = len(run.files()) == len(files) == len(list(run.files(per_page=100_000)))
 said["named"] = [file.name for file in run.files(names=["config.yaml", "none"])]
 if "pattern" in inspect.signature(type(run).files).parameters:
     said["fitting"] = sorted(file.name for file in run.files(pattern="wandb-%.json"))

@@ -100,6 +100,7 @@ if VERSION >= (0, 22):
     found["registries by one"] = registry_names(registries(per_page=1))
     found["collections by one"] = names(registries(per_page=1).collections(per_page=1))
     found["versions by two"] = links(registries().versions(per_page=2))
+    found["collections at once"] = names(registries(per_page=100_000).collections(per_page=100_000))
 if VERSION >= (0, 25):
     found["len of collections"] = len(registries().collections(filter={"name": {"$contains": "net"}}))
 if VERSION >= (0, 28):

@@ -298,7 +298,8 @@ def _():
     some = artifact.files(names=["notes.txt", "none"])
     with some[0].download(root="listed", replace=True) as f:
         text = f.read()
-    return [[file.name for file in artifact.files(per_page=2)], [file.name for file in some], some[0].size, text]
+    by_two, at_once = ([file.name for file in artifact.files(per_page=number)] for number in (2, 100_000))
+    return [by_two, at_once == by_two, [file.name for file in some], some[0].size, text]
 
 
 @step("file")

@@ -3,7 +3,6 @@
 use async_graphql::connection::{CursorType as _, PageInfo};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use regalia_service::Page;
 use regalia_service::store::access::ProjectRow;
 use regalia_service::store::aliases::AliasRow;
 use regalia_service::store::collections::CollectionRow;
@@ -251,7 +250,7 @@ impl ArtifactAliasConnection {
         first: Option<i32>,
         after: Option<&str>,
     ) -> async_graphql::Result<Self> {
-        let page = paging::page(Some(first.unwrap_or(Page::MOST as i32)), after)?;
+        let page = paging::page(paging::shortened(first.or(Some(paging::MOST))), after)?;
         let visible = context.row(ProjectKey(collection.project_id.0)).await?.is_some();
         let rows = if visible { context.page(AliasesIn::new(collection.id.0, &paging::probe(&page))).await? } else { Vec::new() };
         let rows = paging::connection(&page, rows, |row| row.alias.clone(), ArtifactAlias::Chosen);

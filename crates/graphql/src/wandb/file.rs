@@ -245,13 +245,10 @@ enum Counted {
 
 /// Reads `first` and `after` of a list of files.
 fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
-    let first = first.unwrap_or(50);
-    if !(0..=LARGEST_PAGE).contains(&first) {
-        return Err(regalia_service::Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
-    }
-    let mut page = paging::numbered(None, after)?;
-    page.first = i64::from(first);
-    Ok(page)
+    let first = first.unwrap_or(50).min(LARGEST_PAGE);
+    // What is less than nothing is refused there.
+    let page = paging::numbered(Some(first.min(0)), after)?;
+    Ok(Page { first: i64::from(first), ..page })
 }
 
 /// At most a page of names, or of entries, can be asked for.

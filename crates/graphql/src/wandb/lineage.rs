@@ -79,7 +79,7 @@ impl Versions {
         first: Option<i32>,
         after: Option<&str>,
     ) -> async_graphql::Result<Self> {
-        let page = paging::numbered(first, after)?;
+        let page = paging::numbered(paging::shortened(first), after)?;
         let probe = paging::probe(&page);
         let edges = if count.made {
             context.page(MadeBy::new(count.run, &probe)).await?
@@ -177,7 +177,7 @@ impl UsersConnection {
         first: Option<i32>,
         after: Option<&str>,
     ) -> async_graphql::Result<Self> {
-        let page = paging::numbered(Some(first.unwrap_or(Page::MOST as i32)), after)?;
+        let page = paging::numbered(paging::shortened(first.or(Some(paging::MOST))), after)?;
         // Counted before the runs are read.
         let edges = context.counted(context.page(UsersOf::new(version, &paging::probe(&page))).await?)?;
         let (rows, page_info) = part(&page, edges, |edge| edge.run.0);

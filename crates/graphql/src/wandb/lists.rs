@@ -13,6 +13,7 @@ use crate::context::Reach as _;
 use crate::error::Parsed as _;
 use crate::lists::{self, CollectionList, CollectionParents, List, ProjectList, RunList, VersionList, VersionParents, Wanted};
 use crate::loaders::{CollectionKey, Key, PlaceKey, ProjectKey, RunKey};
+use crate::paging;
 use crate::scalars::JsonString;
 use crate::wandb::artifact::Artifact;
 use crate::wandb::collection::{ArtifactCollection, ArtifactCollectionMembership, artifact_at};
@@ -37,7 +38,7 @@ pub(crate) fn wanted<K: OrderKey>(
         None | Some("") => K::DEFAULT,
         Some(order) => Order::parse(order).parsed()?,
     };
-    Wanted::read(first, after.as_deref(), order)
+    Wanted::read(paging::shortened(first), after.as_deref(), order)
 }
 
 /// The wanted rows of a parent's list, each with its cursor, and what their page says of itself.

@@ -156,7 +156,7 @@ impl Project {
     ) -> async_graphql::Result<ArtifactTypeConnection> {
         // The SDK always asks for all; the list is the same without.
         let _ = include_all;
-        let page = paging::page(Some(first.unwrap_or(1000)), after.as_deref())?;
+        let page = paging::page(paging::shortened(first.or(Some(paging::MOST))), after.as_deref())?;
         let mut rows = context.page(TypesOf(self.0.id.0)).await?;
         rows.retain(|row| self.0.kind == ProjectKind::Project || self.0.allow_all_types || row.listed);
         // By name. A registry has a few dozen at most.

@@ -233,7 +233,7 @@ impl Run {
     ) -> async_graphql::Result<FileConnection> {
         let names: Vec<String> = names.into_iter().flatten().flatten().collect();
         let which = Arc::new(which(Some(names).filter(|names| !names.is_empty()), pattern).fail()?);
-        let page = paging::page(first, after.as_deref())?;
+        let page = paging::page(paging::shortened(first), after.as_deref())?;
         let run = self.0.id;
         let key = PageOf { parent: run.0, after: page.after.clone(), first: page.first + 1 };
         let rows = context.page(RunFiles { page: key, which: Arc::clone(&which) }).await?;

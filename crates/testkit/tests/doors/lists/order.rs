@@ -157,16 +157,18 @@ async fn rule_42_arguments() {
         // Without a number there are 20.
         let some = connection(&list.ask(&world.alice, json!({})).await.ok());
         assert_eq!(some["edges"].as_array().unwrap().len(), whole["edges"].as_array().unwrap().len().min(20), "{list:?}");
-        for first in [-1, 1001, 1002, i64::from(i32::MIN)] {
+        for first in [-1, i32::MIN] {
             let answer = list.ask(&world.alice, json!({ "first": first })).await;
             assert_eq!((answer.status, code(&answer)), (REFUSED, "INVALID"), "{list:?} {first}");
             assert!(answer.message().contains("from 0 to 1000"), "{}", answer.message());
         }
-        // Too much for any list: stopped before anything is done (rule 44).
-        for first in [i64::from(i32::MAX), i64::MAX] {
-            let answer = list.ask(&world.alice, json!({ "first": first })).await;
-            assert_eq!((answer.status, of_lists(&answer)), (400, vec![]), "{list:?} {first}: {:?}", answer.errors);
+        // Of a page that is too long there is as much as there may be (rule 44).
+        for first in [1001, i32::MAX] {
+            assert_eq!(connection(&list.ask(&world.alice, json!({ "first": first })).await.ok()), whole, "{list:?} {first}");
         }
+        // What is no `Int` is stopped before anything is done.
+        let answer = list.ask(&world.alice, json!({ "first": i64::MAX })).await;
+        assert_eq!((answer.status, of_lists(&answer)), (400, vec![]), "{list:?}: {:?}", answer.errors);
         for order in
             ["Name", "name desc", "--name", "+", "-", "nme", "size", "created_at,name", "created_at; drop table x", " name", "\0"]
         {
