@@ -8,6 +8,7 @@ use axum::extract::OriginalUri;
 use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hyper::ext::ReasonPhrase;
 use regalia_service::Error;
 use serde_json::json;
 
@@ -26,10 +27,23 @@ pub(super) fn status(code: &str) -> StatusCode {
     }
 }
 
+/// Most bytes of a reason phrase.
+const REASON_BYTES: usize = 300;
+
+/// A sentence for the status line, where SDKs up to 0.25 look for it: they show nothing of the body. Printable ASCII, so that no
+/// client stumbles.
+pub(super) fn reason(sentence: &str) -> Option<ReasonPhrase> {
+    let printable = |character: char| if matches!(character, ' '..='~') { character as u8 } else { b'?' };
+    ReasonPhrase::try_from(sentence.chars().take(REASON_BYTES).map(printable).collect::<Vec<u8>>()).ok()
+}
+
 /// An error answer with a sentence and a code.
 pub(super) fn refuse(status: StatusCode, code: &str, sentence: &str) -> Response {
     let body = json!({ "data": null, "errors": [{ "message": sentence, "extensions": { "code": code } }] });
     let mut response = (status, Json(body)).into_response();
+    if let Some(reason) = reason(sentence) {
+        response.extensions_mut().insert(reason);
+    }
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"regalia\""));
     }
@@ -67,4 +81,21 @@ pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> HttpResponse<Bod
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("unknown"), "a request panicked");
     refuse(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong inside the server.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_45_a_status_line_holds_any_sentence() {
+        for (sentence, line) in [
+            ("The alias \"a/b\" contains \"/\".", "The alias \"a/b\" contains \"/\"."),
+            ("No \"é\" here\r\nX-Made: up\0\t…", "No \"?\" here??X-Made: up???"),
+            ("", ""),
+        ] {
+            assert_eq!(reason(sentence).unwrap().as_bytes(), line.as_bytes());
+        }
+        assert_eq!(reason(&"ä".repeat(10_000)).unwrap().as_bytes().len(), REASON_BYTES);
+    }
 }

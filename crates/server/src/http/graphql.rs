@@ -338,7 +338,13 @@ fn respond(mut response: GraphqlResponse, door: Door) -> Response {
     for error in &mut response.errors {
         shorten(&mut error.message);
     }
-    (status(&response, door), Json(response)).into_response()
+    let status = status(&response, door);
+    let reason = response.errors.first().filter(|_| !status.is_success()).and_then(|error| answer::reason(&error.message));
+    let mut answer = (status, Json(response)).into_response();
+    if let Some(reason) = reason {
+        answer.extensions_mut().insert(reason);
+    }
+    answer
 }
 
 /// The engine quotes what it doesn't know at full length.

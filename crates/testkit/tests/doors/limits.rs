@@ -730,8 +730,15 @@ pub(crate) async fn answer(read: &mut OwnedReadHalf) -> Option<(u16, String)> {
                 .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(|length| length.parse().unwrap()))
                 .unwrap_or(0);
             if body.len() >= expected || length == 0 {
-                let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+                let mut line = head.lines().next().unwrap().splitn(3, ' ').skip(1);
+                let status = line.next().unwrap().parse().unwrap();
                 assert!(status < 500, "{text}");
+                // Rule 45: clients that show no body show the reason.
+                let body_says: Option<Value> = serde_json::from_str(body).ok();
+                if let Some(sentence) = body_says.as_ref().and_then(|body| body["errors"][0]["message"].as_str()) {
+                    let shown = |shown: char| if (' '..='~').contains(&shown) { shown } else { '?' };
+                    assert_eq!(line.next(), Some(&*sentence.chars().take(300).map(shown).collect::<String>()));
+                }
                 return Some((status, body.to_owned()));
             }
         }
