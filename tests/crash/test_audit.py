@@ -87,6 +87,14 @@ def sealed(server: Server) -> None:
         time.sleep(0.1)
 
 
+def stuck(server: Server) -> None:
+    """Waits until a server complains that a chain can't be sealed."""
+    deadline = time.monotonic() + 60
+    while "something stands in a chain behind its end" not in server.log():
+        assert time.monotonic() < deadline, "the server says nothing"
+        time.sleep(0.5)
+
+
 def rehash(events: list[dict]) -> None:
     """What a forger would do: positions and hashes anew."""
     fields = "position id at organization actor request kind subject project collection before after".split()
@@ -187,6 +195,14 @@ def test_production_on_that_date_and_every_forgery_is_named(server):
     assert (last["position"], last["hash"]) == (len(only), json.loads(only[-1])["hash"])
     whole = acme(audit(server, "verify"))
     assert whole.startswith("ok ") and " 0 checkpoints" not in whole, whole
+    # Without the file it says so; with half a line, which a crash leaves, the others count.
+    aside = points.rename(points.with_suffix(".aside"))
+    assert f"There are no checkpoints in {points}" in audit(server, "verify")
+    points.write_text(aside.read_text() + '{"organization"')
+    assert acme(audit(server, "verify")) == whole
+    said = strange(events, points)
+    assert said.returncode == 0, said
+    aside.rename(points)
     server.start()
 
     # The file, line by line: what a forger may do to it.
@@ -210,6 +226,8 @@ def test_production_on_that_date_and_every_forgery_is_named(server):
     others.write_text("".join(line + "\n" for line in lines if line not in only))
     said = audit(server, "verify", "--file", others, "--checkpoints", points, code=1)
     assert f"BAD   the organization {organization}: the events at positions 1 to {len(only)} were removed" in said, said
+    said = strange(others, points)
+    assert said.returncode == 1 and f"chain {organization}: " in said.stderr, said
     audit(server, "verify", "--checkpoints", server.directory / "nowhere", code=1)
 
     # The database, by psql. Each time it is put back as it was.
@@ -249,7 +267,10 @@ def test_production_on_that_date_and_every_forgery_is_named(server):
          f"'team.created', 'Team:1', {len(only) + 1}, decode(repeat('00', 32), 'hex'))")
     said = acme(audit(server, "verify", code=1))
     assert f"was added behind the chain's end, at position {len(only) + 1}" in said, said
-    # That chain waits; the others don't.
+    # That chain waits, and the server says so; the others don't.
+    psql(server, f"insert into audit_events (organization_id, request_id, kind, subject) values ({organization}, gen_random_uuid(), 'team.created', 'Team:1')")
+    stuck(server)
+    psql(server, f"delete from audit_events where organization_id = {organization} and position is null")
     psql(server, "insert into audit_events (request_id, kind, subject) values (gen_random_uuid(), 'user.created', 'User:0')")
     sealed(server)
     psql(server, "delete from audit_events where subject = 'Team:1'")
@@ -311,6 +332,11 @@ def test_an_event_that_a_sealer_would_have_sealed_is_named(server):
     sealed(server)
     said = audit(server, "verify", code=1)
     assert "(team.created of Team:2, " in said and "says that it is over a day older than what was sealed before it" in said, said
+    # A chain of an organization that never was.
+    psql(server, "insert into audit_events (organization_id, request_id, kind, subject) values (999999, gen_random_uuid(), 'team.created', 'Team:3')")
+    sealed(server)
+    said = audit(server, "verify", code=1)
+    assert "BAD   the organization 999999: no event tells that this organization was made" in said, said
 
 
 def test_kill_9_of_a_sealing_server_leaves_neither_gap_nor_fork(server):

@@ -76,6 +76,8 @@ def test_runs(version, sdks, tenants):
         "an unknown operator": "near",
         "an unknown order": "weather",
         "an absent project": "(?i)could not find project|not found",
+        "a file that isn't there": "^ValueError: File none.txt not found in",
+        "a file that isn't there to download": "404",
         "must resume what is absent": "(?i)absent.*resume|resume.*must",
         "never resume what is there": "(?i)first.*resume|resume.*never",
     }
@@ -97,3 +99,13 @@ def test_offline_runs_and_awkward_files(version, sdks, tenants):
     assert {"config.yaml", "wandb-metadata.json", "wandb-summary.json"} <= set(said["files"]), outcome.evidence
     assert any("$\\alpha$" in name for name in said["files"]) and not any("lines" in name for name in said["files"])
     assert said["alpha"] is True
+
+
+@pytest.mark.parametrize("version", VERSIONS if FULL else [NEWEST, "0.25.1"])
+def test_forked_processes(version, sdks, tenants):
+    """Rule 26: forked processes of 0.25 call their objects by the same names, and none of them is lost."""
+    sdk, tenant = sdks[version], tenants(version)
+    outcome = sdk.run("forked", tenant.alice, tenant.team, timeout=300)
+    assert outcome.answer["ended"] == [0, 0, 0], outcome.evidence
+    shall = {f"run{number}": [f"part{number}:v0", f"run-run{number}-table:v0"] for number in range(3)}
+    assert outcome.answer["logged"] == shall, outcome.evidence

@@ -69,6 +69,11 @@ impl Kind {
         }
     }
 
+    /// Clients resolve these in an address, and so would ask for something else.
+    fn no_dots(&self, name: &str) -> Result<(), NameError> {
+        if matches!(name, "." | "..") { Err(self.refuse(format!("{} means a place in a path", quoted(name)))) } else { Ok(()) }
+    }
+
     fn no_outer_space(&self, name: &str) -> Result<(), NameError> {
         if name.trim() == name { Ok(()) } else { Err(self.refuse(format!("{} begins or ends with a space", quoted(name)))) }
     }
@@ -150,13 +155,15 @@ names! {
         kind.no_outer_space(name)
     };
 
-    /// A project that is no registry: 1 to 128 characters, none of `/ \ # ? % :`, no control character, and not the
-    /// prefix that only registries have.
+    /// A project that is no registry: 1 to 128 characters, none of `/ \ # ? % :`, no control character, neither `.` nor `..`, and not
+    /// the prefix that only registries have.
     ProjectName, "project name",
-    "Use 1 to 128 characters, none of / \\ # ? % : and no control character, not beginning with \"wandb-registry-\".",
+    "Use 1 to 128 characters, none of / \\ # ? % : and no control character, neither \".\" nor \"..\", not beginning with \
+     \"wandb-registry-\".",
     |kind, name| {
         kind.length(name, MAX_CHARS)?;
         kind.without(name, SEPARATORS)?;
+        kind.no_dots(name)?;
         if name.starts_with(REGISTRY_PREFIX) {
             return Err(kind.refuse(format!("{} begins with \"{REGISTRY_PREFIX}\", which is kept for registries", quoted(name))));
         }
@@ -180,12 +187,13 @@ names! {
     };
 
     /// A run's id as its client chose it: 1 to 128 characters, none of `/ \ # ? % :`, no control character, no space
-    /// outside.
+    /// outside, neither `.` nor `..`.
     RunName, "run id",
-    "Use 1 to 128 characters, none of / \\ # ? % : and no control character, with spaces only inside.",
+    "Use 1 to 128 characters, none of / \\ # ? % : and no control character, with spaces only inside, neither \".\" nor \"..\".",
     |kind, name| {
         kind.length(name, MAX_CHARS)?;
         kind.without(name, SEPARATORS)?;
+        kind.no_dots(name)?;
         kind.no_outer_space(name)
     };
 
@@ -408,9 +416,11 @@ mod tests {
     fn project_names() {
         accepts(
             ProjectName::parse,
-            &["p", "my project", "wandb-registry", "wandb-registry_x", &chars('é', 128)],
+            &["p", "my project", "wandb-registry", "wandb-registry_x", "...", ".a", &chars('é', 128)],
             &[
                 "",
+                ".",
+                "..",
                 "a/b",
                 "a\\b",
                 "a#b",
@@ -465,7 +475,7 @@ mod tests {
         accepts(
             RunName::parse,
             &["1a2b3c4d", "my run", "run.1", &chars('é', 128)],
-            &["", " a", "a ", "a/b", "a\\b", "a#b", "a?b", "a%b", "a:b", "a\nb", &chars('a', 129)],
+            &["", ".", "..", " a", "a ", "a/b", "a\\b", "a#b", "a?b", "a%b", "a:b", "a\nb", &chars('a', 129)],
         );
     }
 

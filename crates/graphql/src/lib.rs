@@ -18,6 +18,7 @@ pub mod member_keys;
 pub mod meter;
 pub mod native;
 pub mod paging;
+mod present;
 pub mod prices;
 pub mod rounds;
 pub mod run_keys;

@@ -22,6 +22,9 @@ const CHECKPOINTS: Duration = Duration::from_secs(60);
 /// Errors that come again and again are logged so often.
 const REMIND: Duration = Duration::from_secs(60);
 
+/// Events that can't be sealed for so long stand in a chain that somebody broke. One moment may come between two statements.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The task's state.
 #[derive(Debug)]
 pub struct Sealer {
@@ -31,13 +34,15 @@ pub struct Sealer {
     unwritten: BTreeMap<i64, End>,
     written: Option<Instant>,
     complained: Option<Instant>,
+    /// Since when there are events that can't be sealed.
+    stuck: Option<Instant>,
 }
 
 impl Sealer {
     /// A sealer that writes its checkpoints into this file.
     #[must_use]
     pub fn new(service: Arc<Service>, file: PathBuf) -> Self {
-        Self { service, file, unwritten: BTreeMap::new(), written: None, complained: None }
+        Self { service, file, unwritten: BTreeMap::new(), written: None, complained: None, stuck: None }
     }
 
     /// Seals until the sender is gone; then once more, and writes what is to be written.
@@ -84,7 +89,12 @@ impl Sealer {
             unwritten.insert(end.organization.unwrap_or(0), end);
         };
         match self.service.seal(grown).await {
-            Ok(()) => self.complained = None,
+            Ok(true) => (self.complained, self.stuck) = (None, None),
+            Ok(false) => {
+                if self.stuck.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+                    self.complain("something stands in a chain behind its end");
+                }
+            }
             Err(error) => self.complain(&told(&error)),
         }
     }

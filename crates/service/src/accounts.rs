@@ -8,7 +8,7 @@ use regalia_domain::names::{DisplayName, EntityName};
 use regalia_store::access::{self, Caller, EntityRow, Granted, ManageAccount};
 use regalia_store::accounts::{self, KeyRow, Opened, UserRow};
 use regalia_store::audit::{self, Event, Kind, Origin};
-use regalia_store::{Connection, Error as StoreError, Tx, registry_members};
+use regalia_store::{Connection, Error as StoreError, Tx, registry_members, removal};
 use serde_json::json;
 
 use crate::registry_members::keep_admins;
@@ -238,6 +238,7 @@ impl Service {
             regalia_store::commit(tx).await?;
             return Ok(user);
         }
+        removal::leave(&mut tx, request.origin(), &account, &[user.id.0], None).await?;
         accounts::delete(&mut tx, &account).await.map_err(occupied("user", name.as_str(), "projects or files"))?;
         let event = Event {
             kind: Kind::UserDeleted,

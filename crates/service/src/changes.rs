@@ -242,8 +242,8 @@ fn md5(text: &str) -> Value {
 
 /// The event of tags that came.
 pub(crate) fn tagged(version: VersionId, changed: &tags::Changed) -> Event {
-    let after = Some(json!({ "tags": changed.added }));
-    Event { kind: Kind::VersionUpdated, subject: subject(version), before: Some(json!({})), after }
+    let tags = |tags: &[String]| Some(json!({ "tags": tags }));
+    Event { kind: Kind::VersionUpdated, subject: subject(version), before: tags(&changed.before), after: tags(&changed.after) }
 }
 
 /// The event of a link that went.

@@ -17,7 +17,7 @@ use crate::{Error, Request, Result, Service, at_most, differing, to_the_end};
 
 /// Most tags of one request (rule 34), and of one collection or version.
 const MOST_TAGS_AT_ONCE: usize = 20;
-const MOST_TAGS: i64 = 100;
+const MOST_TAGS: usize = 100;
 
 /// How often a deletion begins anew because something was linked meanwhile.
 pub(crate) const ATTEMPTS: usize = 5;
@@ -258,18 +258,17 @@ pub(crate) fn texts(tags: &[TagName]) -> Result<Vec<String>> {
 }
 
 pub(crate) fn not_too_many(changed: &tags::Changed) -> Result<()> {
-    if changed.added.is_empty() || changed.count <= MOST_TAGS {
+    let count = changed.after.len();
+    if count <= MOST_TAGS || changed.after.iter().all(|tag| changed.before.contains(tag)) {
         return Ok(());
     }
-    Err(Error::Invalid(format!("It would have {} tags; at most {MOST_TAGS} are kept. Remove some first.", changed.count)))
+    Err(Error::Invalid(format!("It would have {count} tags; at most {MOST_TAGS} are kept. Remove some first.")))
 }
 
-/// The tags of an event: those that went, those that came.
+/// The tags of an event, if they changed.
 pub(crate) fn tell_tags(changed: &tags::Changed, old: &mut Map<String, Value>, new: &mut Map<String, Value>) {
-    if !changed.removed.is_empty() {
-        old.insert("tags".into(), json!(changed.removed));
-    }
-    if !changed.added.is_empty() {
-        new.insert("tags".into(), json!(changed.added));
+    if changed.before != changed.after {
+        old.insert("tags".into(), json!(changed.before));
+        new.insert("tags".into(), json!(changed.after));
     }
 }

@@ -153,23 +153,23 @@ async fn refused(tx: &mut Tx, caller: &Caller, granted: &Granted<Contribute>, ve
 /// The pending version that is meant: the one that the client calls so, or that other processes have begun under the same name.
 ///
 /// # Errors
-/// `Conflict` when the client calls another version so.
+/// `Conflict` when the client calls a whole version so and this is one of parts, or the other way round.
 pub(crate) async fn begun(
     tx: &mut Tx,
     collection: &Locked,
     known: Option<versions::ClientIdRow>,
     new: &NewVersion,
 ) -> Result<Option<SharedRow>> {
-    if let Some(known) = known {
-        // Of a version that several make, a client says more each time.
-        let other_content = known.digest != new.digest.to_hex() && known.distributed_id.is_none();
-        let other_whole = !known.committed && known.distributed_id != new.distributed_id;
-        if known.collection_id != collection.id().0 || other_content || other_whole {
+    // The name of other content, or in another collection, is a new version's: forked processes of some SDKs draw the same names. Of a
+    // version that several make, a client says more each time.
+    let meant = |known: &versions::ClientIdRow| {
+        known.collection_id == collection.id().0 && (known.digest == new.digest.to_hex() || known.distributed_id.is_some())
+    };
+    if let Some(known) = known.filter(|known| meant(known) && !known.committed) {
+        if known.distributed_id != new.distributed_id {
             return Err(Error::Conflict("This clientID is in use for another version. Choose a new random one.".into()));
         }
-        if !known.committed {
-            return Ok(Some(SharedRow { id: known.version_id, requested_aliases: known.requested_aliases }));
-        }
+        return Ok(Some(SharedRow { id: known.version_id, requested_aliases: known.requested_aliases }));
     }
     match &new.distributed_id {
         None => Ok(None),

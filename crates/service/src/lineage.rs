@@ -112,8 +112,8 @@ impl Way {
 
 impl Service {
     /// The graph from a version that the caller sees. A generation is a run and what lies behind it: what it used on the way up, what
-    /// it made on the way down. Two statements for each; what the caller doesn't see is not there, and nothing is reached through
-    /// it.
+    /// it made on the way down. Two statements for each, and one for the edges between what was found, by whichever way; what the caller
+    /// doesn't see is not there, and nothing is reached through it.
     ///
     /// # Errors
     /// `Invalid` for a depth that isn't 1 to [`MOST_DEPTH`].
@@ -151,6 +151,18 @@ impl Service {
                     if edge.made { &mut down } else { &mut up }.reach(Node::Version(edge.version));
                 }
             }
+        }
+        let (mut runs, mut versions) = (Vec::new(), Vec::new());
+        for node in &walk.lineage.nodes {
+            match node {
+                Node::Run(RunId(id)) => runs.push(*id),
+                Node::Version(VersionId(id)) => versions.push(*id),
+            }
+        }
+        let edges = lineage::between(&mut connection, &runs, &versions, limit).await?;
+        walk.lineage.truncated |= edges.len() > MOST_EDGES;
+        for edge in edges {
+            walk.draw(edge, Node::Run(edge.run));
         }
         Ok(walk.lineage)
     }

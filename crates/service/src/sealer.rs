@@ -10,15 +10,16 @@ use crate::{Result, Service};
 const BATCH: i64 = 2000;
 
 impl Service {
-    /// Seals what isn't sealed, batch by batch, and returns the new end of each chain that grew, in order. An idle call costs
-    /// one statement. Leaves it to the server that is at it already.
+    /// Seals what isn't sealed, batch by batch, and returns the new end of each chain that grew, in order; and whether all is sealed
+    /// that can be: not what is of a chain behind whose end something else stands. An idle call costs one statement. Leaves it to
+    /// the server that is at it already.
     ///
     /// # Errors
     /// Of PostgreSQL alone, and when somebody changes events by hand at the same moment. What was sealed before stays sealed.
-    pub async fn seal(&self, mut grown: impl FnMut(End)) -> Result<()> {
+    pub async fn seal(&self, mut grown: impl FnMut(End)) -> Result<bool> {
         loop {
             if !chain::unsealed(&mut *self.store.read().await?).await? {
-                return Ok(());
+                return Ok(true);
             }
             let mut tx = self.begin().await?;
             let sealed = match chain::seal(&mut tx, BATCH).await {
@@ -26,10 +27,10 @@ impl Service {
                 Err(error @ (StoreError::Exists | StoreError::Invalid)) => return Err(crate::Error::Internal(Box::new(error))),
                 sealed => sealed?,
             };
-            let Some((count, ends)) = sealed else { return Ok(()) };
+            let Some((count, ends)) = sealed else { return Ok(true) };
             regalia_store::commit(tx).await?;
             if count == 0 {
-                return Ok(());
+                return Ok(false);
             }
             ends.into_iter().for_each(&mut grown);
         }

@@ -112,6 +112,7 @@ impl Service {
             regalia_store::commit(tx).await?;
             return Ok(team);
         }
+        removal::leave(&mut tx, request.origin(), &granted, &[team.id.0], None).await?;
         teams::delete(&mut tx, &granted).await.map_err(occupied("team", name.as_str(), "projects or service accounts"))?;
         let event =
             Event { kind: Kind::TeamDeleted, subject: subject(team.id), before: Some(json!({ "name": team.name })), after: None };

@@ -171,7 +171,7 @@ impl Service {
             let changed = regalia_store::tags::change_of_version(&mut tx, &granted, version, &tags, &[]).await?;
             crate::collections::not_too_many(&changed)?;
             // Of what isn't committed its commit tells.
-            if committed && !changed.added.is_empty() {
+            if committed && changed.before != changed.after {
                 let event = crate::changes::tagged(version, &changed);
                 audit::record(&mut tx, request.origin(), granted.organization(), &[event]).await?;
             }

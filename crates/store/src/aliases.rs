@@ -84,10 +84,11 @@ pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[
     )
     .fetch_all(&mut **tx)
     .await?;
-    sqlx::query!(
+    let opened = sqlx::query!(
         "-- aliases::set_open
-        insert into aliases (collection_id, version_id, alias, valid, set_by)
-        select $1, $2, name, tstzrange($4, null), $5 from unnest($3::text[]) name",
+        insert into aliases (collection_id, version_id, index, alias, valid, set_by)
+        select m.collection_id, m.version_id, m.index, name, tstzrange($4, null), $5 from memberships m, unnest($3::text[]) name
+        where m.collection_id = $1 and m.version_id = $2",
         collection.id().0,
         version.0,
         &needed,
@@ -96,6 +97,10 @@ pub async fn set(tx: &mut Tx, collection: &Locked, version: VersionId, names: &[
     )
     .execute(&mut **tx)
     .await?;
+    // One that isn't there has no aliases.
+    if usize::try_from(opened.rows_affected()).ok() != Some(needed.len()) {
+        return Err(Error::AffectedRows { statement: "aliases::set_open", actual: opened.rows_affected() });
+    }
     Ok(needed
         .into_iter()
         .map(|alias| {
@@ -241,10 +246,10 @@ pub async fn leave(tx: &mut Tx, collections: &[Locked], versions: &[i64], actor:
     let without: Vec<i64> = held.iter().filter(|row| row.alias == LATEST).map(|row| row.collection_id).collect();
     let moved = sqlx::query!(
         "-- aliases::leave_latest
-        insert into aliases (collection_id, version_id, alias, valid, set_by)
-        select c.id, newest.version_id, $2, tstzrange(c.alias_clock, null), $3
+        insert into aliases (collection_id, version_id, index, alias, valid, set_by)
+        select c.id, newest.version_id, newest.index, $2, tstzrange(c.alias_clock, null), $3
         from collections c
-        cross join lateral (select version_id from memberships where collection_id = c.id order by index desc limit 1) newest
+        cross join lateral (select version_id, index from memberships where collection_id = c.id order by index desc limit 1) newest
         where c.id = any($1)
         returning collection_id, version_id",
         &without,

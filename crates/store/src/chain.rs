@@ -180,11 +180,16 @@ pub async fn one_moment(tx: &mut Tx) -> Result<()> {
 }
 
 /// Up to where chains were read.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Place {
     chain: i64,
     position: i64,
     id: i64,
+}
+
+impl Place {
+    /// Before all that may be in the table, also where no server puts anything.
+    pub const START: Self = Self { chain: i64::MIN, position: i64::MIN, id: i64::MIN };
 }
 
 /// The next sealed events, chain by chain and by position, of one organization or of all; and where the next page begins.

@@ -245,7 +245,7 @@ pub async fn fill(tx: &mut Tx, demo: &Demo, lines: std::ops::Range<i32>) -> Resu
             union all
             select linked, target_id, id, n, $9::bigint, at from version
         ), alias as materialized (
-            select c.id as collection_id, c.home, v.id as version_id, x.alias, x.since, x.until
+            select c.id as collection_id, c.home, v.id as version_id, v.n, x.alias, x.since, x.until
             from version v
             cross join lateral (values (source_id, project_id, false), (target_id, registry_id, true)) c (id, home, is_registry)
             cross join lateral (values
@@ -259,8 +259,8 @@ pub async fn fill(tx: &mut Tx, demo: &Demo, lines: std::ops::Range<i32>) -> Resu
             ) x (alias, given, since, until)
             where x.given
         ), made_aliases as (
-            insert into aliases (collection_id, version_id, alias, valid, set_by)
-            select collection_id, version_id, alias, tstzrange(since, until), $9::bigint from alias
+            insert into aliases (collection_id, version_id, index, alias, valid, set_by)
+            select collection_id, version_id, n, alias, tstzrange(since, until), $9::bigint from alias
         ), made_events as (
             insert into audit_events (organization_id, request_id, kind, subject, project_id, collection_id, before, after)
             select $13::bigint, $14::uuid, kind, subject, home, place, before, after from (

@@ -110,13 +110,13 @@ pub async fn end(
     .await?;
     sqlx::query!(
         "-- ending::latest
-        insert into aliases (collection_id, version_id, alias, valid, set_by)
-        select c.id, newest.version_id, $4, tstzrange(c.alias_clock, null), $5
+        insert into aliases (collection_id, version_id, index, alias, valid, set_by)
+        select c.id, newest.version_id, newest.index, $4, tstzrange(c.alias_clock, null), $5
         from versions ended
         join aliases a on a.version_id = ended.id and a.alias = $4
         join collections c on c.id = a.collection_id and upper(a.valid) = c.alias_clock
         cross join lateral (
-            select m.version_id from memberships m join versions v on v.id = m.version_id
+            select m.version_id, m.index from memberships m join versions v on v.id = m.version_id
             where m.collection_id = c.id and (v.collection_id = $1 and ($2::bigint[] is null or v.id = any($2))) is not true
             order by m.index desc limit 1
         ) newest

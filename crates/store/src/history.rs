@@ -108,20 +108,28 @@ pub async fn events(
     sql.push_bind(parents.to_vec()).push("::bigint[]) parent (id)\ncross join lateral (select ");
     // What the caller is there: `everything` for an admin, `something` for who may see a part.
     let user = caller.user.0;
+    // Whose chain an event has to be in to be one of a project: what is in another was put there by hand.
+    let owner = |project: &str| {
+        format!(
+            ", (select coalesce(t.organization_id, o.id) from projects p left join teams t on t.id = p.entity_id \
+             left join organizations o on o.id = p.entity_id where p.id = {project}) as owner"
+        )
+    };
     match of {
         Timeline::Organizations => {
             sql.push("exists (select from organization_members where organization_id = parent.id and user_id = ");
             sql.push_bind(user).push(" and role = 'admin') as everything, ").push_bind(caller.site_admin).push(" as something");
         }
         Timeline::Projects => {
-            sql.push("coalesce(max(level), 0) >= 4 as everything, coalesce(max(level), 0) >= 1 as something from role_sources(parent.id, ");
-            sql.push_bind(user).push(")");
+            sql.push("coalesce(max(level), 0) >= 4 as everything, coalesce(max(level), 0) >= 1 as something");
+            sql.push(owner("parent.id")).push(" from role_sources(parent.id, ").push_bind(user).push(")");
         }
         Timeline::Collections => {
-            sql.push(
-                "coalesce(max(s.level), 0) >= 4 as everything, coalesce(max(s.level), 0) >= 1 as something from collections c ",
-            );
-            sql.push("cross join lateral role_sources(c.project_id, ").push_bind(user).push(") s where c.id = parent.id");
+            sql.push("coalesce(max(s.level), 0) >= 4 as everything, coalesce(max(s.level), 0) >= 1 as something");
+            sql.push(owner("c.project_id")).push(" from collections c ");
+            sql.push("cross join lateral role_sources(c.project_id, ")
+                .push_bind(user)
+                .push(") s where c.id = parent.id group by c.project_id");
         }
         Timeline::Accounts => {
             sql.push("false as everything, ").push_bind(caller.site_admin).push(" as something");
@@ -149,11 +157,11 @@ pub async fn events(
             sql.push(")");
         }
         Timeline::Projects => {
-            sql.push("e.project_id = parent.id and (may.everything or may.something and ");
+            sql.push("e.project_id = parent.id and e.organization_id is not distinct from may.owner and (may.everything or may.something and ");
             sql.push("exists (select from collections c where c.id = e.collection_id))");
         }
         Timeline::Collections => {
-            sql.push("e.collection_id = parent.id and may.something");
+            sql.push("e.collection_id = parent.id and e.organization_id is not distinct from may.owner and may.something");
         }
         Timeline::Accounts => {
             sql.push("e.organization_id is null and ");
@@ -251,7 +259,9 @@ pub struct PeriodRow {
     pub set_by_id: Option<i64>,
     /// The name of that account, if it is there and the caller sees it.
     pub set_by: Option<String>,
-    /// The version's place in the collection, if it is still there.
+    /// The version's index in the collection, also when it has left.
+    pub index: Option<i32>,
+    /// The place that it had there, if that is still there.
     pub membership_id: Option<i64>,
 }
 
@@ -262,11 +272,11 @@ macro_rules! select_period {
             "-- history::" + $name + "
             select a.collection_id as \"collection_id!\", a.alias as \"alias!\", a.version_id as \"version_id!\",
                 lower(a.valid) as \"from!\", upper(a.valid) as \"until?\", a.set_by as \"set_by_id?\", who.name as \"set_by?\",
-                m.id as \"membership_id?\"
+                a.index as \"index?\", m.id as \"membership_id?\"
             " + $rest + "
             join collections c on c.id = a.collection_id
             cross join lateral (select max(level) as level from role_sources(c.project_id, $1)) may
-            left join memberships m on m.collection_id = a.collection_id and m.version_id = a.version_id
+            left join memberships m on m.collection_id = a.collection_id and m.version_id = a.version_id and m.index = a.index
             left join entities who on who.id = a.set_by and who.kind = 'user' and (
                 may.level >= 4 or $2 or who.id = $1
                 or exists (select from organization_members mine join organization_members theirs using (organization_id)

@@ -145,3 +145,24 @@ pub async fn runs(connection: &mut Connection, caller: &Caller, versions: Of<'_>
     let edge = |made, run, version| Edge { made, run: RunId(run), version: VersionId(version) };
     Ok(rows.into_iter().map(|row| edge(row.made, row.run, row.version)).collect())
 }
+
+/// What runs made and used of versions, in any order: at most so many. For runs and versions that the caller was allowed to see.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn between(connection: &mut Connection, runs: &[i64], versions: &[i64], most: i64) -> Result<Vec<Edge>> {
+    let rows = sqlx::query!(
+        r#"-- lineage::between
+        select true as "made!", run_id as "run!", version_id as "version!" from run_outputs
+        where run_id = any($1) and version_id = any($2)
+        union all
+        select false, run_id, version_id from run_inputs where run_id = any($1) and version_id = any($2)
+        limit $3"#,
+        runs,
+        versions,
+        most
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| Edge { made: row.made, run: RunId(row.run), version: VersionId(row.version) }).collect())
+}

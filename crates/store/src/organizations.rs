@@ -304,20 +304,14 @@ pub async fn set_member(
     Ok(())
 }
 
-/// Ends a membership with the team and registry roles that came with it (rule 18).
+/// Ends a membership, after [`crate::removal::leave`] the roles that came with it (rule 18).
 ///
 /// # Errors
 /// `NotFound` when the user is no member.
 pub async fn remove_member(tx: &mut Tx, organization: &Granted<AdministerOrganization>, user: UserId) -> Result<()> {
     let done = sqlx::query!(
         "-- organizations::remove_member
-        with teams_left as (
-            delete from team_members m using teams t
-            where t.id = m.team_id and t.organization_id = $1 and m.user_id = $2 returning m.team_id
-        ), registries_left as (
-            delete from registry_user_members m using projects p
-            where p.id = m.registry_id and p.entity_id = $1 and m.user_id = $2 returning m.registry_id
-        ), defaults as (
+        with defaults as (
             update users set default_entity_id = null
             where id = $2 and default_entity_id in (select id from teams where organization_id = $1) returning id
         )

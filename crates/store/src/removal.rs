@@ -5,7 +5,7 @@
 use regalia_domain::alias::LATEST;
 use regalia_domain::ids::OrganizationId;
 
-use crate::access::{Caller, Granted, ManageSite};
+use crate::access::{Caller, Granted, ManageSite, Permission};
 use crate::audit::{Kind, Origin};
 use crate::{Error, Result, Tx};
 
@@ -266,17 +266,19 @@ pub async fn restore_latest(tx: &mut Tx, origin: Origin, site: &Granted<ManageSi
     sqlx::query!(
         "-- removal::restore_latest
         with bereft as (
-            select c.id, newest.version_id
+            select c.id, newest.version_id, newest.index
             from projects p join collections c on c.project_id = p.id
-            cross join lateral (select m.version_id from memberships m where m.collection_id = c.id order by m.index desc limit 1) newest
+            cross join lateral (
+                select m.version_id, m.index from memberships m where m.collection_id = c.id order by m.index desc limit 1
+            ) newest
             where p.entity_id = $1 and p.kind = 'registry' and not exists (
                 select 1 from aliases a where a.collection_id = c.id and a.alias = $3 and upper_inf(a.valid))
         ), timed as (
             update collections c set alias_clock = greatest(clock_timestamp(), c.alias_clock + interval '1 microsecond')
-            from bereft where c.id = bereft.id returning c.id, bereft.version_id, c.alias_clock
+            from bereft where c.id = bereft.id returning c.id, bereft.version_id, bereft.index, c.alias_clock
         ), opened as (
-            insert into aliases (collection_id, version_id, alias, valid, set_by)
-            select id, version_id, $3, tstzrange(alias_clock, null), $2 from timed
+            insert into aliases (collection_id, version_id, index, alias, valid, set_by)
+            select id, version_id, index, $3, tstzrange(alias_clock, null), $2 from timed
             returning collection_id, version_id
         )
         insert into audit_events (organization_id, actor_id, request_id, kind, subject, project_id, collection_id, after)
@@ -301,5 +303,63 @@ pub async fn delete(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i64]) -> R
     for entity in entities {
         crate::entities::delete(tx, *entity).await?;
     }
+    Ok(())
+}
+
+/// Ends what users and teams are members of, everywhere or within one organization, whose own members its own deletion ends; and
+/// records it for those who stay there.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn leave<P: Permission>(
+    tx: &mut Tx,
+    origin: Origin,
+    _: &Granted<P>,
+    entities: &[i64],
+    within: Option<OrganizationId>,
+) -> Result<()> {
+    sqlx::query!(
+        "-- removal::leave
+        with registries as (
+            delete from registry_user_members m using projects p
+            where p.id = m.registry_id and m.user_id = any($1) and ($2::bigint is null or p.entity_id = $2)
+            returning p.entity_id as organization_id, p.id as project_id, m.user_id, m.role
+        ), team_registries as (
+            delete from registry_team_members m using projects p
+            where p.id = m.registry_id and m.team_id = any($1) and ($2::bigint is null or p.entity_id = $2)
+            returning p.entity_id as organization_id, p.id as project_id, m.team_id, m.role
+        ), teams_left as (
+            delete from team_members m using teams t
+            where t.id = m.team_id and m.user_id = any($1) and ($2::bigint is null or t.organization_id = $2)
+            returning t.organization_id, t.id as team_id, m.user_id, m.role
+        ), organizations_left as (
+            delete from organization_members m where m.user_id = any($1) and $2::bigint is null
+            returning m.organization_id, m.user_id, m.role
+        )
+        insert into audit_events (organization_id, actor_id, request_id, kind, subject, project_id, before)
+        select organization_id, $3, $4, kind, subject, project_id, before from (
+            select organization_id, $5 as kind, 'Project:' || project_id as subject, project_id,
+                jsonb_build_object('user', 'User:' || user_id, 'role', role) as before from registries
+            union all
+            select organization_id, $5, 'Project:' || project_id, project_id,
+                jsonb_build_object('team', 'Team:' || team_id, 'role', role) from team_registries
+            union all
+            select organization_id, $6, 'Team:' || team_id, null,
+                jsonb_build_object('user', 'User:' || user_id, 'role', role) from teams_left where team_id <> all($1)
+            union all
+            select organization_id, $7, 'Organization:' || organization_id, null,
+                jsonb_build_object('user', 'User:' || user_id, 'role', role) from organizations_left
+        ) lost
+        where organization_id <> all($1) order by organization_id, subject, before",
+        entities,
+        within.map(|id| id.0),
+        origin.actor.map(|id| id.0),
+        origin.request,
+        Kind::RegistryMemberRemoved.as_str(),
+        Kind::TeamMemberRemoved.as_str(),
+        Kind::OrganizationMemberRemoved.as_str()
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }

@@ -47,15 +47,22 @@ pub async fn of_versions(connection: &mut Connection, versions: &[i64]) -> Resul
     .await?)
 }
 
-/// What a change of tags really changed, by name, and how many there are after it.
+/// All tags before and after a change, each in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// Tags that weren't there.
-    pub added: Vec<String>,
-    /// Tags that were there.
-    pub removed: Vec<String>,
-    /// How many there are now.
-    pub count: i64,
+    /// Those that were there.
+    pub before: Vec<String>,
+    /// Those that are there now.
+    pub after: Vec<String>,
+}
+
+impl Changed {
+    fn to(mut after: Vec<String>, added: &[String], removed: Vec<String>) -> Self {
+        after.sort();
+        let mut before: Vec<String> = after.iter().filter(|tag| !added.contains(tag)).cloned().chain(removed).collect();
+        before.sort();
+        Self { before, after }
+    }
 }
 
 /// Adds tags to a locked collection and takes others away; both by the person who locked it.
@@ -87,14 +94,14 @@ pub async fn change_of_collection(
     )
     .fetch_all(&mut **tx)
     .await?;
-    let count = sqlx::query_scalar!(
-        r#"-- tags::change_of_collection_count
-        select count(*) as "count!" from collection_tags where collection_id = $1"#,
+    let after = sqlx::query_scalar!(
+        "-- tags::change_of_collection_after
+        select tag from collection_tags where collection_id = $1",
         collection.id().0
     )
-    .fetch_one(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(Changed { added, removed, count })
+    Ok(Changed::to(after, &added, removed))
 }
 
 /// Adds tags to a version of the project and takes others away. A version of another project has none and gets none.
@@ -133,12 +140,12 @@ pub async fn change_of_version(
     )
     .fetch_all(&mut **tx)
     .await?;
-    let count = sqlx::query_scalar!(
-        r#"-- tags::change_of_version_count
-        select count(*) as "count!" from version_tags where version_id = $1"#,
+    let after = sqlx::query_scalar!(
+        "-- tags::change_of_version_after
+        select tag from version_tags where version_id = $1",
         version.0
     )
-    .fetch_one(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(Changed { added, removed, count })
+    Ok(Changed::to(after, &added, removed))
 }

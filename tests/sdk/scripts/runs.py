@@ -120,6 +120,8 @@ run = read("first")
 files = {file.name: file for file in run.files(per_page=2)}
 said["files"] = sorted(set(files) & {"config.yaml", "wandb-metadata.json", "wandb-summary.json", "notes/of the run.txt"})
 said["count"] = len(run.files()) == len(files) == len(list(run.files(per_page=100_000)))
+attempt("a file that isn't there", lambda: wandb.restore("none.txt", run_path=f"{PATH}/first"))
+attempt("a file that isn't there to download", lambda: run.file("none.txt").download(root="none"))
 said["named"] = [file.name for file in run.files(names=["config.yaml", "none"])]
 if "pattern" in inspect.signature(type(run).files).parameters:
     said["fitting"] = sorted(file.name for file in run.files(pattern="wandb-%.json"))

@@ -176,6 +176,10 @@ impl Target for RunTest {
             let path = MetadataPath::parse(dotted).ok_or_else(|| asked.unknown_field(FIELDS))?;
             return Ok(asked.json()?.map(&|question| Self::Summary(path.clone(), question)));
         }
+        // Seconds, as the SDK's guide has it: clients keep them in the summary.
+        if let ("duration", Some(path)) = (field, MetadataPath::parse("_runtime")) {
+            return Ok(asked.json()?.map(&|question| Self::Summary(path.clone(), question)));
+        }
         Ok(match field {
             "name" => asked.text(str::to_owned)?.map(&Self::Name),
             "display_name" | "displayName" => asked.text(str::to_owned)?.map(&Self::DisplayName),
@@ -205,6 +209,7 @@ const FIELDS: &[&str] = &[
     "notes",
     "config.<key>",
     "summary_metrics.<key> (with dots for inner keys)",
+    "duration",
     "created_at",
     "heartbeat_at",
 ];
@@ -290,7 +295,7 @@ mod tests {
                     .config_index_text(),
             )
             .unwrap(),
-            summary: Json::parse(&values(r#"{"loss":NaN,"acc":0.9,"best":{"epoch":3}}"#).index_text()).unwrap(),
+            summary: Json::parse(&values(r#"{"loss":NaN,"acc":0.9,"best":{"epoch":3},"_runtime":61.5}"#).index_text()).unwrap(),
             created_at: time("2026-01-31 12:00:00"),
             heartbeat_at: time("2026-01-31 12:05:00"),
         }
@@ -319,6 +324,8 @@ mod tests {
             (r#"{"config.none":null}"#, false),
             (r#"{"summary_metrics.acc":{"$gte":0.9}}"#, true),
             (r#"{"summaryMetrics.best.epoch":3}"#, true),
+            (r#"{"duration":{"$gt":60}}"#, true),
+            (r#"{"duration":{"$lte":60}}"#, false),
             (r#"{"summary_metrics.loss":{"$exists":true}}"#, false),
             (r#"{"tags":"baseline"}"#, true),
             (r#"{"tags":{"$in":["x","v2"]}}"#, true),

@@ -49,7 +49,7 @@ impl AuditEvent {
     }
 
     /// The name of the account that did it. Null for what the installation did itself, when the account is gone, and when you
-    /// don't see it.
+    /// neither see it nor administer what it was done in.
     async fn actor(&self) -> Option<&str> {
         self.0.actor.as_deref()
     }
@@ -272,7 +272,8 @@ impl AliasPeriod {
         self.0.until
     }
 
-    /// The name of the account that set it. Null when the account is gone, and when you don't see it.
+    /// The name of the account that set it. Null when the account is gone, and when you neither see it nor administer the registry or
+    /// project.
     async fn set_by(&self) -> Option<&str> {
         self.0.set_by.as_deref()
     }
@@ -292,7 +293,13 @@ impl AliasPeriod {
         Ok(context.row(VersionKey(self.0.version_id.0)).await?.map(|row| Version { row, place: None }))
     }
 
-    /// The version's place in the collection, with its index there; null when it has left the collection.
+    /// The version's index in the collection then, the number in `vN`, also when it has left. Null when it had left before this
+    /// server's version kept that, and no event tells it.
+    async fn index(&self) -> Option<i32> {
+        self.0.index
+    }
+
+    /// The place that the version had in the collection; null when it has left, also when it was linked anew since.
     async fn link(&self, context: &Context<'_>) -> Result<Option<Link>> {
         match self.0.membership_id {
             Some(id) => Ok(context.row(PlaceKey(id)).await?.map(Link)),
@@ -518,6 +525,7 @@ mod tests {
             until: Some(key.at + Duration::from_secs(1)),
             set_by_id: None,
             set_by: None,
+            index: None,
             membership_id: None,
         };
         let rows: Vec<PeriodRow> = keys.iter().map(row).collect();

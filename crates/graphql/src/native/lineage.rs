@@ -18,6 +18,7 @@ use crate::ids;
 use crate::lineage::{MadeBy, UsedBy, UsersOf};
 use crate::loaders::{ProjectKey, RunKey, UserSeen, VersionKey};
 use crate::paging::{connection, numbered, probe};
+use crate::present::Present;
 use crate::shared::User;
 
 /// Which way lineage is followed.
@@ -91,7 +92,7 @@ pub struct Lineage {
 #[Object]
 impl Lineage {
     /// The version that was asked about, then what was found, the nearest first. At most 1000.
-    async fn nodes(&self, context: &Context<'_>) -> Result<Vec<LineageNode>> {
+    async fn nodes(&self, context: &Context<'_>) -> Result<Vec<Present<LineageNode>>> {
         let nodes = context.counted(self.graph.nodes.clone())?;
         let versions = nodes.iter().filter_map(|node| match node {
             Node::Version(VersionId(id)) => Some(VersionKey(*id)),
@@ -110,7 +111,7 @@ impl Lineage {
             }
             Node::Run(RunId(id)) => runs.remove(&RunKey(id)).map(|row| LineageNode::Run(ProjectRun(row))),
         };
-        Ok(nodes.into_iter().filter_map(node).collect())
+        Ok(nodes.into_iter().filter_map(node).map(Present).collect())
     }
 
     /// What these runs did with these versions. At most 5000.

@@ -12,6 +12,7 @@ use regalia_service::store::versions::VersionRow;
 use crate::context::Reach as _;
 use crate::ids;
 use crate::loaders::{AliasesOf, CollectionKey, PlacesOf, ProjectKey, TagsOfVersion};
+use crate::present::Present;
 use crate::scalars::{Int64, JsonString};
 use crate::wandb::client::Client;
 use crate::wandb::collection::{ArtifactAlias, ArtifactSequence};
@@ -160,8 +161,8 @@ impl Artifact {
     }
 
     /// W&B protocol: the run that first logged it, or the user who did without one; null when invisible (rule 22).
-    async fn created_by(&self, context: &Context<'_>) -> async_graphql::Result<Option<ArtifactCreator>> {
-        lineage::creator(context, &self.0).await
+    async fn created_by(&self, context: &Context<'_>) -> async_graphql::Result<Option<Present<ArtifactCreator>>> {
+        Ok(lineage::creator(context, &self.0).await?.map(Present))
     }
 
     /// W&B protocol: the runs that used it, by whatever path they found it, as far as the caller sees them.

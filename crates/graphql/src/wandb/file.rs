@@ -38,6 +38,8 @@ enum Kind {
     Manifest(VersionId),
     /// A file of a run.
     Run(RunFileRow),
+    /// The only file that was asked for, which the run hasn't: `wandb.restore` knows it by its MD5.
+    Absent { run: RunId, name: String },
     /// An announced file; without a target it is stored already, by that version.
     Announced { name: String, target: Option<UploadTarget>, birth: Option<Arc<VersionRow>> },
 }
@@ -63,6 +65,7 @@ impl File {
             Kind::Entry { membership, entry, .. } => format!("File:{membership}:{}", entry.path),
             Kind::Manifest(version) => format!("File:manifest:{version}"),
             Kind::Run(file) => format!("File:run:{}:{}", file.run_id, file.name),
+            Kind::Absent { run, name } => format!("File:run:{run}:{name}"),
             Kind::Announced { name, target, .. } => {
                 format!("File:{}:{name}", target.as_ref().map_or_else(String::new, |target| target.id.to_string()))
             }
@@ -76,7 +79,7 @@ impl File {
             Kind::Entry { entry, .. } => &entry.path,
             Kind::Manifest(_) => "wandb_manifest.json",
             Kind::Run(file) => &file.name,
-            Kind::Announced { name, .. } => name,
+            Kind::Announced { name, .. } | Kind::Absent { name, .. } => name,
         })
     }
 
@@ -96,7 +99,7 @@ impl File {
             Kind::Run(file) => {
                 Some(service.signed_run_file_url(request, caller, file.run_id, &file.name, &encode_path(&file.name)))
             }
-            Kind::Announced { .. } => None,
+            Kind::Announced { .. } | Kind::Absent { .. } => None,
         };
         url.map(|url| context.long(url)).transpose()
     }
@@ -111,8 +114,8 @@ impl File {
     ) -> async_graphql::Result<Option<String>> {
         match &self.0 {
             _ if upload == Some(true) => Ok(None),
-            Kind::Run(file) => {
-                let url = context.service()?.run_file_url(context.request()?, file.run_id, &encode_path(&file.name));
+            Kind::Run(RunFileRow { run_id: run, name, .. }) | Kind::Absent { run, name } => {
+                let url = context.service()?.run_file_url(context.request()?, *run, &encode_path(name));
                 Ok(Some(context.long(url)?))
             }
             _ => self.direct_url(context).await,
@@ -124,6 +127,7 @@ impl File {
         match &self.0 {
             Kind::Entry { entry, .. } => Some(Int64(entry.size)),
             Kind::Run(file) => Some(Int64(file.size)),
+            Kind::Absent { .. } => Some(Int64(0)),
             Kind::Manifest(_) | Kind::Announced { .. } => None,
         }
     }
@@ -134,7 +138,7 @@ impl File {
             Kind::Entry { membership, entry, .. } => {
                 entry.blob_id.map(|_| format!("wandb_artifacts/{membership}/{}", entry.ordinal))
             }
-            Kind::Manifest(_) | Kind::Run(_) => None,
+            Kind::Manifest(_) | Kind::Run(_) | Kind::Absent { .. } => None,
             Kind::Announced { target, .. } => target.as_ref().map(|target| format!("wandb_artifacts/{}", target.id)),
         }
     }
@@ -149,24 +153,27 @@ impl File {
         match &self.0 {
             Kind::Entry { committed_at, .. } => Some(*committed_at),
             Kind::Run(file) => Some(file.updated_at),
-            Kind::Manifest(_) | Kind::Announced { .. } => None,
+            Kind::Manifest(_) | Kind::Announced { .. } | Kind::Absent { .. } => None,
         }
     }
 
-    /// W&B protocol: base64 MD5 of a file; of a reference what its client called it.
+    /// W&B protocol: base64 MD5 of a file; of a reference what its client called it; `0` of the only file that was asked for of a run
+    /// that hasn't it.
     async fn digest(&self, context: &Context<'_>) -> async_graphql::Result<Option<Cow<'_, str>>> {
         match &self.0 {
             Kind::Entry { entry, .. } => Ok(Some(Cow::Borrowed(context.long(&entry.digest)?))),
             Kind::Run(file) => Ok(Some(Cow::Owned(encode(&file.md5)))),
+            Kind::Absent { .. } => Ok(Some(Cow::Borrowed("0"))),
             Kind::Manifest(_) | Kind::Announced { .. } => Ok(None),
         }
     }
 
-    /// W&B protocol: base64 MD5; null for a reference.
+    /// W&B protocol: base64 MD5; null for a reference; `0` of the only file that was asked for of a run that hasn't it.
     async fn md5(&self) -> Option<Cow<'_, str>> {
         match &self.0 {
             Kind::Entry { entry, .. } if entry.blob_id.is_some() => Some(Cow::Borrowed(&entry.digest)),
             Kind::Run(file) => Some(Cow::Owned(encode(&file.md5))),
+            Kind::Absent { .. } => Some(Cow::Borrowed("0")),
             Kind::Entry { .. } | Kind::Manifest(_) | Kind::Announced { .. } => None,
         }
     }
@@ -175,7 +182,7 @@ impl File {
     async fn upload_url(&self, context: &Context<'_>) -> async_graphql::Result<Option<&str>> {
         match &self.0 {
             Kind::Announced { target, .. } => target.as_ref().map(|target| context.long(target.url.as_str())).transpose(),
-            Kind::Entry { .. } | Kind::Manifest(_) | Kind::Run(_) => Ok(None),
+            Kind::Entry { .. } | Kind::Manifest(_) | Kind::Run(_) | Kind::Absent { .. } => Ok(None),
         }
     }
 
@@ -193,7 +200,7 @@ impl File {
     async fn artifact(&self) -> Option<Artifact> {
         match &self.0 {
             Kind::Announced { birth, .. } => birth.as_deref().cloned().map(Artifact),
-            Kind::Manifest(_) | Kind::Entry { .. } | Kind::Run(_) => None,
+            Kind::Manifest(_) | Kind::Entry { .. } | Kind::Run(_) | Kind::Absent { .. } => None,
         }
     }
 }
@@ -334,7 +341,11 @@ impl FileConnection {
         let wanted = usize::try_from(page.first).unwrap_or(0);
         let more = rows.len() > wanted;
         rows.truncate(wanted);
-        let files = rows.into_iter().map(|row| (OpaqueCursor(row.name.clone()).encode_cursor(), File(Kind::Run(row)))).collect();
+        let cursor = |name: &str| OpaqueCursor(name.to_owned()).encode_cursor();
+        let mut files: Vec<_> = rows.into_iter().map(|row| (cursor(&row.name), File(Kind::Run(row)))).collect();
+        if let (true, true, Some([name])) = (files.is_empty(), page.after.is_empty(), which.names.as_deref()) {
+            files.push((cursor(name), File(Kind::Absent { run, name: name.clone() })));
+        }
         Self { files, more, before: !page.after.is_empty(), counted: Counted::Run(run, which) }
     }
 }

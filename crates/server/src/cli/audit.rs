@@ -89,6 +89,7 @@ fn note_name(names: &mut Names, event: &Event) {
 impl Verify {
     async fn run(self) -> Result<Outcome, Failure> {
         let mut names = Names::new();
+        let mut without = None;
         let (reports, unsealed) = match self.file {
             Some(file) => {
                 let checkpoints = self.checkpoints.map_or_else(|| Ok(Vec::new()), given_checkpoints)?;
@@ -116,7 +117,11 @@ impl Verify {
                 let config = self.configured.load()?;
                 let checkpoints = match self.checkpoints {
                     Some(file) => given_checkpoints(file)?,
-                    None => read_checkpoints(checkpoints::path(&config.data_dir))?,
+                    None => {
+                        let file = checkpoints::path(&config.data_dir);
+                        without = (!file.exists()).then(|| file.clone());
+                        read_checkpoints(file)?
+                    }
                 };
                 let database = database(&config).await?;
                 let verified = verified(&database, checkpoints, &mut names).await;
@@ -124,7 +129,17 @@ impl Verify {
                 verified.map_err(Failure::local)?
             }
         };
-        Ok(outcome(&reports, unsealed, &names))
+        let mut outcome = outcome(&reports, unsealed, &names);
+        if let Some(file) = without {
+            let warning = format!(
+                "There are no checkpoints in {}: a chain that was rewritten as a whole isn't noticed. A server writes them within a \
+                 minute; name a copy with --checkpoints.",
+                file.display()
+            );
+            outcome.text = format!("{}\n{warning}", outcome.text);
+            outcome.json["warning"] = Value::String(warning);
+        }
+        Ok(outcome)
     }
 }
 
@@ -180,7 +195,7 @@ async fn verified(
     let mut tx = database.store.begin().await?;
     chain::one_moment(&mut tx).await?;
     let mut verifier = Verifier::new(checkpoints, Some(chain::ends(&mut tx).await?));
-    let mut place = Place::default();
+    let mut place = Place::START;
     loop {
         let (events, next) = chain::page(&mut tx, None, place, PAGE).await?;
         if events.is_empty() {
@@ -209,12 +224,20 @@ fn whose(organization: Option<i64>, names: &Names) -> String {
 }
 
 fn outcome(reports: &[Report], unsealed: i64, names: &Names) -> Outcome {
-    let ok = reports.iter().all(Report::sound);
+    let problem = |report: &Report| match (&report.problem, report.organization) {
+        (Some(problem), _) => Some(problem.to_string()),
+        (None, Some(id)) if report.events > 0 && !names.contains_key(&id) => {
+            Some("no event tells that this organization was made: its events were put there".to_owned())
+        }
+        (None, _) => None,
+    };
+    let ok = reports.iter().all(|report| problem(report).is_none() && report.backdated.is_none());
     let mut lines: Vec<String> = Vec::new();
     let mut chains = Vec::new();
     for report in reports {
         let whose = whose(report.organization, names);
-        lines.push(match &report.problem {
+        let problem = problem(report);
+        lines.push(match &problem {
             Some(problem) => format!("BAD   {whose}: {problem}."),
             None => format!(
                 "ok    {whose}: {} events hold, {} checkpoints agree; the last has the hash {}.",
@@ -232,11 +255,13 @@ fn outcome(reports: &[Report], unsealed: i64, names: &Names) -> Outcome {
         chains.push(json!({
             "organization": report.organization, "name": report.organization.and_then(|id| names.get(&id)),
             "events": report.events, "position": report.position, "hash": report.hash.to_hex(), "checkpoints": report.checkpoints,
-            "ok": report.sound(), "problem": report.problem.as_ref().map(ToString::to_string), "backdated": report.backdated,
+            "ok": problem.is_none() && report.backdated.is_none(), "problem": problem, "backdated": report.backdated,
         }));
     }
     if unsealed > 0 {
-        lines.push(format!("{unsealed} events aren't sealed yet; a running server does that within a second."));
+        let then =
+            if ok { "a running server does that within a second" } else { "those of a chain that doesn't hold may wait for it" };
+        lines.push(format!("{unsealed} events aren't sealed yet; {then}."));
     }
     if reports.is_empty() {
         lines.push("There are no sealed events.".to_owned());
@@ -265,7 +290,7 @@ async fn export(database: &Database, organization: Option<&str>) -> Result<(), F
         }
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut place = Place::default();
+    let mut place = Place::START;
     loop {
         let (events, next) = chain::page(&mut tx, organization, place, PAGE).await.map_err(Failure::local)?;
         if events.is_empty() {

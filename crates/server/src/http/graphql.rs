@@ -337,6 +337,11 @@ fn invalid(mut errors: Vec<ServerError>) -> Response {
 fn respond(mut response: GraphqlResponse, door: Door) -> Response {
     for error in &mut response.errors {
         shorten(&mut error.message);
+        // Whether an argument is a date or fits 64 bits is noticed by the field that has it, when others may have run.
+        let extensions = error.extensions.get_or_insert_default();
+        if !error.path.is_empty() && extensions.get("code").is_none() {
+            extensions.set("code", "INVALID");
+        }
     }
     let status = status(&response, door);
     let reason = response.errors.first().filter(|_| !status.is_success()).and_then(|error| answer::reason(&error.message));

@@ -143,6 +143,32 @@ async fn rule_26_an_object_is_logged_again_behind_another() {
     sound(&server, "behind another").await;
 }
 
+/// Forked processes of some SDKs draw the same names: other content, and what goes into another collection, is a version of its own.
+#[tokio::test]
+async fn rule_26_one_name_for_several_objects() {
+    let server = Server::start().await;
+    let (alice, ..) = server.people().await;
+    let specs = [net("a"), net("b"), VersionSpec::model("alpha", "other", b"a")];
+    let mut begun: Vec<Value> = Vec::new();
+    for spec in &specs {
+        let version = say(&alice, spec, "c1", json!({})).await;
+        assert_eq!(version["state"], "PENDING");
+        assert!(begun.iter().all(|before| before["id"] != version["id"]));
+        assert_eq!(meaning(&alice, "c1").await, version["id"], "what was begun last");
+        begun.push(version);
+    }
+    for (spec, version) in specs.iter().zip(&begun) {
+        finish(&alice, spec, version).await;
+    }
+    assert_eq!(places(&server, "net").await, expected(&[(0, ""), (1, "latest")]));
+    assert_eq!(places(&server, "other").await, expected(&[(0, "latest")]));
+    // Also once they are committed.
+    let third = say(&alice, &net("c"), "c1", json!({})).await;
+    finish(&alice, &net("c"), &third).await;
+    assert_eq!(places(&server, "net").await, expected(&[(0, ""), (1, ""), (2, "latest")]));
+    sound(&server, "one name").await;
+}
+
 /// One object that a process sends as its part and then finishes.
 #[tokio::test]
 async fn rule_27_an_object_is_sent_and_finished() {

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use regalia_domain::chain::{End, Verifier};
 use regalia_domain::ids::{decode_id, encode_id};
-use regalia_domain::roles::TeamRole;
+use regalia_domain::roles::{OrganizationRole, TeamRole};
 use regalia_service::store::chain::{self, Place};
 use regalia_testkit::{Client, Server, VersionSpec};
 use serde_json::{Value, json};
@@ -19,10 +19,10 @@ use crate::life::collection_id;
 use crate::native::{code, own};
 
 const PERIODS: &str = "query($path: String!, $name: String!, $first: Int, $after: String) { collection(path: $path) { \
-    aliasHistory(name: $name, first: $first, after: $after) { nodes { alias from until setBy setById versionId version { id } \
+    aliasHistory(name: $name, first: $first, after: $after) { nodes { alias from until setBy setById versionId version { id } index \
     link { index } } pageInfo { endCursor hasNextPage } } } }";
 const AT: &str = "query($path: String!, $name: String!, $time: DateTime!) { collection(path: $path) { aliasAt(name: $name, \
-    time: $time) { from until versionId setBy version { id } link { index } } } }";
+    time: $time) { from until versionId setBy version { id } index link { index } } } }";
 
 /// Rule 47: whoever takes an export slowly isn't cut off: the transaction that reads one moment may wait.
 #[tokio::test]
@@ -278,6 +278,15 @@ async fn an_alias_is_moved_back_by_whoever_may_set_it() {
     let told = world.alice.graphql(AT, json!({ "path": path, "name": "production", "time": first })).await.ok();
     let told = &told["collection"]["aliasAt"];
     assert_eq!((&told["link"], told["versionId"].as_str()), (&Value::Null, Some(&*encode_id("Version", number(0)))));
+    assert_eq!(told["index"], 0, "its number is known for ever");
+    // Linked anew it is another place, by which it wasn't known then; what it holds can be moved back to.
+    world.alice.link(&world.versions[0], "acme", "closed", "Line", &[]).await.expect_ok();
+    let told = world.alice.graphql(AT, json!({ "path": path, "name": "production", "time": first })).await.ok();
+    let told = &told["collection"]["aliasAt"];
+    assert_eq!((&told["link"], &told["index"], &told["version"].is_object()), (&Value::Null, &json!(0), &true));
+    let again = restore(&world.alice, "production", &first).await.ok()["aliasRestore"]["period"].clone();
+    assert_eq!((&again["index"], &again["link"]["index"]), (&json!(2), &json!(2)));
+    restore(&world.alice, "production", &second).await.expect_ok();
 
     // Where versions are logged it is the same.
     let net = encode_id("ArtifactCollection", collection_id(&world.server, "net").await);
@@ -423,6 +432,30 @@ async fn timelines_by_who_may_see_them() {
     let odd = world.alice.graphql("{ organization(name: \"acme\") { events(after: \"x\") { nodes { id } } } }", json!({})).await;
     assert_eq!(code(&odd), "INVALID");
 
+    // What is no time is noticed by the field, and told as all that is refused (rule 45).
+    let query =
+        "{ collection(path: \"acme/wandb-registry-closed/Line\") { aliasAt(name: \"production\", time: \"noon\") { from } } }";
+    let late = world.alice.graphql(query, json!({})).await;
+    assert_eq!((late.status, code(&late)), (200, "INVALID"), "{:?}", late.errors);
+
+    // What SQL puts into another chain, or none, is told in no timeline of this one; and no chain is where nobody looks.
+    let forged = |organization: &str| {
+        format!(
+            "insert into audit_events (organization_id, actor_id, request_id, kind, subject, collection_id, project_id, after) \
+             select {organization}, actor_id, request_id, kind, subject, collection_id, project_id, after from audit_events \
+             where id = {}",
+            decode_id(&["AuditEvent"], text(&line[0]["id"])).unwrap()
+        )
+    };
+    for organization in ["999999", "null"] {
+        world.server.sql(&forged(organization)).await;
+        assert_eq!(kinds(&timeline(&world.alice, LINE, Value::Null).await), expected, "{organization}");
+        assert_eq!(timeline(&world.alice, REGISTRY, Value::Null).await, all, "{organization}");
+    }
+    for organization in ["0", "-4"] {
+        assert_eq!(world.server.attempt(&forged(organization)).await, Err("23514".to_owned()), "{organization}");
+    }
+
     // A collection and then the registry go: their events stay for the organization's admins.
     let registry = all.last().unwrap()["subject"].clone();
     own(&world.alice, "collectionDelete", json!({ "collection": world.line })).await.expect_ok();
@@ -443,11 +476,79 @@ async fn timelines_by_who_may_see_them() {
     assert!(!removed(&timeline(&root, ORGANIZATION, Value::Null).await).contains("demo"));
 }
 
+/// Who leaves an organization, and who is deleted, leaves registries, teams and organizations: each tells it to those who stay.
+#[tokio::test]
+async fn places_that_end_with_somebody_are_told_where_they_were() {
+    let world = world().await;
+    let root = world.server.admin().await;
+    world.server.team("acme", "omega", "alice").await;
+    let registry = encode_id("Registry", world.server.number("select id from projects where name = 'closed'").await);
+    own(&world.alice, "registryMemberAdd", json!({ "registry": registry, "users": ["bob"], "teams": ["omega"] }))
+        .await
+        .expect_ok();
+    let number = async |name: &str| world.server.number(&format!("select id from entities where name = '{name}'")).await;
+    let (acme, alpha, omega) = (number("acme").await, number("alpha").await, number("omega").await);
+    let (bob, carol) = (number("bob").await, number("carol").await);
+    let before = |event: &Value| serde_json::from_str::<Value>(text(&event["before"])).unwrap();
+    let told = |events: &[Value], most: usize| -> Vec<(String, Value, Value)> {
+        let kind = |event: &Value| text(&event["kind"]).to_owned();
+        events.iter().take(most).map(|event| (kind(event), event["subject"].clone(), before(event))).collect()
+    };
+    let user = |id: i64, role: &str| json!({ "user": format!("User:{id}"), "role": role });
+    let removed =
+        |kind: &str, noun: &str, id: i64, before: Value| (format!("{kind}.removed"), json!(encode_id(noun, id)), before);
+    let closed = decode_id(&["Registry"], &registry).unwrap();
+
+    own(&world.alice, "organizationMemberRemove", json!({ "organization": "acme", "user": "bob" })).await.expect_ok();
+    let expected = [
+        removed("organization_member", "Organization", acme, user(bob, "member")),
+        removed("team_member", "Team", alpha, user(bob, "member")),
+        removed("registry_member", "Registry", closed, user(bob, "restricted_viewer")),
+    ];
+    assert_eq!(told(&timeline(&world.alice, ORGANIZATION, Value::Null).await, 3), expected);
+    assert_eq!(told(&timeline(&world.alice, REGISTRY, Value::Null).await, 1), expected[2..]);
+
+    own(&world.alice, "teamDelete", json!({ "team": "omega" })).await.expect_ok();
+    let gone = json!({ "team": format!("Team:{omega}"), "role": "restricted_viewer" });
+    assert_eq!(
+        told(&timeline(&world.alice, REGISTRY, Value::Null).await, 1),
+        [removed("registry_member", "Registry", closed, gone)]
+    );
+
+    // By an account's deletion, also by force.
+    for (name, id, force) in [("carol", carol, false), ("dave", 0, true)] {
+        let id = if force {
+            world.server.user("dave").await;
+            world.server.join("acme", "dave", OrganizationRole::Member).await;
+            world.server.join_team("alpha", "dave", TeamRole::Member).await;
+            number("dave").await
+        } else {
+            id
+        };
+        own(&root, "userDelete", json!({ "name": name, "force": force })).await.expect_ok();
+        let events = timeline(&world.alice, ORGANIZATION, Value::Null).await;
+        let expected = if force {
+            vec![
+                removed("team_member", "Team", alpha, user(id, "member")),
+                removed("organization_member", "Organization", acme, user(id, "member")),
+            ]
+        } else {
+            vec![removed("registry_member", "Registry", closed, user(id, "viewer"))]
+        };
+        assert_eq!(told(&events, expected.len()), expected, "{name}");
+    }
+    // What goes itself tells that alone.
+    let count = async || world.server.number("select count(*) from audit_events where kind like '%removed'").await;
+    let so_far = count().await;
+    own(&root, "organizationDelete", json!({ "organization": "acme", "force": true })).await.expect_ok();
+    assert_eq!(count().await, so_far);
+}
+
 /// All sealed events of a server, verified; the number of each chain's.
 async fn verified(server: &Server) -> BTreeMap<Option<i64>, u64> {
     let mut tx = server.service.store.begin().await.unwrap();
     let mut verifier = Verifier::new(Vec::new(), Some(chain::ends(&mut tx).await.unwrap()));
-    let mut place = Place::default();
+    let mut place = Place::START;
     loop {
         let (events, next) = chain::page(&mut tx, None, place, 7).await.unwrap();
         if events.is_empty() {

@@ -549,7 +549,7 @@ fragment Page on PageInfo { startCursor endCursor hasNextPage hasPreviousPage }
 fragment Told on AuditEvent {
   id at kind actor actorId requestId subject before after collection { name } version { id }
 }
-fragment Pointed on AliasPeriod { alias from until setBy setById versionId version { id } link { index } }
+fragment Pointed on AliasPeriod { alias from until setBy setById versionId version { id } index link { index } }
 "#;
 
 /// What happened to accounts.
@@ -596,7 +596,7 @@ pub const NATIVE_MUTATIONS: [(&str, &str); 34] = [
     ("collectionDelete", "name"),
     ("linkUpdate", "link { id index aliases }"),
     ("linkDelete", "collection { name latest { index } }"),
-    ("aliasRestore", "period { alias from until setBy versionId link { index } }"),
+    ("aliasRestore", "period { alias from until setBy versionId index link { index } }"),
 ];
 
 /// The document of a mutation of our own, with `$input`.

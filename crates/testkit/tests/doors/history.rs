@@ -49,6 +49,16 @@ const KINDS: [Kind; 31] = [
     Kind::AliasRemoved,
 ];
 
+/// The documentation names each kind, and no other.
+#[test]
+fn the_kinds_of_events_are_documented() {
+    let text = include_str!("../../../../docs/audit.md");
+    let table = text.split("## ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| of"));
+    let told: BTreeSet<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    assert_eq!(told, Kind::ALL.iter().map(|kind| kind.as_str()).collect());
+}
+
 /// Rules 29 and 30, in the rows: every alias has one unbroken line of periods, in an order that the clock can't disturb.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alias_history_has_no_overlap_and_no_gap() {
@@ -305,7 +315,7 @@ async fn each_mutation_writes_its_events_or_nothing() {
     own!(admin, "organizationMemberRemove", { "organization": beta, "user": "bob" }, ["organization_member.removed"], Refused);
     own!(admin, "teamDelete", { "team": "gamma" }, ["team.deleted"], Refused);
     own!(admin, "organizationDelete", { "organization": beta }, ["organization.deleted"], Refused);
-    own!(admin, "userDelete", { "name": "newcomer" }, ["user.deleted"], Refused);
+    own!(admin, "userDelete", { "name": "newcomer" }, ["organization_member.removed", "user.deleted"], Refused);
 
     // Registries and projects.
     own!(alice, "registryCreate", { "organization": "acme", "name": "ours", "types": ["model"] }, ["registry.created"], Refused);
@@ -593,6 +603,12 @@ async fn the_changes_are_told(server: &Server) {
             "select count(*) from audit_events where kind like '{kind}' and (organization_id is not null) <> {of_an_organization}"
         );
         assert_eq!(server.number(&query).await, 0, "whose history {kind} belongs to");
+    }
+    // Of tags there are all, before and after, as of any field.
+    let tags = "select before -> 'tags' as before, after -> 'tags' as after from audit_events \
+                where kind like '%.updated' and (after ? 'tags' or before ? 'tags')";
+    for change in server.rows(tags).await {
+        assert!(change["before"].is_array() && change["after"].is_array() && change["before"] != change["after"], "{change}");
     }
     // An alias that moves says from where.
     let moved = server.rows("select before, after from audit_events where kind = 'alias.set' order by id").await;

@@ -128,27 +128,40 @@ async fn rule_22_a_graph_shows_what_the_caller_sees() {
     let all_down = ["net used by eval", "net used by publish", "eval made report", "publish made page", "report used by publish"];
     let bobs_up = ["train made net", "feat used by train", "prep made feat", "raw used by prep"];
     let bobs_down = ["net used by publish", "publish made page"];
-    for (who, client, version, direction, expected) in [
-        ("alice", &stage.alice, "net", "UPSTREAM", all_up.to_vec()),
-        ("alice", &stage.alice, "net", "DOWNSTREAM", all_down.to_vec()),
-        ("alice", &stage.alice, "net", "BOTH", [all_up, all_down].concat()),
-        ("bob", &stage.bob, "net", "UPSTREAM", bobs_up.to_vec()),
-        // Behind eval, which he doesn't see, is nothing; `page` is found by the other path.
-        ("bob", &stage.bob, "net", "DOWNSTREAM", bobs_down.to_vec()),
-        ("bob", &stage.bob, "net", "BOTH", [&bobs_up[..], &bobs_down].concat()),
-        ("bob", &stage.bob, "page", "UPSTREAM", [&["publish made page", "net used by publish"][..], &bobs_up].concat()),
-        // By a link alone there is the version itself.
-        ("carol", &stage.carol, "net", "BOTH", vec![]),
-        // What else was made of the same is in neither.
-        ("alice", &stage.alice, "secret", "UPSTREAM", vec![]),
-        (
-            "alice",
-            &stage.alice,
-            "report",
-            "BOTH",
-            [&["eval made report", "net used by eval", "report used by publish", "publish made page"][..], &all_up].concat(),
-        ),
-    ] {
+    for (who, client, version, direction, expected) in
+        [
+            ("alice", &stage.alice, "net", "UPSTREAM", all_up.to_vec()),
+            ("alice", &stage.alice, "net", "DOWNSTREAM", all_down.to_vec()),
+            ("alice", &stage.alice, "net", "BOTH", [all_up, all_down].concat()),
+            ("bob", &stage.bob, "net", "UPSTREAM", bobs_up.to_vec()),
+            // Behind eval, which he doesn't see, is nothing; `page` is found by the other path.
+            ("bob", &stage.bob, "net", "DOWNSTREAM", bobs_down.to_vec()),
+            ("bob", &stage.bob, "net", "BOTH", [&bobs_up[..], &bobs_down].concat()),
+            ("bob", &stage.bob, "page", "UPSTREAM", [&["publish made page", "net used by publish"][..], &bobs_up].concat()),
+            // By a link alone there is the version itself.
+            ("carol", &stage.carol, "net", "BOTH", vec![]),
+            // What else was made of the same is in neither.
+            ("alice", &stage.alice, "secret", "UPSTREAM", vec![]),
+            (
+                "alice",
+                &stage.alice,
+                "report",
+                "BOTH",
+                // The last is between what is there by either way.
+                [
+                    &[
+                        "eval made report",
+                        "net used by eval",
+                        "report used by publish",
+                        "publish made page",
+                        "net used by publish",
+                    ][..],
+                    &all_up,
+                ]
+                .concat(),
+            ),
+        ]
+    {
         let (edges, nodes) = stage.graph(client, version, direction, 10).await;
         assert_eq!(edges, set(&expected), "{who} from {version} {direction}");
         assert!(nodes.contains(version));
@@ -190,8 +203,8 @@ async fn a_graph_ends_at_its_depth() {
     let from_raw = [
         &["raw used by prep", "prep made feat"][..],
         &["feat used by train", "train made net"],
-        &["net used by eval", "eval made report", "net used by publish", "publish made page"],
-        &["report used by publish"],
+        // The last is an edge between what is there by then.
+        &["net used by eval", "eval made report", "net used by publish", "publish made page", "report used by publish"],
     ];
     for (version, direction, generations) in [("page", "UPSTREAM", &from_page[..]), ("raw", "DOWNSTREAM", &from_raw[..])] {
         for depth in 1..=10 {
@@ -206,6 +219,11 @@ async fn a_graph_ends_at_its_depth() {
         assert_eq!((answer.status, answer.code()), (200, "INVALID"), "{depth}");
         assert!(answer.message().contains("from 1 to 10"), "{}", answer.message());
     }
+    // Of what is there and isn't asked for there is nothing, and not null.
+    let text =
+        "query($id: ID!) { lineage(version: $id, direction: UPSTREAM, depth: 1) { nodes { ... on ProjectRun { name } } } }";
+    let nodes = stage.alice.graphql(text, json!({ "id": stage.ids["page"] })).await.ok()["lineage"]["nodes"].clone();
+    assert_eq!(nodes, json!([{}, { "name": "publish" }, {}, {}]));
     // What isn't asked for is three generations both ways.
     let text = "query($id: ID!) { lineage(version: $id) { edges { kind } } }";
     let edges = stage.alice.graphql(text, json!({ "id": stage.ids["page"] })).await.ok()["lineage"]["edges"].clone();

@@ -103,13 +103,14 @@ async fn rule_24_what_is_linked_under_a_protected_alias_keeps_its_team() {
         "alias.removed",
         "version.unlinked",
         "alias.set",
+        "organization_member.removed",
         "user.deleted",
         "team.deleted",
     ];
     assert_eq!(kinds, told);
     assert_eq!(events[0]["before"]["name"], "net");
     assert_eq!(
-        events[7]["before"],
+        events[8]["before"],
         json!({
             "name": "alpha", "forced": true, "projects": ["demo"], "protected": ["reviewed/Line:production"], "protected_count": 1,
         })

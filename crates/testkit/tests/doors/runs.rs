@@ -397,6 +397,7 @@ async fn rule_47_files_of_a_run() {
         (json!({}), names.to_vec()),
         (json!({ "names": [] }), names.to_vec()),
         (json!({ "names": ["config.yaml", "none", null, "x\u{0}"] }), vec!["config.yaml"]),
+        (json!({ "names": ["none", "neither"] }), vec![]),
         (json!({ "pattern": "%.json" }), vec!["wandb-metadata.json", "wandb_x.json"]),
         (json!({ "pattern": "wandb\\_%" }), vec!["wandb_x.json"]),
         (json!({ "pattern": "%\\" }), vec![]),
@@ -405,6 +406,11 @@ async fn rule_47_files_of_a_run() {
         assert_eq!(listed(&run), expected, "{variables}");
         assert_eq!((&run["fileCount"], &run["files"]["totalCount"]), (&json!(4), &json!(expected.len())), "{variables}");
     }
+    // `wandb.restore` asks for one, and looks whether its MD5 is this.
+    let none = ask(json!({ "names": ["none"] })).await;
+    assert_eq!((listed(&none), &none["files"]["totalCount"]), (vec!["none".to_owned()], &json!(0)));
+    let none = &none["files"]["edges"][0]["node"];
+    assert_eq!((&none["md5"], &none["sizeBytes"], &none["directUrl"]), (&json!("0"), &json!(0), &Value::Null));
     let first = ask(json!({ "first": 3 })).await;
     assert_eq!(first["files"]["pageInfo"]["hasNextPage"], true);
     let rest = ask(json!({ "first": 3, "after": first["files"]["pageInfo"]["endCursor"] })).await;
@@ -423,6 +429,9 @@ async fn rule_47_files_of_a_run() {
         (reply.status, reply.text())
     };
     assert_eq!(by_key(&bob).await, (200, "bytes 0".to_owned()));
+    let gone = none["url"].as_str().unwrap()[alice.url().len()..].to_owned();
+    let gone = alice.request("GET", &gone, |request| request.basic_auth("api", Some(alice.key()))).await;
+    assert_eq!(gone.status, 404);
     assert_eq!(by_key(&carol).await.0, 404);
     assert_eq!(alice.get(url, &[]).await.0, 401);
     let direct = node["directUrl"].as_str().unwrap();

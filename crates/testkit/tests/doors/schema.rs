@@ -58,7 +58,8 @@ const COUNTED: [&str; 28] = [
 ];
 
 /// Every place where a 32-bit number is enough: an index or page length of at most 2³¹, and a count that is always 0.
-const INTS: [&str; 63] = [
+const INTS: [&str; 64] = [
+    "AliasPeriod.index",
     "Artifact.files(first:)",
     "Artifact.usedBy(first:)",
     "Artifact.versionIndex",
