@@ -83,8 +83,8 @@ pub(crate) struct FieldShape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rows {
     One,
-    /// As many as `first` says, this many without it, and no more than a page has.
-    Page(usize),
+    /// As many as `first` says, this many without it; and no more than a page has, where a longer one is shortened and not refused.
+    Page(usize, usize),
     /// The meter counts what is more than so many, and than `first` says.
     List(usize),
     /// Never more.
@@ -171,8 +171,14 @@ fn field_shape(parent: &str, field: &FieldDefinition) -> FieldShape {
             Some(ConstValue::Number(number)) => number.as_u64().and_then(|rows| usize::try_from(rows).ok()),
             _ => None,
         };
-        let (of, field, longer) = LONGER_PAGE;
-        Rows::Page(default.unwrap_or(if (parent, name) == (of, field) { longer } else { DEFAULT_PAGE }))
+        let (longer_of, longer_field, longer) = LONGER_PAGE;
+        let of_wandb = field.description.as_ref().is_some_and(|text| text.node.starts_with("W&B protocol"));
+        let most = match of_wandb {
+            true if of == "FileConnection" && parent != "Run" => FILES,
+            true => LARGEST_PAGE,
+            false => usize::MAX,
+        };
+        Rows::Page(default.unwrap_or(if (parent, name) == (longer_of, longer_field) { longer } else { DEFAULT_PAGE }), most)
     } else if parent.ends_with("Connection") {
         // Its `edges` and `nodes` are the rows that the field which leads to it has counted.
         Rows::One
@@ -385,10 +391,7 @@ impl<'d> Scales<'d> {
         let count = match *rows {
             Rows::One => 1,
             Rows::Bounded(rows) => rows,
-            Rows::Page(rows) => {
-                let most = if of == "FileConnection" { FILES } else { LARGEST_PAGE };
-                self.first(field).unwrap_or(rows).clamp(1, most)
-            }
+            Rows::Page(rows, most) => self.first(field).unwrap_or(rows).clamp(1, most),
             Rows::List(rows) => self.first(field).unwrap_or(rows).clamp(1, rows),
         };
         let mut weight = self.below(field, of, count, depth)?;
@@ -482,7 +485,7 @@ mod tests {
     use super::*;
 
     const SCHEMA: &str = "type Query { many(first: Int = 50): ThingConnection! few: [Thing!]! one: Thing names: [String!]! \
-     deep: Query } \
+     deep: Query \"W&B protocol: a page.\" pages(first: Int): ThingConnection! } \
         type ThingConnection { edges: [ThingEdge!]! nodes: [Thing!]! } type ThingEdge { node: Thing! } \
         type Thing { id: ID! many: Int! few(first: Int): ThingConnection! project: Project } \
         type Project { artifactTypes(first: Int): ThingConnection! }";
@@ -520,7 +523,8 @@ mod tests {
         assert_eq!(cost("query($n: Int = 9) { many(first: $n) { nodes { id } } }"), 1 + 9 * 3);
         assert_eq!(cost("query($n: Int) { many(first: $n) { nodes { id } } }"), 1 + 50 * 3);
         assert_eq!(cost("{ many(first: 0) { nodes { id } } }"), 1 + 2);
-        assert_eq!(cost("{ many(first: 1001) { nodes { id } } }"), 1 + LARGEST_PAGE * 3, "no page has more");
+        assert_eq!(cost("{ pages(first: 1001) { nodes { id } } }"), 1 + LARGEST_PAGE * 3, "it has no more");
+        assert_eq!(cost("{ many(first: 1001) { nodes { id } } }"), 1 + 1001 * 3, "it is refused");
         // Through fragments the type is theirs, or that of what is around them.
         assert_eq!(
             cost(

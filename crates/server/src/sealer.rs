@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use regalia_domain::chain::{Checkpoint, End};
 use regalia_service::Service;
+use regalia_service::sealer::Sealing;
 use regalia_service::store::chain::time;
 use tokio::sync::watch;
 
@@ -89,13 +90,17 @@ impl Sealer {
             unwritten.insert(end.organization.unwrap_or(0), end);
         };
         match self.service.seal(grown).await {
-            Ok(true) => (self.complained, self.stuck) = (None, None),
-            Ok(false) => {
+            Ok(Sealing::Done) => (self.complained, self.stuck) = (None, None),
+            Ok(Sealing::Elsewhere) => {}
+            Ok(Sealing::Stuck) => {
                 if self.stuck.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
                     self.complain("something stands in a chain behind its end");
                 }
             }
-            Err(error) => self.complain(&told(&error)),
+            Err(error) => {
+                self.stuck = None;
+                self.complain(&told(&error));
+            }
         }
     }
 

@@ -238,7 +238,7 @@ impl Service {
             regalia_store::commit(tx).await?;
             return Ok(user);
         }
-        removal::leave(&mut tx, request.origin(), &account, &[user.id.0], None).await?;
+        removal::leave_as_account(&mut tx, request.origin(), &account).await?;
         accounts::delete(&mut tx, &account).await.map_err(occupied("user", name.as_str(), "projects or files"))?;
         let event = Event {
             kind: Kind::UserDeleted,

@@ -150,6 +150,12 @@ async fn refused(tx: &mut Tx, caller: &Caller, granted: &Granted<Contribute>, ve
     })
 }
 
+/// Whether a client's name means what it logs now. The name of other content, or in another collection, is a new version's: forked
+/// processes of some SDKs draw the same names. Of a version that several make, a client says more each time.
+pub(crate) fn means(known: &versions::ClientIdRow, collection: &Locked, new: &NewVersion) -> bool {
+    known.collection_id == collection.id().0 && (known.digest == new.digest.to_hex() || known.distributed_id.is_some())
+}
+
 /// The pending version that is meant: the one that the client calls so, or that other processes have begun under the same name.
 ///
 /// # Errors
@@ -160,12 +166,7 @@ pub(crate) async fn begun(
     known: Option<versions::ClientIdRow>,
     new: &NewVersion,
 ) -> Result<Option<SharedRow>> {
-    // The name of other content, or in another collection, is a new version's: forked processes of some SDKs draw the same names. Of a
-    // version that several make, a client says more each time.
-    let meant = |known: &versions::ClientIdRow| {
-        known.collection_id == collection.id().0 && (known.digest == new.digest.to_hex() || known.distributed_id.is_some())
-    };
-    if let Some(known) = known.filter(|known| meant(known) && !known.committed) {
+    if let Some(known) = known.filter(|known| means(known, collection, new) && !known.committed) {
         if known.distributed_id != new.distributed_id {
             return Err(Error::Conflict("This clientID is in use for another version. Choose a new random one.".into()));
         }

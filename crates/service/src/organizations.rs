@@ -248,7 +248,7 @@ impl Service {
         let member = UserId(user_entity(&mut tx, caller, user.as_str()).await?.id);
         let present = organizations::role(&mut tx, &granted, member).await?;
         keep_an_admin(&mut tx, caller, &granted, &row, user, present.as_deref()).await?;
-        removal::leave(&mut tx, request.origin(), &granted, &[member.0], Some(row.id)).await?;
+        removal::leave_organization(&mut tx, request.origin(), &granted, member).await?;
         organizations::remove_member(&mut tx, &granted, member)
             .await
             .map_err(Error::named(format!("A member named \"{user}\" is not found in the organization {}.", row.name), ""))?;

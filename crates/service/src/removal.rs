@@ -101,7 +101,7 @@ impl Removal {
             let before = json!({ "name": registry.name, "forced": true });
             events.push(gone(Kind::RegistryDeleted, format!("Project:{}", registry.id), before));
         }
-        removal::leave(tx, request.origin(), site, &self.ids, None).await?;
+        removal::leave_by_force(tx, request.origin(), site, &self.ids).await.map_err(busy)?;
         removal::delete(tx, site, &self.ids).await.map_err(busy)?;
         let all: Vec<String> =
             self.protected.iter().map(|one| format!("{}/{}:{}", one.registry, one.collection, one.alias)).collect();

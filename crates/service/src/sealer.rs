@@ -9,17 +9,27 @@ use crate::{Result, Service};
 /// How many events are sealed in one transaction: a batch of usual events takes tens of milliseconds.
 const BATCH: i64 = 2000;
 
+/// How far sealing got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealing {
+    /// All that there was.
+    Done,
+    /// Another server is at it.
+    Elsewhere,
+    /// What is left is of chains behind whose ends something else stands.
+    Stuck,
+}
+
 impl Service {
-    /// Seals what isn't sealed, batch by batch, and returns the new end of each chain that grew, in order; and whether all is sealed
-    /// that can be: not what is of a chain behind whose end something else stands. An idle call costs one statement. Leaves it to
-    /// the server that is at it already.
+    /// Seals what isn't sealed, batch by batch, and returns the new end of each chain that grew, in order. An idle call costs one
+    /// statement.
     ///
     /// # Errors
     /// Of PostgreSQL alone, and when somebody changes events by hand at the same moment. What was sealed before stays sealed.
-    pub async fn seal(&self, mut grown: impl FnMut(End)) -> Result<bool> {
+    pub async fn seal(&self, mut grown: impl FnMut(End)) -> Result<Sealing> {
         loop {
             if !chain::unsealed(&mut *self.store.read().await?).await? {
-                return Ok(true);
+                return Ok(Sealing::Done);
             }
             let mut tx = self.begin().await?;
             let sealed = match chain::seal(&mut tx, BATCH).await {
@@ -27,10 +37,10 @@ impl Service {
                 Err(error @ (StoreError::Exists | StoreError::Invalid)) => return Err(crate::Error::Internal(Box::new(error))),
                 sealed => sealed?,
             };
-            let Some((count, ends)) = sealed else { return Ok(true) };
+            let Some((count, ends)) = sealed else { return Ok(Sealing::Elsewhere) };
             regalia_store::commit(tx).await?;
             if count == 0 {
-                return Ok(false);
+                return Ok(Sealing::Stuck);
             }
             ends.into_iter().for_each(&mut grown);
         }

@@ -112,7 +112,7 @@ impl Service {
             regalia_store::commit(tx).await?;
             return Ok(team);
         }
-        removal::leave(&mut tx, request.origin(), &granted, &[team.id.0], None).await?;
+        removal::leave_as_team(&mut tx, request.origin(), &granted).await?;
         teams::delete(&mut tx, &granted).await.map_err(occupied("team", name.as_str(), "projects or service accounts"))?;
         let event =
             Event { kind: Kind::TeamDeleted, subject: subject(team.id), before: Some(json!({ "name": team.name })), after: None };
@@ -232,7 +232,7 @@ impl Service {
             before: Some(json!({ "user": user_subject(member), "role": present })),
             after: None,
         }];
-        if let Some(keys) = service_accounts::retire_from_team(&mut tx, &granted, member).await? {
+        if let Some(keys) = service_accounts::retire_from_team(&mut tx, request.origin(), &granted, member).await? {
             events.extend(retired(member, row.organization_id, &keys));
         }
         audit::record(&mut tx, request.origin(), granted.organization(), &events).await?;

@@ -20,7 +20,7 @@ use regalia_store::versions::{self, VersionRow};
 use regalia_store::{Tx, audit, projects, runs};
 use serde_json::json;
 
-use crate::drafts::{begun, join};
+use crate::drafts::{begun, join, means};
 use crate::files::UploadTarget;
 use crate::projects::{ensure_project, forbidden_project};
 use crate::runs::{metadata, missing_run, missing_version};
@@ -125,6 +125,7 @@ impl Service {
             Some(client_id) => versions::by_client_id(&mut tx, caller, client_id).await?,
         };
         let before = known.as_ref().map(|known| known.version_id);
+        let other = known.as_ref().is_some_and(|known| !means(known, &collection, new));
         // The same claim for the same version is a repetition, whatever the version has become.
         let repeated = known.as_ref().filter(|known| known.digest == digest && known.distributed_id == new.distributed_id);
         let repeated = repeated.map(|known| known.version_id);
@@ -177,7 +178,7 @@ impl Service {
             }
         }
         if let Some(client_id) = &new.client_id {
-            versions::set_client_id(&mut tx, &granted, version, client_id, &digest, before).await?;
+            versions::set_client_id(&mut tx, &granted, version, client_id, &digest, before, other).await?;
         }
         regalia_store::commit(tx).await?;
         Ok(Logged { version, latest })
@@ -272,7 +273,15 @@ impl Service {
     pub async fn version_by_client_id(&self, caller: &Caller, client_id: &str) -> Result<VersionId> {
         let mut connection = self.store.read().await?;
         let found = versions::by_client_id(&mut connection, caller, client_id).await?;
-        let version = found.ok_or(regalia_store::Error::NotFound).map_err(missing_version)?.version_id;
+        let found = found.ok_or(regalia_store::Error::NotFound).map_err(missing_version)?;
+        if found.shared {
+            return Err(Error::Conflict(
+                "Several versions have this clientID, so it doesn't say which is meant. Wait until the version is logged, and name it \
+                 by its id."
+                    .into(),
+            ));
+        }
+        let version = found.version_id;
         Ok(versions::version(&mut connection, caller, version).await.map_err(missing_version)?.id)
     }
 

@@ -272,11 +272,11 @@ macro_rules! select_period {
             "-- history::" + $name + "
             select a.collection_id as \"collection_id!\", a.alias as \"alias!\", a.version_id as \"version_id!\",
                 lower(a.valid) as \"from!\", upper(a.valid) as \"until?\", a.set_by as \"set_by_id?\", who.name as \"set_by?\",
-                a.index as \"index?\", m.id as \"membership_id?\"
+                coalesce(a.index, m.index) as \"index?\", m.id as \"membership_id?\"
             " + $rest + "
             join collections c on c.id = a.collection_id
             cross join lateral (select max(level) as level from role_sources(c.project_id, $1)) may
-            left join memberships m on m.collection_id = a.collection_id and m.version_id = a.version_id and m.index = a.index
+            left join memberships m on m.collection_id = a.collection_id and m.version_id = a.version_id and m.index = coalesce(a.index, m.index)
             left join entities who on who.id = a.set_by and who.kind = 'user' and (
                 may.level >= 4 or $2 or who.id = $1
                 or exists (select from organization_members mine join organization_members theirs using (organization_id)

@@ -304,17 +304,13 @@ pub async fn set_member(
     Ok(())
 }
 
-/// Ends a membership, after [`crate::removal::leave`] the roles that came with it (rule 18).
+/// Ends a membership, after [`crate::removal::leave_organization`] the roles that came with it (rule 18).
 ///
 /// # Errors
 /// `NotFound` when the user is no member.
 pub async fn remove_member(tx: &mut Tx, organization: &Granted<AdministerOrganization>, user: UserId) -> Result<()> {
     let done = sqlx::query!(
         "-- organizations::remove_member
-        with defaults as (
-            update users set default_entity_id = null
-            where id = $2 and default_entity_id in (select id from teams where organization_id = $1) returning id
-        )
         delete from organization_members where organization_id = $1 and user_id = $2",
         organization.target().0,
         user.0

@@ -3,9 +3,9 @@
 //! `organizations`), and stored objects, which outlive their rows (`garbage`).
 
 use regalia_domain::alias::LATEST;
-use regalia_domain::ids::OrganizationId;
+use regalia_domain::ids::{OrganizationId, UserId};
 
-use crate::access::{Caller, Granted, ManageSite, Permission};
+use crate::access::{AdministerOrganization, AdministerTeam, Caller, Granted, ManageAccount, ManageSite};
 use crate::audit::{Kind, Origin};
 use crate::{Error, Result, Tx};
 
@@ -306,18 +306,73 @@ pub async fn delete(tx: &mut Tx, _: &Granted<ManageSite>, entities: &[i64]) -> R
     Ok(())
 }
 
-/// Ends what users and teams are members of, everywhere or within one organization, whose own members its own deletion ends; and
-/// records it for those who stay there.
+/// Ends what an account is a member of, and records it for those who stay there. Its deletion is next.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn leave<P: Permission>(
+pub async fn leave_as_account(tx: &mut Tx, origin: Origin, account: &Granted<ManageAccount>) -> Result<()> {
+    leave(tx, origin, &[account.target().0], None).await
+}
+
+/// Ends what a team is a member of, likewise.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn leave_as_team(tx: &mut Tx, origin: Origin, team: &Granted<AdministerTeam>) -> Result<()> {
+    leave(tx, origin, &[team.target().0], None).await
+}
+
+/// Ends what all that goes is a member of, likewise.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn leave_by_force(tx: &mut Tx, origin: Origin, _: &Granted<ManageSite>, going: &[i64]) -> Result<()> {
+    leave(tx, origin, going, None).await
+}
+
+/// Ends what a user is a member of within an organization, but for the organization itself, and records it.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn leave_organization(
     tx: &mut Tx,
     origin: Origin,
-    _: &Granted<P>,
-    entities: &[i64],
-    within: Option<OrganizationId>,
+    organization: &Granted<AdministerOrganization>,
+    user: UserId,
 ) -> Result<()> {
+    leave(tx, origin, &[user.0], Some(organization.target())).await
+}
+
+/// The same for a service account that is removed from its team, with which it leaves the organization.
+///
+/// # Errors
+/// Of PostgreSQL alone.
+pub async fn leave_with_team(tx: &mut Tx, origin: Origin, team: &Granted<AdministerTeam>, account: UserId) -> Result<()> {
+    leave(tx, origin, &[account.0], team.organization()).await
+}
+
+/// Everywhere or within one organization.
+async fn leave(tx: &mut Tx, origin: Origin, entities: &[i64], within: Option<OrganizationId>) -> Result<()> {
+    if let Some(organization) = within {
+        // Before any place of theirs is touched: whoever deletes accounts has kept others from writing them first, and then does that.
+        sqlx::query!(
+            "-- removal::leave_defaults
+            update users set default_entity_id = null
+            where id = any($1) and default_entity_id in (select id from teams where organization_id = $2)",
+            entities,
+            organization.0
+        )
+        .execute(&mut **tx)
+        .await?;
+    } else {
+        // So that nobody adds them anywhere meanwhile.
+        sqlx::query!("-- removal::leave_users\nselect id from users where id = any($1) order by id for update", entities)
+            .fetch_all(&mut **tx)
+            .await?;
+        sqlx::query!("-- removal::leave_teams\nselect id from teams where id = any($1) order by id for update", entities)
+            .fetch_all(&mut **tx)
+            .await?;
+    }
     sqlx::query!(
         "-- removal::leave
         with registries as (

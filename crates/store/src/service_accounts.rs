@@ -5,6 +5,7 @@ use regalia_domain::ids::{OrganizationId, UserId};
 use regalia_domain::names::{DisplayName, EntityName};
 
 use crate::access::{AdministerOrganization, AdministerTeam, Granted};
+use crate::audit::Origin;
 use crate::{Result, Tx, entities};
 
 /// Makes a team's service account, which joins the team and its organization as a member and whose runs go to the team.
@@ -78,11 +79,16 @@ pub async fn is_of(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId) ->
 }
 
 /// Ends what is left of a service account that was removed from the team that it is of: its keys, its place in the
-/// organization and in the organization's teams and registries (rule 18), its belonging to the team. Returns the numbers of the keys; none when it is no service account of this team.
+/// organization and, recorded, in the organization's teams and registries (rule 18), its belonging to the team. Returns the numbers of the keys; none when it is no service account of this team.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
-pub async fn retire_from_team(tx: &mut Tx, team: &Granted<AdministerTeam>, user: UserId) -> Result<Option<Vec<i64>>> {
+pub async fn retire_from_team(
+    tx: &mut Tx,
+    origin: Origin,
+    team: &Granted<AdministerTeam>,
+    user: UserId,
+) -> Result<Option<Vec<i64>>> {
     let done = sqlx::query!(
         "-- service_accounts::retire_from_team
         update users set service_team_id = null, default_entity_id = null where id = $2 and service_team_id = $1",
@@ -94,18 +100,10 @@ pub async fn retire_from_team(tx: &mut Tx, team: &Granted<AdministerTeam>, user:
     if done.rows_affected() == 0 {
         return Ok(None);
     }
+    crate::removal::leave_with_team(tx, origin, team, user).await?;
     sqlx::query!(
         "-- service_accounts::retire_from_team_leaves
-        with home as (
-            select organization_id from teams where id = $1
-        ), teams_left as (
-            delete from team_members m using teams t, home
-            where t.id = m.team_id and t.organization_id = home.organization_id and m.user_id = $2 returning m.team_id
-        ), registries_left as (
-            delete from registry_user_members m using projects p, home
-            where p.id = m.registry_id and p.entity_id = home.organization_id and m.user_id = $2 returning m.registry_id
-        )
-        delete from organization_members m using home where m.organization_id = home.organization_id and m.user_id = $2",
+        delete from organization_members m using teams t where t.id = $1 and m.organization_id = t.organization_id and m.user_id = $2",
         team.target().0,
         user.0
     )

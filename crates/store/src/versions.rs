@@ -262,6 +262,8 @@ pub struct ClientIdRow {
     pub committed: bool,
     /// Aliases that were asked for until the commit.
     pub requested_aliases: Vec<String>,
+    /// Whether other versions are called so, too.
+    pub shared: bool,
 }
 
 /// The version that the caller's client named so, if it isn't deleted.
@@ -273,7 +275,7 @@ pub async fn by_client_id(connection: &mut Connection, caller: &Caller, client_i
         ClientIdRow,
         r#"-- versions::by_client_id
         select v.id as version_id, v.collection_id as "collection_id!", coalesce(n.digest, v.digest) as "digest!", v.distributed_id,
-            v.state = 'committed' as "committed!", v.requested_aliases
+            v.state = 'committed' as "committed!", v.requested_aliases, n.shared
         from client_ids n join versions v on v.id = n.version_id
         where n.user_id = $1 and n.client_id = $2 and v.state <> 'deleted'"#,
         caller.user.0,
@@ -284,7 +286,7 @@ pub async fn by_client_id(connection: &mut Connection, caller: &Caller, client_i
 }
 
 /// Remembers what the caller's client calls a version of the project. A name that has come to mean something else than `before`
-/// keeps that meaning, unless that version was deleted.
+/// keeps that meaning, unless that version was deleted; then it is shared by several versions, as when `before` is another one.
 ///
 /// # Errors
 /// Of PostgreSQL alone.
@@ -295,22 +297,28 @@ pub async fn set_client_id(
     client_id: &str,
     digest: &str,
     before: Option<VersionId>,
+    other: bool,
 ) -> Result<()> {
     sqlx::query!(
         "-- versions::set_client_id
         insert into client_ids (user_id, client_id, version_id, digest)
         select $4, $3, v.id, $5 from versions v join collections c on c.id = v.collection_id where v.id = $1 and c.project_id = $2
-        on conflict (user_id, client_id) do update set version_id = excluded.version_id, digest = excluded.digest,
-            named_at = now()
-        where client_ids.version_id = $6
-                and (client_ids.version_id, client_ids.digest) is distinct from (excluded.version_id, excluded.digest)
-            or exists (select 1 from versions old where old.id = client_ids.version_id and old.state = 'deleted')",
+        on conflict (user_id, client_id) do update set (version_id, digest, named_at, shared) = (
+            select case when moves then excluded.version_id else client_ids.version_id end,
+                case when moves then excluded.digest else client_ids.digest end,
+                case when moves then now() else client_ids.named_at end,
+                not ended and (client_ids.shared or $7 or not moves)
+            from (select exists (select 1 from versions old where old.id = client_ids.version_id and old.state = 'deleted') as ended) old,
+                lateral (select ended or client_ids.version_id is not distinct from $6 as moves) name
+        )
+        where (client_ids.version_id, client_ids.digest) is distinct from (excluded.version_id, excluded.digest)",
         version.0,
         project.target().0,
         client_id,
         project.actor().0,
         digest,
-        before.map(|before| before.0)
+        before.map(|before| before.0),
+        other
     )
     .execute(&mut **tx)
     .await?;

@@ -253,9 +253,10 @@ enum Counted {
 /// Reads `first` and `after` of a list of files.
 fn entry_page(first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
     let first = first.unwrap_or(50).min(LARGEST_PAGE);
-    // What is less than nothing is refused there.
-    let page = paging::numbered(Some(first.min(0)), after)?;
-    Ok(Page { first: i64::from(first), ..page })
+    if first < 0 {
+        return Err(regalia_service::Error::Invalid(format!("`first` is {first}; it must be from 0 to {LARGEST_PAGE}."))).fail();
+    }
+    Ok(Page { first: i64::from(first), ..paging::numbered(None, after)? })
 }
 
 /// At most a page of names, or of entries, can be asked for.
@@ -343,7 +344,8 @@ impl FileConnection {
         rows.truncate(wanted);
         let cursor = |name: &str| OpaqueCursor(name.to_owned()).encode_cursor();
         let mut files: Vec<_> = rows.into_iter().map(|row| (cursor(&row.name), File(Kind::Run(row)))).collect();
-        if let (true, true, Some([name])) = (files.is_empty(), page.after.is_empty(), which.names.as_deref()) {
+        let first = wanted > 0 && page.after.is_empty() && which.like.is_none();
+        if let (true, true, Some([name])) = (first, files.is_empty(), which.names.as_deref()) {
             files.push((cursor(name), File(Kind::Absent { run, name: name.clone() })));
         }
         Self { files, more, before: !page.after.is_empty(), counted: Counted::Run(run, which) }

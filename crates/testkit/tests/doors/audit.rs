@@ -515,6 +515,18 @@ async fn places_that_end_with_somebody_are_told_where_they_were() {
         [removed("registry_member", "Registry", closed, gone)]
     );
 
+    // A service account that is removed from its team leaves everything.
+    let made = own(&world.alice, "serviceAccountCreate", json!({ "team": "alpha", "name": "robot" })).await;
+    made.expect_ok();
+    let robot = number("robot").await;
+    own(&world.alice, "registryMemberAdd", json!({ "registry": registry, "users": ["robot"] })).await.expect_ok();
+    own(&world.alice, "teamMemberRemove", json!({ "team": "alpha", "user": "robot" })).await.expect_ok();
+    let gone = user(robot, "member");
+    assert_eq!(
+        told(&timeline(&world.alice, REGISTRY, Value::Null).await, 1),
+        [removed("registry_member", "Registry", closed, gone)]
+    );
+
     // By an account's deletion, also by force.
     for (name, id, force) in [("carol", carol, false), ("dave", 0, true)] {
         let id = if force {
@@ -542,6 +554,29 @@ async fn places_that_end_with_somebody_are_told_where_they_were() {
     let so_far = count().await;
     own(&root, "organizationDelete", json!({ "organization": "acme", "force": true })).await.expect_ok();
     assert_eq!(count().await, so_far);
+}
+
+/// Whoever comes first ends the memberships, and tells each once; neither waits for the other for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_is_removed_while_the_account_is_deleted() {
+    let world = world().await;
+    let root = world.server.admin().await;
+    let registry = encode_id("Registry", world.server.number("select id from projects where name = 'closed'").await);
+    for number in 0..12 {
+        let name = format!("guest{number}");
+        world.server.user(&name).await;
+        world.server.join("acme", &name, OrganizationRole::Member).await;
+        world.server.join_team("alpha", &name, TeamRole::Member).await;
+        own(&world.alice, "registryMemberAdd", json!({ "registry": registry, "users": [name] })).await.expect_ok();
+        let (removed, deleted) = tokio::join!(
+            own(&world.alice, "organizationMemberRemove", json!({ "organization": "acme", "user": name })),
+            own(&root, "userDelete", json!({ "name": name })),
+        );
+        assert!(["OK", "NOT_FOUND"].contains(&code(&removed)), "{:?}", removed.errors);
+        assert_eq!(code(&deleted), "OK", "{:?}", deleted.errors);
+        let told = "select count(*) from audit_events where kind like '%member.removed'";
+        assert_eq!(world.server.number(told).await, 3 * (number + 1), "{name}");
+    }
 }
 
 /// All sealed events of a server, verified; the number of each chain's.

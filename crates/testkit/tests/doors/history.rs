@@ -607,7 +607,9 @@ async fn the_changes_are_told(server: &Server) {
     // Of tags there are all, before and after, as of any field.
     let tags = "select before -> 'tags' as before, after -> 'tags' as after from audit_events \
                 where kind like '%.updated' and (after ? 'tags' or before ? 'tags')";
-    for change in server.rows(tags).await {
+    let tagged = server.rows(tags).await;
+    assert!(tagged.len() >= 2, "{tagged:?}");
+    for change in tagged {
         assert!(change["before"].is_array() && change["after"].is_array() && change["before"] != change["after"], "{change}");
     }
     // An alias that moves says from where.
