@@ -1,5 +1,6 @@
 //! What goes with a user, a team or an organization that is deleted (rule 24): what stands in the way of it, and the end of all
-//! that it holds where that is forced. What must not live here: the deletion of somebody who holds nothing (`accounts`, `teams`,
+//! that it holds where that is forced; and the roles elsewhere that end with whoever is deleted or leaves an organization (rule 18).
+//! What must not live here: the deletion of somebody who holds nothing (`accounts`, `teams`,
 //! `organizations`), and stored objects, which outlive their rows (`garbage`).
 
 use regalia_domain::alias::LATEST;

@@ -172,12 +172,10 @@ impl Target for RunTest {
             let path = config_path(dotted).ok_or_else(|| asked.unknown_field(FIELDS))?;
             return Ok(asked.json()?.map(&|question| Self::Config(path.clone(), question)));
         }
-        if let Some(dotted) = ["summary_metrics.", "summaryMetrics."].iter().find_map(|prefix| field.strip_prefix(prefix)) {
+        let summary = ["summary_metrics.", "summaryMetrics."].iter().find_map(|prefix| field.strip_prefix(prefix));
+        // A duration is in seconds, as the SDK's guide has it: clients keep it in the summary.
+        if let Some(dotted) = summary.or((field == "duration").then_some("_runtime")) {
             let path = MetadataPath::parse(dotted).ok_or_else(|| asked.unknown_field(FIELDS))?;
-            return Ok(asked.json()?.map(&|question| Self::Summary(path.clone(), question)));
-        }
-        // Seconds, as the SDK's guide has it: clients keep them in the summary.
-        if let ("duration", Some(path)) = (field, MetadataPath::parse("_runtime")) {
             return Ok(asked.json()?.map(&|question| Self::Summary(path.clone(), question)));
         }
         Ok(match field {

@@ -231,7 +231,8 @@ fn outcome(reports: &[Report], unsealed: i64, names: &Names) -> Outcome {
         }
         (None, _) => None,
     };
-    let ok = reports.iter().all(|report| problem(report).is_none() && report.backdated.is_none());
+    let sound = |report: &Report| report.sound() && problem(report).is_none();
+    let ok = reports.iter().all(sound);
     let mut lines: Vec<String> = Vec::new();
     let mut chains = Vec::new();
     for report in reports {
@@ -255,7 +256,7 @@ fn outcome(reports: &[Report], unsealed: i64, names: &Names) -> Outcome {
         chains.push(json!({
             "organization": report.organization, "name": report.organization.and_then(|id| names.get(&id)),
             "events": report.events, "position": report.position, "hash": report.hash.to_hex(), "checkpoints": report.checkpoints,
-            "ok": problem.is_none() && report.backdated.is_none(), "problem": problem, "backdated": report.backdated,
+            "ok": sound(report), "problem": problem, "backdated": report.backdated,
         }));
     }
     if unsealed > 0 {
